@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+from setuptools import find_packages, setup
+
+NODES = (
+    'demo_recorder',
+    'episode_runner',
+    'executor',
+    'franka_sim',
+    'observation_aggregator',
+    'policy',
+)
+TOOLS = ('bench', 'demo', 'evaluate', 'parameters', 'record_expert', 'train')
+
+setup(
+    name='dp_ros',
+    version='0.1.0',
+    packages=find_packages(exclude=['test']),
+    package_data={'dp_ros': ['py.typed']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', ['resource/dp_ros']),
+        ('share/dp_ros', ['package.xml']),
+    ],
+    install_requires=['setuptools'],
+    extras_require={'test': ['pytest']},
+    zip_safe=False,
+    maintainer='dp_ros maintainers',
+    maintainer_email='maintainers@dp-ros.example',
+    description='Diffusion policies for manipulation with ROS 2',
+    license='Apache-2.0',
+    entry_points={
+        'console_scripts': [f'{name} = dp_ros.nodes.{name}:main' for name in NODES]
+        + [f'{name} = dp_ros.tools.{name}:main' for name in TOOLS],
+    },
+)
