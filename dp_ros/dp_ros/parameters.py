@@ -66,7 +66,11 @@ class Parameter:
     def check(self, value: Any) -> str | None:
         """Return why ``value`` is refused, or None."""
         elements = value if self.is_list else [value]
-        if self.is_list and not isinstance(value, (list, tuple)) and not hasattr(value, 'typecode'):
+        if (
+            self.is_list
+            and not isinstance(value, (list, tuple))
+            and not hasattr(value, 'typecode')
+        ):
             return f'{self.name} = {value!r}: needs a list, type {self.type_name}'
         for element in elements:
             reason = self._check_element(element)
@@ -81,7 +85,12 @@ class Parameter:
             return f'needs {self.limits}'
         if isinstance(value, float) and not math.isfinite(value):
             return 'needs a finite number'
-        if self.low is not None and value < self.low or self.high is not None and value > self.high:
+        if (
+            self.low is not None
+            and value < self.low
+            or self.high is not None
+            and value > self.high
+        ):
             return f'needs {self.limits}'
         return None
 

@@ -98,4 +98,8 @@ def _set_range(descriptor: ParameterDescriptor, parameter: Parameter) -> None:
 
 def _plain(value: Any) -> Any:
     """Arrays as ROS hands them over (array.array, tuple) become lists."""
-    return list(value) if value is not None and not isinstance(value, (bool, int, float, str)) else value
+    return (
+        list(value)
+        if value is not None and not isinstance(value, (bool, int, float, str))
+        else value
+    )
