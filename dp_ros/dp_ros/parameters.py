@@ -85,14 +85,14 @@ class Parameter:
             return f'needs {self.limits}'
         if isinstance(value, float) and not math.isfinite(value):
             return 'needs a finite number'
-        if (
-            self.low is not None
-            and value < self.low
-            or self.high is not None
-            and value > self.high
-        ):
+        if isinstance(value, (int, float)) and not self._in_range(value):
             return f'needs {self.limits}'
         return None
+
+    def _in_range(self, value: float) -> bool:
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
+        return low <= value <= high
 
 
 class ParameterTable(Mapping[str, Parameter]):

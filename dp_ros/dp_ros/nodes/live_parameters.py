@@ -97,9 +97,7 @@ def _set_range(descriptor: ParameterDescriptor, parameter: Parameter) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Arrays as ROS hands them over (array.array, tuple) become lists."""
-    return (
-        list(value)
-        if value is not None and not isinstance(value, (bool, int, float, str))
-        else value
-    )
+    """Turn arrays as ROS hands them over (array.array, tuple) into lists."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return list(value)
