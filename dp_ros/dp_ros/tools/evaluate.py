@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measure a policy over many episodes, through the ROS nodes.
+
+`ros2 run dp_ros evaluate --policy models/reach --episodes 100 --seed 0 --json out.json`
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+import contextlib
+import json
+from pathlib import Path
+import sys
+import tempfile
+from typing import Any
+
+from dp_ros.tools.rollout import Rollout, RolloutClient, RolloutError, start_client
+from dp_ros.tools.simulation import LaunchedSimulation
+from dp_ros.tools.summary import summarize
+from rclpy.utilities import try_shutdown
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+START_TIMEOUT = 60.0
+
+
+def main() -> int:
+    """Parse the command line, run the episodes, print and store the figures."""
+    args = _parse(sys.argv[1:])
+    console = Console()
+    try:
+        summary = _evaluate(args, console)
+    except RolloutError as error:
+        console.print(f'evaluate: {error}', style='red', markup=False)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        try_shutdown()
+    args.json.write_text(json.dumps(summary, indent=2) + '\n')
+    console.print(describe(summary), markup=False)
+    console.print(f'figures: {args.json}', markup=False)
+    return 0
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='ros2 run dp_ros evaluate', description=__doc__)
+    parser.add_argument('--policy', type=Path, required=True, help='folder of the checkpoint')
+    parser.add_argument('--episodes', type=int, default=100)
+    parser.add_argument('--seed', type=int, default=0, help='of the first episode; then +1 each')
+    parser.add_argument('--json', type=Path, default=Path('evaluation.json'))
+    parser.add_argument('--timeout', type=float, default=15.0, help='of one episode [s]')
+    parser.add_argument(
+        '--move-goal', type=float, default=0.0, help='move the goal in mid-run by this much [m]'
+    )
+    parser.add_argument('launch', nargs='*', help='launch arguments, name:=value')
+    args = parser.parse_args(argv)
+    if args.episodes < 1:
+        parser.error(f'--episodes {args.episodes}: needs at least 1')
+    if not (args.policy / 'policy.json').is_file():
+        parser.error(f'--policy {args.policy}: no policy.json in that folder')
+    return args
+
+
+def _evaluate(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    arguments = [f'policy:={args.policy.resolve()}', *args.launch]
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / 'launch.log'
+        with running_simulation(arguments, log) as (simulation, client):
+            rollouts = list(
+                run_episodes(
+                    client,
+                    range(args.seed, args.seed + args.episodes),
+                    console,
+                    args.policy.name,
+                    timeout=args.timeout,
+                    move_goal=args.move_goal,
+                )
+            )
+            peaks = simulation.peak_rss_mb()
+    return summarize([r.result for r in rollouts], [r.timing for r in rollouts], peaks)
+
+
+@contextlib.contextmanager
+def running_simulation(
+    arguments: Sequence[str], log: Path, **client_options: bool
+) -> Iterator[tuple[LaunchedSimulation, RolloutClient]]:
+    """Launch the simulation and wait until it takes episodes.
+
+    :raises RolloutError: when it does not come up, with the end of its log.
+    """
+    client = start_client(**client_options)
+    try:
+        with LaunchedSimulation(arguments, log) as simulation:
+            client.wait_until_ready(START_TIMEOUT, simulation.failure)
+            yield simulation, client
+    finally:
+        client.destroy_node()
+
+
+def run_episodes(
+    client: RolloutClient,
+    seeds: Sequence[int],
+    console: Console,
+    title: str,
+    timeout: float = 15.0,
+    move_goal: float = 0.0,
+) -> Iterator[Rollout]:
+    """Run one episode per seed under a progress bar, and print a line for each."""
+    with Progress(
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn('{task.fields[live]}'),
+        console=console,
+    ) as progress:
+        task = progress.add_task(title, total=len(seeds), live='')
+
+        def show(status: Any) -> None:
+            latency = client.latest_latency_ms
+            text = f'{status.side or "…":>5}  {status.distance * 1e3:4.0f} mm'
+            progress.update(task, live=text + (f'  {latency:3.0f} ms' if latency else ''))
+
+        for seed in seeds:
+            rollout = client.run(seed, timeout, move_goal, show)
+            progress.console.print(_line(rollout), markup=False, highlight=False)
+            progress.advance(task)
+            yield rollout
+
+
+def _line(rollout: Rollout) -> str:
+    result, timing = rollout.result, rollout.timing
+    outcome = 'reached' if result.success else 'COLLISION' if result.collision else 'missed'
+    latency = max(timing.latencies_ms, default=float('nan'))
+    return (
+        f'seed {result.seed:4d}  {outcome:9}  {result.side or "-":5}  '
+        f'{result.final_distance_m * 1e3:4.0f} mm  {result.duration_s:5.1f} s  '
+        f'{timing.chunks:3d} chunks, slowest {latency:.0f} ms'
+    )
+
+
+def describe(summary: dict[str, Any]) -> str:
+    """Say the figures in a few lines."""
+    low, high = summary['wilson_95']
+    latency = summary['latency_ms']
+    count = len(summary['episodes'])
+    share = summary['left_share']
+    return '\n'.join(
+        (
+            f'success       {summary["success_rate"]:.1%} of {count} '
+            f'(95 % interval {low:.1%} to {high:.1%})',
+            f'left          {"-" if share is None else f"{share:.0%}"}',
+            f'collisions    {summary["collisions"]}',
+            f'judge         {summary["judge_violations"]} violations',
+            f'latency       p50 {latency["p50"]} ms, p95 {latency["p95"]} ms',
+            f'chunks        {summary["chunks"]}, late {summary["late_chunks"]}',
+            f'velocity step {summary["max_velocity_step_rad_s"]:.4f} rad/s at chunk boundaries',
+            f'peak memory   {sum(summary["peak_rss_mb"].values()):.0f} MB',
+        )
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulation of `sim.launch.py` as a child process that never outlives its parent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import ctypes
+from pathlib import Path
+import signal
+import subprocess
+from types import TracebackType
+
+import psutil
+
+NODES = ('observation_aggregator', 'policy', 'executor')
+
+
+class LaunchedSimulation:
+    """Run `ros2 launch dp_ros_bringup sim.launch.py` for the time of a `with` block.
+
+    :param arguments: launch arguments, each `name:=value`.
+    :param log: file that takes what the launch prints.
+    """
+
+    def __init__(self, arguments: Sequence[str], log: Path) -> None:
+        self._command = ['ros2', 'launch', 'dp_ros_bringup', 'sim.launch.py', *arguments]
+        self._log_path = log
+
+    def __enter__(self) -> LaunchedSimulation:
+        self._log = self._log_path.open('w')
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(timeout=15.0)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        self._process.wait()
+        self._log.close()
+
+    def failure(self) -> str | None:
+        """Say how the launch ended and show its last lines, or None while it runs."""
+        if self._process.poll() is None:
+            return None
+        tail = '\n'.join(self._log_path.read_text().splitlines()[-15:])
+        return f'the simulation ended with exit code {self._process.returncode}:\n{tail}'
+
+    def peak_rss_mb(self) -> dict[str, float]:
+        """Peak resident memory of each of the three nodes so far [MB]."""
+        peaks = {}
+        for child in psutil.Process(self._process.pid).children(recursive=True):
+            name = next((node for node in NODES if _runs(child, node)), None)
+            if name is not None:
+                peaks[name] = round(_peak_kib(child.pid) * 1024 / 1e6, 1)
+        return peaks
+
+
+def _runs(process: psutil.Process, node: str) -> bool:
+    try:
+        return any(part.endswith(f'/dp_ros/{node}') for part in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def _peak_kib(pid: int) -> int:
+    for line in Path(f'/proc/{pid}/status').read_text().splitlines():
+        if line.startswith('VmHWM:'):
+            return int(line.split()[1])
+    raise ValueError(f'/proc/{pid}/status has no VmHWM line')
+
+
+def _die_with_parent() -> None:
+    set_parent_death_signal = 1
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The figures of an evaluation, from its episodes. Pure: no ROS, no files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+import math
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """What one episode came to; the keys of `episodes` in the JSON.
+
+    :param final_distance_m: TCP to goal at the end [m].
+    :param judge_violations: samples of the 1 kHz command stream that the FR3 would refuse.
+    """
+
+    seed: int
+    success: bool
+    side: str
+    collision: bool
+    final_distance_m: float
+    duration_s: float
+    judge_violations: int
+
+
+@dataclass(frozen=True)
+class EpisodeTiming:
+    """How the chunks of one episode were timed.
+
+    :param latencies_ms: from observation stamp to published chunk, one per chunk.
+    :param max_velocity_step_rad_s: largest change of the commanded velocity within 1 ms where
+        one trajectory replaced another.
+    """
+
+    latencies_ms: tuple[float, ...]
+    chunks: int
+    late_chunks: int
+    max_velocity_step_rad_s: float
+
+
+def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
+    """Return the Wilson score interval of a rate (Wilson 1927), 95 % by default."""
+    if trials == 0:
+        return 0.0, 1.0
+    rate = successes / trials
+    centre = rate + z * z / (2 * trials)
+    spread = z * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def summarize(
+    episodes: Sequence[EpisodeResult],
+    timings: Sequence[EpisodeTiming],
+    peak_rss_mb: Mapping[str, float],
+) -> dict[str, Any]:
+    """Return the figures as a dict that JSON can hold."""
+    successes = sum(episode.success for episode in episodes)
+    sided = [episode.side for episode in episodes if episode.side]
+    latencies = [latency for timing in timings for latency in timing.latencies_ms]
+    return {
+        'success_rate': successes / len(episodes) if episodes else 0.0,
+        'wilson_95': [round(bound, 4) for bound in wilson(successes, len(episodes))],
+        'left_share': sided.count('left') / len(sided) if sided else None,
+        'collisions': sum(episode.collision for episode in episodes),
+        'judge_violations': sum(episode.judge_violations for episode in episodes),
+        'latency_ms': {'p50': _percentile(latencies, 50), 'p95': _percentile(latencies, 95)},
+        'chunks': sum(timing.chunks for timing in timings),
+        'late_chunks': sum(timing.late_chunks for timing in timings),
+        'max_velocity_step_rad_s': max(
+            (timing.max_velocity_step_rad_s for timing in timings), default=0.0
+        ),
+        'peak_rss_mb': dict(peak_rss_mb),
+        'episodes': [asdict(episode) for episode in episodes],
+    }
+
+
+def _percentile(values: Sequence[float], percent: float) -> float | None:
+    return round(float(np.percentile(values, percent)), 2) if values else None

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Write frames to an mp4 that every browser plays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+
+def write_video(frames: Iterable[NDArray[np.uint8]], file: Path, fps: int) -> None:
+    """Encode (H, W, 3) rgb frames as H.264; all have one size, even in both directions."""
+    with av.open(str(file), 'w') as container:
+        stream = container.add_stream('h264', rate=fps, options={'crf': '26', 'preset': 'fast'})
+        stream.pix_fmt = 'yuv420p'
+        for frame in frames:
+            stream.height, stream.width = frame.shape[:2]
+            for packet in stream.encode(av.VideoFrame.from_ndarray(frame, format='rgb24')):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
