@@ -17,7 +17,8 @@ def write_video(frames: Iterable[NDArray[np.uint8]], file: Path, fps: int) -> No
         stream = container.add_stream('h264', rate=fps, options={'crf': '26', 'preset': 'fast'})
         stream.pix_fmt = 'yuv420p'
         for frame in frames:
-            stream.height, stream.width = frame.shape[:2]
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = frame.shape[:2]
             for packet in stream.encode(av.VideoFrame.from_ndarray(frame, format='rgb24')):
                 container.mux(packet)
         for packet in stream.encode():
