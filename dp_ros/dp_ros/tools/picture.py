@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dp_ros.sim.kinematics import forward
+from dp_ros.tools.rollout import Rollout
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -18,7 +20,7 @@ LEFT, RIGHT, CRASH, GOAL = '#2a6fdb', '#e8871e', '#c1121f', '#2e9e4f'
 
 
 @dataclass(frozen=True)
-class Path2D:
+class Run:
     """One run seen from above.
 
     :param tcp: (n, 2) TCP x and y in the base frame [m].
@@ -32,6 +34,19 @@ class Path2D:
     collision: bool
     success: bool
 
+    @classmethod
+    def from_rollout(cls, rollout: Rollout) -> Run:
+        """See a rollout from above."""
+        status = rollout.statuses[-1]
+        return cls(
+            tcp=forward(rollout.log.measured)[::10, :2],
+            obstacle=(status.obstacle.x, status.obstacle.y),
+            radius=status.obstacle_radius,
+            goal=(status.goal.x, status.goal.y),
+            collision=rollout.result.collision,
+            success=rollout.result.success,
+        )
+
     @property
     def colour(self) -> str:
         """Red for a collision, else by the side on which the obstacle was passed."""
@@ -41,18 +56,18 @@ class Path2D:
         return LEFT if self.tcp[beside, 1] > self.obstacle[1] else RIGHT
 
 
-def draw_comparison(diffusion: Sequence[Path2D], regression: Sequence[Path2D], file: Path) -> None:
-    """Draw the runs of both policies side by side, each relative to its own obstacle."""
-    figure = Figure(figsize=(9.6, 5.4), dpi=120, layout='constrained')
+def draw_comparison(panels: Mapping[str, Sequence[Run]], file: Path) -> None:
+    """Draw one panel of runs per title, each run relative to its own obstacle."""
+    figure = Figure(figsize=(4.8 * len(panels), 4.6), dpi=120, layout='constrained')
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2, sharex=True, sharey=True)
-    _draw_runs(left, 'Diffusion policy: commits to a side', diffusion)
-    _draw_runs(right, 'Squared error: the mean of both sides', regression)
-    left.set_ylabel('forward from the obstacle [m]')
+    axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+    for panel, (title, runs) in zip(axes, panels.items(), strict=True):
+        _draw_runs(panel, title, runs)
+    axes[0].set_ylabel('forward from the obstacle [m]')
     figure.savefig(file)
 
 
-def _draw_runs(axes: Axes, title: str, runs: Sequence[Path2D]) -> None:
+def _draw_runs(axes: Axes, title: str, runs: Sequence[Run]) -> None:
     for run in runs:
         path = run.tcp - np.asarray(run.obstacle)
         goal = np.asarray(run.goal) - np.asarray(run.obstacle)
@@ -69,7 +84,7 @@ def _draw_runs(axes: Axes, title: str, runs: Sequence[Path2D]) -> None:
     axes.grid(alpha=0.25)
 
 
-def _count(runs: Sequence[Path2D]) -> str:
+def _count(runs: Sequence[Run]) -> str:
     colours = [run.colour for run in runs]
     counts = {
         'left': colours.count(LEFT),
