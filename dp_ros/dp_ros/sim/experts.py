@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scripted experts: around the obstacle on the left or on the right, to rest at the goal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from dp_ros.control.trajectory import Trajectory
+from dp_ros.sim import kinematics
+from dp_ros.sim.scene import OBSTACLE_RADIUS, Point2D, Scene
+from dp_ros.sim.world import READY
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+Side = Literal['left', 'right']
+
+SIDES: Final[tuple[Side, Side]] = ('left', 'right')
+
+_FINE = 0.01
+_KEEP_EVERY = 4
+_HOLD = 0.8
+
+
+@dataclass(frozen=True)
+class GoalJump:
+    """The goal moves while the expert is on its way.
+
+    :param time: when the expert reacts [s from start]; ``goal``: where it lies from then on.
+    """
+
+    time: float
+    goal: Point2D
+
+
+def plan(
+    scene: Scene, side: Side, rng: np.random.Generator, jump: GoalJump | None = None
+) -> Trajectory:
+    """Plan one demonstration; its speed and its distance from the obstacle vary.
+
+    :returns: joint positions, velocities and accelerations every 40 ms, at rest at both ends,
+        with the goal held for a while at the end; ``start_ns`` is 0.
+    """
+    path = tcp_path(scene, side, rng, jump)
+    positions = np.empty((len(path), 7))
+    near = READY
+    for index, point in enumerate(path):
+        near = positions[index] = kinematics.inverse(point, near)
+    velocities = _derivative(positions)
+    accelerations = _derivative(velocities)
+    kept = slice(_KEEP_EVERY, None, _KEEP_EVERY)
+    times = np.arange(len(path)) * _FINE
+    return Trajectory(
+        kinematics.JOINT_NAMES,
+        0,
+        times[kept].astype(np.float64),
+        positions[kept],
+        velocities[kept],
+        accelerations[kept],
+    )
+
+
+def tcp_path(
+    scene: Scene, side: Side, rng: np.random.Generator, jump: GoalJump | None = None
+) -> Array:
+    """TCP positions (n, 3) [m] every 10 ms.
+
+    A minimum-jerk reach (Flash and Hogan 1985) plus a sideways bump that clears the obstacle. For
+    a goal that jumps a second reach is added to the first (Flash and Henis 1991).
+    """
+    duration = rng.uniform(2.8, 3.8)
+    clearance = OBSTACLE_RADIUS + rng.uniform(0.045, 0.06)
+    longest = max(duration, jump.time + _correction(scene, jump) if jump else 0.0)
+    steps = _KEEP_EVERY * round((longest + _HOLD) / _FINE / _KEEP_EVERY)
+    times = np.arange(steps + 1) * _FINE
+    start, goal = np.asarray(scene.start), np.asarray(scene.goal_point)
+    progress = times / duration
+    path = start + (goal - start) * _minimum_jerk(progress)[:, None]
+    path[:, 1] += _bump_height(scene, side, clearance) * _bump(progress)
+    if jump is not None:
+        shift = np.subtract(jump.goal, scene.goal)
+        later = _minimum_jerk((times - jump.time) / _correction(scene, jump))
+        path[:, :2] += shift * later[:, None]
+    return path
+
+
+def _bump_height(scene: Scene, side: Side, clearance: float) -> float:
+    """Height of the bump for which the path passes the obstacle's centre at ``clearance``."""
+    start, goal = np.asarray(scene.start), np.asarray(scene.goal_point)
+    beside = (scene.obstacle[0] - start[0]) / (goal[0] - start[0])
+    grid = np.linspace(0, 1, 1001)
+    when = grid[np.abs(_minimum_jerk(grid) - beside).argmin()]
+    sign = 1 if side == 'left' else -1
+    straight = start[1] + (goal[1] - start[1]) * beside
+    height = (scene.obstacle[1] + sign * clearance - straight) / _bump(np.array([when]))[0]
+    return float(height)
+
+
+def _correction(scene: Scene, jump: GoalJump) -> float:
+    """Duration of the added reach [s]."""
+    return 1.2 + 4.0 * float(np.linalg.norm(np.subtract(jump.goal, scene.goal)))
+
+
+def _derivative(values: Array) -> Array:
+    """Rate of change of rows 10 ms apart, zero at both ends, where the arm rests."""
+    rate = np.zeros_like(values)
+    rate[1:-1] = (values[2:] - values[:-2]) / (2 * _FINE)
+    return rate
+
+
+def _minimum_jerk(progress: Array) -> Array:
+    s = np.clip(progress, 0, 1)
+    return s**3 * (10 - 15 * s + 6 * s**2)
+
+
+def _bump(progress: Array) -> Array:
+    """Smooth bump from 0 over 1 at half-way back to 0, at rest at both ends."""
+    s = np.clip(progress, 0, 1)
+    return 64 * s**3 * (1 - s) ** 3

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a real FR3 would accept a stream of commanded positions, by an independent judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from franka_sim.control_modes import ControlMode
+from franka_sim.motion_limits import MotionLimitChecker
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One command that the robot would refuse.
+
+    :param sample: its index in the stream; ``joint``: 1 to 7.
+    """
+
+    sample: int
+    error: str
+    joint: int
+    value: float
+    limit: float
+
+
+def judge(positions: Array) -> list[Violation]:
+    """Check commanded joint positions (n, 7) [rad] at 1 kHz against the FR3's motion limits.
+
+    The judge is franka-sim's, which reports what the robot's firmware would refuse; it is no
+    code of this project.
+    """
+    if len(positions) == 0:
+        return []
+    zero = [0.0] * 7
+    checker = MotionLimitChecker(enforce=False)
+    first = positions[0].tolist()
+    start = {'q_d': first, 'q': first, 'dq_d': zero, 'ddq_d': zero, 'tau_J_d': zero}
+    checker.start_motion(ControlMode.POSITION, start, motion_id=1)
+    violations = []
+    for sample, position in enumerate(positions.tolist()):
+        command = {'message_id': sample + 1, 'q_c': position, 'dq_c': zero}
+        found = checker.check(command, position)
+        if found is not None:
+            violations.append(
+                Violation(sample, found.error_name, found.axis, found.value, found.limit)
+            )
+        checker.record(command)
+    return violations
+
+
+def boundary_velocity_steps(
+    positions: Array, trajectory_ids: NDArray[np.int64], period: float = 0.001
+) -> Array:
+    """Largest change of velocity between two samples where one trajectory replaced another.
+
+    :param positions: (n, n_joints) commanded [rad]; ``trajectory_ids``: (n,).
+    :returns: (n_boundaries,) [rad/s].
+    """
+    velocities = np.diff(positions, axis=0) / period
+    changes = np.abs(np.diff(velocities, axis=0)).max(axis=1, initial=0.0)
+    boundaries = np.flatnonzero(np.diff(trajectory_ids)) + 1
+    inside = boundaries[(boundaries >= 2) & (boundaries < len(positions) - 1)]
+    return np.maximum(changes[inside - 2], np.maximum(changes[inside - 1], changes[inside]))

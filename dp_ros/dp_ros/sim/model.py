@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The MuJoCo model: the FR3 of the franky-sim package on a table, an obstacle, a goal disc."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from dp_ros.sim.scene import OBSTACLE_HEIGHT, OBSTACLE_RADIUS
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+FINGER_OPEN: Final = 0.04
+HULL_GROUP: Final = 3
+VISUAL_GROUP: Final = 2
+
+_HULL_COLOUR: Final = (0.92, 0.92, 0.95, 1.0)
+_TABLE_COLOUR: Final = (0.36, 0.34, 0.33, 1.0)
+_OBSTACLE_COLOUR: Final = (0.85, 0.15, 0.1, 1.0)
+_GOAL_COLOUR: Final = (0.1, 0.8, 0.2, 1.0)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera fixed to a body of the model.
+
+    :param eye: its position in the body's frame [m]; ``target``: the point it looks at.
+    :param up: the direction that is up in the image; ``fovy``: vertical field of view [deg].
+    """
+
+    body: str
+    eye: tuple[float, float, float]
+    target: tuple[float, float, float]
+    up: tuple[float, float, float]
+    fovy: float
+
+    def rotation(self) -> NDArray[np.float64]:
+        """Columns are x right, y up, z backwards in the body's frame, as MuJoCo's cameras."""
+        z = np.subtract(self.eye, self.target)
+        z /= np.linalg.norm(z)
+        x = np.cross(self.up, z)
+        x /= np.linalg.norm(x)
+        return np.stack([x, np.cross(z, x), z], axis=1)
+
+
+CAMERAS: Final = {
+    'front': Camera('world', (1.25, 0.0, 0.75), (0.565, 0.0, 0.03), (0.0, 0.0, 1.0), 34.0),
+    'wrist': Camera('hand', (0.07, 0.0, 0.02), (0.02, 0.0, 0.2), (1.0, 0.0, 0.0), 70.0),
+}
+
+
+def build_model(visual: bool = False) -> mujoco.MjModel:
+    """Compile the model.
+
+    :param visual: keep the robot's visual meshes; without them its white collision hulls are
+        drawn, sixty times faster.
+    """
+    assets = _assets()
+    spec = mujoco.MjSpec.from_file(str(assets / 'fr3.xml'))
+    spec.meshdir = str(assets / 'meshes')
+    for key in list(spec.keys):
+        spec.delete(key)
+    for body in spec.bodies:
+        body.gravcomp = float(body.name != 'world')
+        if not visual:
+            _show_hulls(spec, body)
+    _furnish(spec.worldbody)
+    for name, camera in CAMERAS.items():
+        _add_camera(spec, name, camera)
+    spec.visual.quality.offsamples = 4 if visual else 0
+    spec.visual.headlight.ambient = [0.4, 0.4, 0.4]
+    spec.visual.map.znear = 0.01
+    spec.visual.global_.offwidth, spec.visual.global_.offheight = 1920, 1080
+    return spec.compile()
+
+
+def _assets() -> Path:
+    files = metadata.files('franky-sim') or []
+    for file in files:
+        if file.name == 'fr3.xml':
+            return Path(str(file.locate())).parent
+    raise FileNotFoundError('fr3.xml: the package franky-sim is not installed completely')
+
+
+def _show_hulls(spec: mujoco.MjSpec, body: mujoco.MjsBody) -> None:
+    for geom in list(body.geoms):
+        if geom.group == VISUAL_GROUP:
+            spec.delete(geom)
+        elif geom.group == HULL_GROUP:
+            geom.rgba = _HULL_COLOUR
+            geom.material = ''
+
+
+def _furnish(world: mujoco.MjsBody) -> None:
+    box, cylinder = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CYLINDER
+    world.add_geom(
+        name='table', type=box, size=[0.7, 0.7, 0.02], pos=[0.65, 0, -0.02], rgba=_TABLE_COLOUR
+    )
+    for name, size, colour in (
+        ('obstacle', [OBSTACLE_RADIUS, OBSTACLE_HEIGHT / 2, 0], _OBSTACLE_COLOUR),
+        ('goal', [0.03, 0.001, 0], _GOAL_COLOUR),
+    ):
+        body = world.add_body(name=name, mocap=True)
+        geom = body.add_geom(name=name, type=cylinder, size=size, rgba=colour)
+        geom.contype = geom.conaffinity = int(name == 'obstacle')
+    world.add_light(
+        pos=[0.8, 0.3, 2],
+        dir=[-0.1, -0.1, -1],
+        type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
+        castshadow=True,
+    )
+
+
+def _add_camera(spec: mujoco.MjSpec, name: str, camera: Camera) -> None:
+    quaternion = np.zeros(4)
+    mujoco.mju_mat2Quat(quaternion, camera.rotation().ravel())
+    parent = spec.worldbody if camera.body == 'world' else spec.body(camera.body)
+    parent.add_camera(name=name, pos=camera.eye, quat=quaternion, fovy=camera.fovy)
