@@ -56,8 +56,8 @@ def plan(
         0,
         times[kept].astype(np.float64),
         positions[kept],
-        velocities[kept],
-        accelerations[kept],
+        velocities[kept].astype(np.float64),
+        accelerations[kept].astype(np.float64),
     )
 
 
