@@ -2,12 +2,12 @@
 from setuptools import setup
 
 setup(
-    name='tf2_ros',
+    name='tf2_ros_py',
     version='0.1.0',
     packages=['tf2_ros'],
     data_files=[
-        ('share/ament_index/resource_index/packages', ['resource/tf2_ros']),
-        ('share/tf2_ros', ['package.xml']),
+        ('share/ament_index/resource_index/packages', ['resource/tf2_ros_py']),
+        ('share/tf2_ros_py', ['package.xml']),
     ],
     install_requires=['setuptools'],
     zip_safe=False,
