@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Store and load a trained policy: `policy.safetensors` and `policy.json`, never pickle.
+
+The JSON holds everything needed to run: configuration, normaliser, and where it came from. Both
+files carry a digest, so that a truncated or altered one is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+import hashlib
+from importlib.metadata import version
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from dp_ros import __version__
+from dp_ros.policy.config import ConfigError, PolicyConfig, policy_from_dict, to_dict
+from dp_ros.policy.engine import make_engine
+from dp_ros.policy.network import PolicyNetwork
+from dp_ros.policy.policy import Policy
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+import torch
+
+WEIGHTS: Final = 'policy.safetensors'
+DESCRIPTION: Final = 'policy.json'
+FORMAT: Final = 1
+_NORMALIZERS: Final = ('joints', 'actions')
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be used; the message names the file and what to do."""
+
+
+def save_checkpoint(folder: Path, network: PolicyNetwork, training: Mapping[str, Any]) -> None:
+    """Write the policy into ``folder``; each file appears whole or not at all.
+
+    :param training: what made it, for the record: data digest, steps, seed ….
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state = network.state_dict()
+    weights = {
+        name: value.detach().cpu().contiguous()
+        for name, value in state.items()
+        if name.split('.')[0] not in _NORMALIZERS
+    }
+    data = save_tensors(weights)
+    description = {
+        'format': FORMAT,
+        'policy': to_dict(network.config),
+        'action': 'commanded joint positions [rad]; point k is for the observation time + k·dt',
+        'normalizer': {
+            name: {bound: state[f'{name}.{bound}'].tolist() for bound in ('low', 'high')}
+            for name in _NORMALIZERS
+        },
+        'weights': {'file': WEIGHTS, 'sha256': hashlib.sha256(data).hexdigest()},
+        'training': dict(training),
+        'versions': {'dp_ros': __version__}
+        | {name: version(name) for name in ('torch', 'diffusers', 'safetensors', 'numpy')},
+    }
+    description['sha256'] = _digest(description)
+    _write(folder / WEIGHTS, data)
+    _write(folder / DESCRIPTION, (json.dumps(description, indent=2) + '\n').encode())
+
+
+def load_description(folder: Path) -> dict[str, Any]:
+    """Read and check `policy.json`.
+
+    :raises CheckpointError: when it is missing, truncated, altered or of another format.
+    """
+    file = folder / DESCRIPTION
+    try:
+        description = json.loads(file.read_text())
+    except FileNotFoundError:
+        raise CheckpointError(f'{file}: no such file; name the folder of a checkpoint') from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f'{file}: cannot be read ({error}); copy it again') from error
+    if not isinstance(description, dict) or description.get('format') != FORMAT:
+        raise CheckpointError(f'{file}: not a dp_ros checkpoint of format {FORMAT}')
+    if description.get('sha256') != _digest(description):
+        raise CheckpointError(f'{file}: was altered after training; copy it again')
+    return description
+
+
+def load_network(folder: Path) -> PolicyNetwork:
+    """Load the networks with their weights.
+
+    :raises CheckpointError: when a file is missing, truncated, altered or does not fit.
+    """
+    description = load_description(folder)
+    file = folder / WEIGHTS
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f'{file}: cannot be read ({error.strerror})') from error
+    if hashlib.sha256(data).hexdigest() != description['weights']['sha256']:
+        raise CheckpointError(f'{file}: is truncated or was altered; copy it again')
+    try:
+        network = PolicyNetwork(policy_from_dict(description['policy']))
+        for name in _NORMALIZERS:
+            for bound, values in description['normalizer'][name].items():
+                getattr(getattr(network, name), bound).copy_(torch.tensor(values))
+        own = {
+            name: v for name, v in network.state_dict().items() if name.startswith(_NORMALIZERS)
+        }
+        network.load_state_dict(load_tensors(data) | own)
+    except (ConfigError, KeyError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(f'{folder}: weights and description do not fit: {error}') from error
+    return network
+
+
+def load_policy(
+    folder: Path | str, *, device: str = 'cpu', num_threads: int = 1, engine: str = 'auto'
+) -> Policy:
+    """Load a policy ready to be asked.
+
+    :param num_threads: threads of one inference, in all of this process.
+    :raises CheckpointError: when the checkpoint cannot be used.
+    :raises ConfigError: when the engine cannot run here.
+    """
+    network = load_network(Path(folder))
+    torch.set_num_threads(num_threads)
+    made = make_engine(engine, network, device, num_threads)
+    return Policy(network.config, made, network.actions)
+
+
+def check_fits(
+    config: PolicyConfig,
+    *,
+    joint_names: Sequence[str] | None = None,
+    image_sizes: Mapping[str, tuple[int, int]] | None = None,
+    dt: float | None = None,
+    n_obs_steps: int | None = None,
+) -> str | None:
+    """Name the first difference between a checkpoint and what runs, or return None.
+
+    What is not given is not compared.
+    """
+    expected = {
+        'joint_names': (config.joint_names, None if joint_names is None else tuple(joint_names)),
+        'camera_names': (config.camera_names, None if image_sizes is None else tuple(image_sizes)),
+        'image_sizes': (config.image_sizes, image_sizes),
+        'dt': (config.dt, dt),
+        'n_obs_steps': (config.n_obs_steps, n_obs_steps),
+    }
+    for name, (trained, running) in expected.items():
+        if running is not None and trained != running:
+            return f'{name}: trained with {trained}, running with {running}'
+    return None
+
+
+def _digest(description: Mapping[str, Any]) -> str:
+    content = {name: value for name, value in description.items() if name != 'sha256'}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _write(file: Path, data: bytes) -> None:
+    part = file.with_suffix('.part')
+    part.write_bytes(data)
+    part.replace(file)
