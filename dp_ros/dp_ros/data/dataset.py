@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recorded episodes as training windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+import hashlib
+from pathlib import Path
+
+from dp_ros.control.trajectory import TrajectoryReference, TrajectoryRejected
+from dp_ros.data.bags import BagError, BagTopics, EpisodeRecording, read_bag
+from dp_ros.data.window import ObservationWindow, Refusal, WindowSpec
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+
+Float32 = NDArray[np.float32]
+
+
+class DatasetError(ValueError):
+    """The recordings cannot be trained on; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class EpisodeWindows:
+    """The windows of one episode, n of them.
+
+    :param joint_positions: (n, To, J); ``actions``: (n, Tp, J) [rad].
+    :param images: (n_images, H, W, 3) per camera; ``image_index``: (n, To) into them.
+    """
+
+    joint_positions: Float32
+    actions: Float32
+    images: dict[str, NDArray[np.uint8]]
+    image_index: dict[str, NDArray[np.int64]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some windows, B of them.
+
+    :param joint_positions: (B, To, J); ``actions``: (B, Tp, J) [rad].
+    :param images: (B, To, 3, H, W) uint8 per camera.
+    """
+
+    joint_positions: Tensor
+    images: dict[str, Tensor]
+    actions: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Move to a device."""
+        images = {name: value.to(device) for name, value in self.images.items()}
+        return Batch(self.joint_positions.to(device), images, self.actions.to(device))
+
+
+@dataclass(frozen=True)
+class WindowDataset:
+    """All windows, in memory.
+
+    :param episode: (N,) which episode each window is of.
+    :param digest: sha256 over the messages of all bags that were used.
+    """
+
+    joint_positions: Tensor
+    actions: Tensor
+    images: dict[str, Tensor]
+    image_index: dict[str, Tensor]
+    episode: NDArray[np.int64]
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.episode)
+
+    @property
+    def n_episodes(self) -> int:
+        """Episodes that gave windows."""
+        return int(self.episode[-1]) + 1
+
+    def batch(self, indices: NDArray[np.int64]) -> Batch:
+        """Return the windows at ``indices`` (B,)."""
+        chosen = torch.from_numpy(indices)
+        images = {
+            name: images[self.image_index[name][chosen]] for name, images in self.images.items()
+        }
+        return Batch(self.joint_positions[chosen], images, self.actions[chosen])
+
+    def split(
+        self, validation_share: float, seed: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Split into training and validation windows, whole episodes to either.
+
+        :raises DatasetError: when there are not two episodes to tell apart.
+        """
+        if self.n_episodes < 2:
+            raise DatasetError('1 episode: needs at least 2, to keep one for validation')
+        order = np.random.default_rng(seed).permutation(self.n_episodes)
+        kept = order[: max(1, round(validation_share * self.n_episodes))]
+        validation = np.isin(self.episode, kept)
+        return np.flatnonzero(~validation), np.flatnonzero(validation)
+
+
+def find_bags(folder: Path) -> list[Path]:
+    """List the bags under a folder, by name.
+
+    :raises DatasetError: when there is none.
+    """
+    bags = sorted(file.parent for file in folder.rglob('metadata.yaml'))
+    if not bags:
+        raise DatasetError(f'{folder}: no rosbag2 (a folder with metadata.yaml) in it')
+    return bags
+
+
+def load_dataset(
+    folder: Path,
+    spec: WindowSpec,
+    topics: BagTopics,
+    horizon: int,
+    on_progress: Callable[[Sequence[Path]], Iterable[Path]] = iter,
+) -> tuple[WindowDataset, list[str]]:
+    """Read every bag under ``folder`` into windows.
+
+    :param on_progress: wraps the list of bags to show how far it is.
+    :returns: the windows, and a line for each bag that could not be used.
+    :raises DatasetError: when none can be used.
+    """
+    parts: list[EpisodeWindows] = []
+    skipped: list[str] = []
+    digest = hashlib.sha256()
+    for bag in on_progress(find_bags(folder)):
+        try:
+            recording = read_bag(bag, spec, topics)
+            parts.append(episode_windows(recording, horizon))
+        except (BagError, DatasetError) as error:
+            skipped.append(str(error))
+            continue
+        digest.update(recording.digest.encode())
+    if not parts:
+        raise DatasetError(f'{folder}: no bag can be used:\n' + '\n'.join(skipped[:5]))
+    return _join(parts, digest.hexdigest()), skipped
+
+
+def episode_windows(recording: EpisodeRecording, horizon: int) -> EpisodeWindows:
+    """Cut a recording into windows, one at each image of the first camera that allows one.
+
+    :raises DatasetError: when there is none, with the most frequent reason.
+    """
+    builder = recording.builder
+    reasons: dict[str, int] = dict(recording.refused)
+    windows: list[ObservationWindow] = []
+    for stamp_ns in synchronized_stamps(recording):
+        try:
+            windows.append(builder.build(stamp_ns))
+        except Refusal as refusal:
+            reasons[str(refusal)] = reasons.get(str(refusal), 0) + 1
+    if not windows:
+        reason = max(reasons, key=lambda r: reasons[r]) if reasons else 'no images'
+        raise DatasetError(f'{recording.path}: no window: {reason}')
+    image_index = {
+        name: np.searchsorted(
+            stream.stamps, np.array([window.image_stamps_ns[name] for window in windows])
+        )
+        for name, stream in builder.images.items()
+    }
+    return EpisodeWindows(
+        np.array([window.joint_positions for window in windows], dtype=np.float32),
+        _actions(recording, [window.stamp_ns for window in windows], horizon),
+        {name: np.stack(stream.samples) for name, stream in builder.images.items()},
+        image_index,
+    )
+
+
+def synchronized_stamps(recording: EpisodeRecording) -> list[int]:
+    """Stamps of the synchronized camera sets: the newest stamp of images that belong together."""
+    streams = list(recording.builder.images.values())
+    if not streams:
+        return list(recording.builder.joints.stamps)
+    tolerance = recording.builder.spec.image_tolerance_ns
+    stamps = []
+    for stamp_ns in streams[0].stamps:
+        near = [
+            min(stream.stamps, key=lambda s: abs(s - stamp_ns), default=0) for stream in streams
+        ]
+        if max(near) - min(near) <= tolerance:
+            stamps.append(max(near))
+    return stamps
+
+
+def _actions(recording: EpisodeRecording, stamps_ns: list[int], horizon: int) -> Float32:
+    """Commanded joint positions (n, Tp, J); row i is at the stamp + (i - To + 1)·dt.
+
+    Where no trajectory was recorded, as in hand guiding, the measured positions stand for them.
+    After the end of the episode its last value repeats, as in the papers.
+    """
+    spec = recording.builder.spec
+    steps = (np.arange(horizon) - spec.n_obs_steps + 1) * spec.dt_ns
+    times = np.array(stamps_ns, dtype=np.int64)[:, None] + steps
+    joints = recording.builder.joints
+    times = np.clip(times, joints.stamps[0], joints.stamps[-1])
+    if recording.trajectories:
+        values = _commanded(recording, times.ravel())
+    else:
+        measured = np.array(joints.samples)
+        origin = joints.stamps[0]
+        stamps = np.array(joints.stamps) - origin
+        values = np.stack(
+            [np.interp(times.ravel() - origin, stamps, column) for column in measured.T], axis=1
+        )
+    return values.reshape(*times.shape, -1).astype(np.float32)
+
+
+def _commanded(recording: EpisodeRecording, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    joints = recording.builder.joints
+    reference = TrajectoryReference(recording.builder.spec.joint_names, joints.samples[0])
+    values = np.empty((len(times_ns), len(joints.samples[0])))
+    edges = [*(received for received, _ in recording.trajectories[1:]), np.iinfo(np.int64).max]
+    begin = np.iinfo(np.int64).min
+    for (received_ns, trajectory), end in zip(recording.trajectories, edges, strict=True):
+        try:
+            reference.accept(trajectory, received_ns)
+        except TrajectoryRejected:
+            pass  # The controller refused it as well: what ran before went on.
+        inside = (times_ns >= begin) & (times_ns < end)
+        values[inside] = reference.sample(times_ns[inside])[0]
+        begin = end
+    return values
+
+
+def _join(parts: Sequence[EpisodeWindows], digest: str) -> WindowDataset:
+    names = list(parts[0].images)
+    index: dict[str, Tensor] = {}
+    for name in names:
+        starts = np.cumsum([0, *(len(part.images[name]) for part in parts[:-1])])
+        shifted = [
+            part.image_index[name] + start for part, start in zip(parts, starts, strict=True)
+        ]
+        index[name] = torch.from_numpy(np.concatenate(shifted))
+    images = {
+        name: torch.from_numpy(np.concatenate([part.images[name] for part in parts]))
+        .permute(0, 3, 1, 2)
+        .contiguous()
+        for name in names
+    }
+    lengths = [len(part.actions) for part in parts]
+    return WindowDataset(
+        torch.from_numpy(np.concatenate([part.joint_positions for part in parts])),
+        torch.from_numpy(np.concatenate([part.actions for part in parts])),
+        images,
+        index,
+        np.repeat(np.arange(len(parts)), lengths),
+        digest,
+    )

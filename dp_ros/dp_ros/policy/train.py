@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train a policy on windows; can be interrupted and resumed, and gives the same from its seed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+import shutil
+from typing import Any, Protocol
+
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from diffusers.optimization import get_cosine_schedule_with_warmup
+from diffusers.training_utils import EMAModel
+from dp_ros.data.dataset import Batch, WindowDataset
+from dp_ros.policy.config import ConfigError, RunConfig, to_dict
+from dp_ros.policy.diffusion import diffusion_loss, make_scheduler, sample_steps
+from dp_ros.policy.network import PolicyNetwork
+from dp_ros.policy.regression import regress, regression_loss
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor, nn
+
+STATE = 'state'
+METRICS = 'metrics.jsonl'
+_VALIDATION_WINDOWS = 256
+
+
+class Reporter(Protocol):
+    """Told how far the training is."""
+
+    def __call__(self, step: int, loss: float) -> None:
+        """Called after every step with the smoothed loss."""
+
+
+class TrainingStep(nn.Module):
+    """The loss of a batch as one module, so that accelerate can spread it over devices."""
+
+    def __init__(self, network: PolicyNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.scheduler = make_scheduler(network.config, 'ddpm')
+
+    def forward(self, batch: Batch, random_crop: bool = True) -> Tensor:
+        """Return the loss of what the network's method minimises."""
+        network = self.network
+        cond = network.condition(batch.joint_positions, batch.images, random_crop)
+        actions = network.actions(batch.actions)
+        if network.config.method == 'regression':
+            return regression_loss(network, actions, cond)
+        return diffusion_loss(network, self.scheduler, actions, cond)
+
+
+class Trainer:
+    """One training run.
+
+    :param out: folder of the run's metrics and of the state to resume from.
+    """
+
+    def __init__(
+        self, dataset: WindowDataset, config: RunConfig, out: Path, accelerator: Accelerator
+    ) -> None:
+        self.config, self.out, self.accelerator = config, out, accelerator
+        self.step = 0
+        self._dataset = dataset
+        self._identity = {
+            'policy': to_dict(config.policy),
+            'train': to_dict(config.train),
+            'data': dataset.digest,
+        }
+        settings = config.train
+        self._train, self._validation = dataset.split(settings.validation_share, settings.seed)
+        set_seed(settings.seed)
+        network = PolicyNetwork(config.policy)
+        network.joints.fit(dataset.joint_positions.flatten(0, 1))
+        network.actions.fit(dataset.actions.flatten(0, 1))
+        network.encoders.to(memory_format=torch.channels_last)
+        optimizer = torch.optim.AdamW(
+            network.parameters(),
+            settings.learning_rate,
+            betas=(0.95, 0.999),
+            weight_decay=settings.weight_decay,
+        )
+        schedule = get_cosine_schedule_with_warmup(
+            optimizer, settings.warmup_steps, settings.steps
+        )
+        self._module, self._optimizer = accelerator.prepare(TrainingStep(network), optimizer)
+        self._schedule = schedule
+        self._ema = EMAModel(
+            self._network.parameters(),
+            decay=settings.ema_max,
+            use_ema_warmup=True,
+            power=settings.ema_power,
+        )
+        accelerator.register_for_checkpointing(self._schedule, self._ema)
+
+    @property
+    def _network(self) -> PolicyNetwork:
+        network: PolicyNetwork = self.accelerator.unwrap_model(self._module).network
+        return network
+
+    def run(self, report: Reporter) -> PolicyNetwork:
+        """Train to the end and return the network with the averaged weights."""
+        settings = self.config.train
+        smooth = None
+        while self.step < settings.steps:
+            loss = self._advance()
+            smooth = loss if smooth is None else 0.98 * smooth + 0.02 * loss
+            report(self.step, smooth)
+            last = self.step == settings.steps
+            if last or self.step % settings.validation_every == 0:
+                self._log({'step': self.step, 'loss': smooth} | self.validate())
+            if last or self.step % settings.checkpoint_every == 0:
+                self.save()
+        self._ema.copy_to(self._network.parameters())
+        return self._network
+
+    def validate(self) -> dict[str, float]:
+        """Measure the averaged weights on the windows kept out of training.
+
+        :returns: the loss, and the mean error of sampled actions [rad].
+        """
+        network, settings = self._network, self.config.train
+        rng = np.random.default_rng(settings.seed)
+        count = min(_VALIDATION_WINDOWS, len(self._validation))
+        chosen = rng.choice(self._validation, count, replace=False)
+        batch = self._dataset.batch(chosen).to(self.accelerator.device)
+        self._ema.store(network.parameters())
+        self._ema.copy_to(network.parameters())
+        with torch.no_grad():
+            set_seed(settings.seed)
+            loss = float(self.accelerator.unwrap_model(self._module)(batch, random_crop=False))
+            actions = self._sample(network, batch)
+        self._ema.restore(network.parameters())
+        error = float((actions - batch.actions).abs().mean())
+        return {'validation_loss': loss, 'action_error_rad': error}
+
+    def save(self) -> None:
+        """Write what resuming needs; the last state stays until the new one is whole."""
+        if not self.accelerator.is_main_process:
+            return
+        part, state = self.out / f'{STATE}.part', self.out / STATE
+        shutil.rmtree(part, ignore_errors=True)
+        self.accelerator.save_state(str(part))
+        run = self._identity | {'step': self.step}
+        (part / 'run.json').write_text(json.dumps(run))
+        shutil.rmtree(state, ignore_errors=True)
+        part.rename(state)
+
+    def resume(self) -> None:
+        """Go on from the saved state.
+
+        :raises ConfigError: when there is none, or it is of other data or settings.
+        """
+        file = self.out / STATE / 'run.json'
+        if not file.is_file():
+            raise ConfigError(f'{self.out}: no state to resume from')
+        saved = json.loads(file.read_text())
+        for name, value in json.loads(json.dumps(self._identity)).items():
+            if saved[name] != value:
+                raise ConfigError(f'{self.out}: was started with {name} {saved[name]}: {value}')
+        self.accelerator.load_state(str(self.out / STATE))
+        self.step = int(saved['step'])
+
+    def _advance(self) -> float:
+        """Take one optimiser step; its batch and noise depend on seed and step alone."""
+        settings, rank = self.config.train, self.accelerator.process_index
+        seeds = np.random.SeedSequence([settings.seed, self.step, rank]).generate_state(2)
+        rng = np.random.default_rng(int(seeds[0]))
+        torch.manual_seed(int(seeds[1]))
+        chosen: NDArray[np.int64] = rng.choice(self._train, settings.batch_size)
+        loss = self._module(self._dataset.batch(chosen).to(self.accelerator.device))
+        self._optimizer.zero_grad()
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self._module.parameters(), settings.gradient_clip)
+        self._optimizer.step()
+        self._schedule.step()
+        self._ema.step(self._network.parameters())
+        self.step += 1
+        return float(loss.detach())
+
+    def _sample(self, network: PolicyNetwork, batch: Batch) -> Tensor:
+        cond = network.condition(batch.joint_positions, batch.images)
+        if network.config.method == 'regression':
+            zeros = torch.zeros_like(batch.actions)
+            return network.actions.inverse(regress(network.denoise, zeros, cond))
+        generator = torch.Generator().manual_seed(self.config.train.seed)
+        noise = torch.randn(batch.actions.shape, generator=generator).to(cond.device)
+        scheduler = make_scheduler(network.config, 'ddim')
+        steps = self.config.train.num_inference_steps
+        sample = noise
+        for sample in sample_steps(network.denoise, scheduler, noise, cond, steps, generator):
+            pass
+        return network.actions.inverse(sample)
+
+    def _log(self, values: dict[str, Any]) -> None:
+        if self.accelerator.is_main_process:
+            with (self.out / METRICS).open('a') as file:
+                file.write(json.dumps(values) + '\n')
+
+
+def train(
+    dataset: WindowDataset,
+    config: RunConfig,
+    out: Path,
+    report: Reporter,
+    *,
+    resume: bool = False,
+    device: str | None = None,
+) -> PolicyNetwork:
+    """Train in ``out``.
+
+    :param device: 'cpu' to stay on the CPU; by default accelerate chooses.
+    :raises ConfigError: when ``out`` holds another run, or ``resume`` finds none.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    if not resume and (out / STATE).exists():
+        raise ConfigError(f'{out}: holds a started run; use --resume, or another folder')
+    trainer = Trainer(dataset, config, out, Accelerator(cpu=device == 'cpu'))
+    if resume:
+        trainer.resume()
+    return trainer.run(report)
