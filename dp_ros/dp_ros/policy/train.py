@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import json
 from pathlib import Path
 import shutil
-from typing import Any, Protocol
+from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import set_seed
@@ -27,11 +28,8 @@ METRICS = 'metrics.jsonl'
 _VALIDATION_WINDOWS = 256
 
 
-class Reporter(Protocol):
-    """Told how far the training is."""
-
-    def __call__(self, step: int, loss: float) -> None:
-        """Called after every step with the smoothed loss."""
+Report = Callable[[int, float], None]
+"""Told the step and the smoothed loss after every step."""
 
 
 class TrainingStep(nn.Module):
@@ -75,7 +73,6 @@ class Trainer:
         network = PolicyNetwork(config.policy)
         network.joints.fit(dataset.joint_positions.flatten(0, 1))
         network.actions.fit(dataset.actions.flatten(0, 1))
-        network.encoders.to(memory_format=torch.channels_last)
         optimizer = torch.optim.AdamW(
             network.parameters(),
             settings.learning_rate,
@@ -100,7 +97,7 @@ class Trainer:
         network: PolicyNetwork = self.accelerator.unwrap_model(self._module).network
         return network
 
-    def run(self, report: Reporter) -> PolicyNetwork:
+    def run(self, report: Report) -> PolicyNetwork:
         """Train to the end and return the network with the averaged weights."""
         settings = self.config.train
         smooth = None
@@ -189,9 +186,7 @@ class Trainer:
         noise = torch.randn(batch.actions.shape, generator=generator).to(cond.device)
         scheduler = make_scheduler(network.config, 'ddim')
         steps = self.config.train.num_inference_steps
-        sample = noise
-        for sample in sample_steps(network.denoise, scheduler, noise, cond, steps, generator):
-            pass
+        *_, sample = sample_steps(network.denoise, scheduler, noise, cond, steps, generator)
         return network.actions.inverse(sample)
 
     def _log(self, values: dict[str, Any]) -> None:
@@ -204,7 +199,7 @@ def train(
     dataset: WindowDataset,
     config: RunConfig,
     out: Path,
-    report: Reporter,
+    report: Report,
     *,
     resume: bool = False,
     device: str | None = None,

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model card: how a policy was made and what it was measured to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from dp_ros.policy.checkpoint import load_description
+
+_MARK: Final = '\n## Measured\n'
+
+
+def write_model_card(folder: Path, commands: str) -> None:
+    """Write README.md beside the checkpoint.
+
+    :param commands: the shell commands that made it.
+    """
+    description = load_description(folder)
+    config, training = description['policy'], description['training']
+    sizes = ', '.join(f'{name} {h}×{w}' for name, (h, w) in config['image_sizes'].items())
+    method = {
+        'diffusion': 'Diffusion policy: conditional 1-D U-Net with FiLM, DDPM training.',
+        'regression': 'Squared-error baseline: the same network trained to predict the mean chunk.',
+    }[config['method']]
+    text = f"""# {folder.resolve().name}
+
+{method}
+
+| | |
+|---|---|
+| observation | {config['n_obs_steps']} frames, {config['dt']} s apart: images {sizes} px, \
+{len(config['joint_names'])} joint positions |
+| action | {description['action']} |
+| horizon | {config['horizon']} steps of {config['dt']} s, {config['n_action_steps']} followed |
+| training data | {training['episodes']} episodes, {training['windows']} windows, \
+sha256 `{training['data_digest'][:16]}…` |
+| training | {training['steps']} steps of {training['batch_size']} windows, seed \
+{training['seed']}, {training['duration_s'] / 60:.0f} min on {training['device']} |
+| validation | action error {training['action_error_rad'] * 1e3:.1f} mrad |
+| parameters | {training['parameters'] / 1e6:.2f} M |
+
+## Made by
+
+```console
+{commands.strip()}
+```
+"""
+    (folder / 'README.md').write_text(text)
+
+
+def add_measurement(folder: Path, command: str, text: str, summary: Mapping[str, Any]) -> None:
+    """Append what an evaluation found, replacing an older one by the same command.
+
+    :param text: the figures in words; ``summary``: tells how many episodes there were.
+    """
+    file = folder / 'README.md'
+    card = file.read_text() if file.is_file() else f'# {folder.resolve().name}\n'
+    head, mark, measured = card.partition(_MARK)
+    sections = [s for s in measured.split('\n### ') if s.strip() and command not in s]
+    count = len(summary['episodes'])
+    section = f'{count} episodes\n\n```console\n$ {command}\n{text}\n```\n'
+    sections = [s.strip().removeprefix('### ') for s in (*sections, section)]
+    body = '\n'.join(f'\n### {s}\n' for s in sections)
+    file.write_text(head.rstrip('\n') + '\n' + _MARK + body)

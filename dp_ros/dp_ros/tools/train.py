@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train a policy on a folder of rosbag2 recordings.
+
+`ros2 run dp_ros train --data DIR --config FILE --out DIR`
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+import json
+from pathlib import Path
+import shlex
+import sys
+import time
+from typing import Any
+
+from dp_ros.data.bags import BagTopics
+from dp_ros.data.dataset import DatasetError, WindowDataset, load_dataset
+from dp_ros.data.window import WindowSpec
+from dp_ros.policy.checkpoint import save_checkpoint
+from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig, parse_run
+from dp_ros.policy.model_card import write_model_card
+from dp_ros.policy.train import METRICS, train
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+import torch
+import yaml
+
+
+def main() -> int:
+    """Parse the command line, load, train, write the checkpoint, its card and its picture."""
+    args = _parse(sys.argv[1:])
+    console = Console()
+    try:
+        _run(args, console)
+    except (ConfigError, DatasetError, OSError, yaml.YAMLError) as error:
+        console.print(f'train: {error}', style='red', markup=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print('interrupted; go on with the same command and --resume')
+        return 130
+    return 0
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='ros2 run dp_ros train', description=__doc__)
+    parser.add_argument('--data', type=Path, required=True, help='folder of rosbag2 recordings')
+    parser.add_argument('--config', type=Path, required=True, help='YAML: policy, train, topics')
+    parser.add_argument('--out', type=Path, required=True, help='folder of the checkpoint')
+    parser.add_argument('--resume', action='store_true', help='go on with an interrupted run')
+    parser.add_argument('--device', choices=('cpu',), help='stay on the CPU')
+    parser.add_argument('--threads', type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        '--set',
+        action='append',
+        default=[],
+        metavar='SECTION.KEY=VALUE',
+        help='change a value of the file, as train.steps=2000',
+    )
+    return parser.parse_args(argv)
+
+
+def _run(args: argparse.Namespace, console: Console) -> None:
+    torch.set_num_threads(args.threads)
+    values = yaml.safe_load(args.config.read_text()) or {}
+    _override(values, args.set)
+    topics = _topics(values.pop('topics', {}))
+    config = parse_run(values)
+    started = time.monotonic()
+    with _progress(console) as progress:
+        dataset, skipped = load_dataset(
+            args.data,
+            window_spec(config.policy),
+            topics,
+            config.policy.horizon,
+            lambda bags: progress.track(bags, description='reading bags'),
+        )
+        for line in skipped:
+            progress.console.print(f'skipped: {line}', style='yellow', markup=False)
+        progress.console.print(
+            f'{dataset.n_episodes} episodes, {len(dataset)} windows, sha256 {dataset.digest[:16]}',
+            highlight=False,
+        )
+        task = progress.add_task('training', total=config.train.steps)
+
+        def report(step: int, loss: float) -> None:
+            progress.update(task, completed=step, description=f'training  loss {loss:.4f}')
+
+        network = train(dataset, config, args.out, report, resume=args.resume, device=args.device)
+    metrics = _metrics(args.out)
+    record = _record(config, dataset, metrics[-1], time.monotonic() - started)
+    record['parameters'] = sum(p.numel() for p in network.parameters())
+    save_checkpoint(args.out, network, record)
+    draw_training(metrics, args.out / 'training.png')
+    command = shlex.join(['ros2', 'run', 'dp_ros', 'train', *sys.argv[1:]])
+    write_model_card(args.out, f'$ {command}')
+    console.print(f'checkpoint: {args.out}', markup=False)
+
+
+def _override(values: dict[str, Any], changes: Sequence[str]) -> None:
+    for change in changes:
+        path, equals, text = change.partition('=')
+        section, dot, key = path.partition('.')
+        if not equals or not dot:
+            raise ConfigError(f'--set {change}: needs SECTION.KEY=VALUE')
+        values.setdefault(section, {})[key] = yaml.safe_load(text)
+
+
+def _topics(values: Mapping[str, Any]) -> BagTopics:
+    try:
+        return BagTopics(**values)
+    except TypeError as error:
+        raise ConfigError(f'topics: {error}') from error
+
+
+def window_spec(config: PolicyConfig) -> WindowSpec:
+    """Return what the windows of a policy hold."""
+    return WindowSpec(
+        joint_names=config.joint_names,
+        image_sizes=config.image_sizes,
+        dt_ns=round(config.dt * 1e9),
+        n_obs_steps=config.n_obs_steps,
+    )
+
+
+def _record(
+    config: RunConfig, dataset: WindowDataset, last: Mapping[str, Any], duration: float
+) -> dict[str, Any]:
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'
+    return {
+        'data_digest': dataset.digest,
+        'episodes': dataset.n_episodes,
+        'windows': len(dataset),
+        'steps': config.train.steps,
+        'batch_size': config.train.batch_size,
+        'seed': config.train.seed,
+        'duration_s': round(duration),
+        'device': f'{device}, {torch.get_num_threads()} threads',
+        'validation_loss': last['validation_loss'],
+        'action_error_rad': last['action_error_rad'],
+    }
+
+
+def _metrics(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / METRICS).read_text().splitlines()]
+
+
+def draw_training(metrics: Sequence[Mapping[str, Any]], file: Path) -> None:
+    """Draw the loss and the error of sampled actions over the steps."""
+    figure = Figure(figsize=(9, 4), dpi=110, layout='constrained')
+    left, right = figure.subplots(1, 2)
+    steps = [entry['step'] for entry in metrics]
+    left.plot(steps, [entry['loss'] for entry in metrics], label='training')
+    left.plot(steps, [entry['validation_loss'] for entry in metrics], label='validation')
+    left.set(xlabel='step', ylabel='loss', yscale='log')
+    left.legend()
+    right.plot(steps, [entry['action_error_rad'] * 1e3 for entry in metrics], color='tab:green')
+    right.set(xlabel='step', ylabel='error of sampled actions [mrad]', yscale='log')
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    figure.savefig(file)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())
