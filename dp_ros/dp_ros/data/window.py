@@ -1,281 +1,217 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The window of observations that a policy sees, from streams of images and joint positions.
+"""The observation window: what was seen and measured at n_obs_steps times, dt apart.
 
-The one resampler: the live aggregator and the training data both push what they receive, in the
-order received, into a `WindowBuilder`. It never asks a clock and never invents data::
+The one resampler: the live aggregator and the data set both build their windows here.
 
-    images      I         I         I          one set of all cameras each
-    joints    j j j j j j j j j j j j j
-    grid                  ^         ^          stamp - dt, stamp;  stamp = newest image of the set
+```
+images   ─┬────────┬────────┬────────┬──→   nearest to each frame, within a tolerance
+joints   ┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬→   interpolated at each frame
+frames            t - dt            t       t: newest camera stamp of the synchronized set
+```
 
-Images are the nearest ones to the grid times, joint positions are interpolated at them. A window
-is complete when a joint sample at or after its stamp is there.
+What is late, missing or out of order is a Refusal with its reason; nothing is invented.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections import deque
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+import math
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-Image = NDArray[np.uint8]
+Rgb = NDArray[np.uint8]
 
-NS = 1_000_000_000
-JOINT_STREAM = 'joint_states'
-_KEEP_NS = 2 * NS
+MS = 1_000_000
+
+Sample = TypeVar('Sample')
 
 
-def to_ns(seconds: float) -> int:
-    """Return a duration in nanoseconds."""
-    return round(seconds * NS)
+class Refusal(ValueError):
+    """Why a sample is not taken or an observation is not made."""
 
 
 @dataclass(frozen=True)
 class WindowSpec:
-    """What a window holds and how exact it must be.
+    """What a window holds.
 
-    :param image_sizes: (height, width) [px] of each camera, in the cameras' order.
-    :param dt: spacing of the frames [s].
-    :param image_tolerance: how far an image may be from its grid time [s]; 0.45 dt if not given.
-    :param max_joint_gap: longest time between two joint samples to interpolate over [s].
-    :param image_latencies: what is subtracted from a camera's stamps [s].
-    :param joint_latency: what is subtracted from the joints' stamps [s].
-    :param camera_slop: largest difference of the stamps within one set of images [s].
-    :param queue_size: images of a camera kept while the other cameras' are awaited.
+    :param image_sizes: (height, width) [px] of each camera.
+    :param image_tolerance_ns: how far an image may be from its frame's time.
+    :param joint_gap_ns: how far apart two joint states may be to interpolate between them.
     """
 
     joint_names: tuple[str, ...]
     image_sizes: Mapping[str, tuple[int, int]]
-    dt: float = 0.1
-    n_obs_steps: int = 2
-    image_tolerance: float | None = None
-    max_joint_gap: float = 0.1
-    image_latencies: Mapping[str, float] = field(default_factory=dict)
-    joint_latency: float = 0.0
-    camera_slop: float = 0.02
-    queue_size: int = 10
+    dt_ns: int
+    n_obs_steps: int
+    image_tolerance_ns: int = 40 * MS
+    joint_gap_ns: int = 100 * MS
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, 'joint_names', tuple(self.joint_names))
-        if not self.joint_names or not self.image_sizes:
-            raise ValueError('joint_names and image_sizes need at least one entry each')
-        if self.dt <= 0 or self.n_obs_steps < 1:
-            raise ValueError(f'dt = {self.dt}, n_obs_steps = {self.n_obs_steps}: need > 0, >= 1')
-        if not 0 < self.tolerance < self.dt / 2:
-            raise ValueError(
-                f'image_tolerance = {self.tolerance} s: needs more than 0 and less than dt / 2 = '
-                f'{self.dt / 2} s, or one image would serve two frames'
-            )
-        for name in self.image_latencies:
-            if name not in self.image_sizes:
-                raise ValueError(f'image_latencies: there is no camera {name!r}')
-
-    @property
-    def camera_names(self) -> tuple[str, ...]:
-        """The cameras, in order."""
-        return tuple(self.image_sizes)
-
-    @property
-    def tolerance(self) -> float:
-        """How far an image may be from its grid time [s]."""
-        return 0.45 * self.dt if self.image_tolerance is None else self.image_tolerance
-
-    @property
-    def span_ns(self) -> int:
-        """Time from the oldest to the newest frame [ns]."""
-        return (self.n_obs_steps - 1) * to_ns(self.dt)
-
-    def grid(self, stamp_ns: int) -> NDArray[np.int64]:
-        """Times of the frames (To,) of the window at ``stamp_ns``, oldest first [ns]."""
-        steps = np.arange(self.n_obs_steps - 1, -1, -1, dtype=np.int64)
-        return stamp_ns - steps * to_ns(self.dt)
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One image (H, W, 3), rgb, and the stamp its camera gave it [ns]."""
-
-    stamp_ns: int
-    image: Image = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why data was not taken or a window not made."""
-
-    stream: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f'{self.stream}: {self.reason}'
+    def frame_times(self, stamp_ns: int) -> list[int]:
+        """Return the times of the frames of the window at ``stamp_ns``, oldest first."""
+        return [stamp_ns - k * self.dt_ns for k in reversed(range(self.n_obs_steps))]
 
 
 @dataclass(frozen=True)
 class ObservationWindow:
-    """One observation.
+    """One window, To frames.
 
-    :param stamp_ns: time of the newest image, latency subtracted [ns].
-    :param joint_positions: (To, J) at the grid times [rad].
-    :param frames: of each camera (To,), nearest to the grid times.
+    :param joint_positions: (To, J) [rad].
+    :param images: (To, H, W, 3) of each camera; ``image_stamps_ns``: (To,) likewise.
     """
 
     stamp_ns: int
     joint_positions: Array
-    frames: Mapping[str, tuple[Frame, ...]]
+    images: Mapping[str, Rgb]
+    image_stamps_ns: Mapping[str, tuple[int, ...]]
+
+
+class Stream(Generic[Sample]):
+    """Samples in the order of their stamps, the oldest ones forgotten.
+
+    :param keep_ns: how long samples are kept behind the newest one; None: for ever.
+    """
+
+    def __init__(self, name: str, keep_ns: int | None) -> None:
+        self.name = name
+        self._keep_ns = keep_ns
+        self.stamps: list[int] = []
+        self.samples: list[Sample] = []
+
+    def push(self, stamp_ns: int, sample: Sample) -> None:
+        """Take a sample.
+
+        :raises Refusal: for a stamp of zero or one that is not newer than the last.
+        """
+        if stamp_ns <= 0:
+            raise Refusal(f'{self.name}: stamp {stamp_ns} ns; the driver must set header.stamp')
+        if self.stamps and stamp_ns <= self.stamps[-1]:
+            late = (self.stamps[-1] - stamp_ns) / MS
+            raise Refusal(f'{self.name}: stamp goes back by {late:.1f} ms')
+        self.stamps.append(stamp_ns)
+        self.samples.append(sample)
+        if self._keep_ns is not None:
+            passed = bisect_left(self.stamps, stamp_ns - self._keep_ns)
+            del self.stamps[:passed], self.samples[:passed]
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.stamps.clear()
+        self.samples.clear()
 
     @property
-    def images(self) -> dict[str, Image]:
-        """Images of each camera (To, H, W, 3)."""
-        return {name: np.stack([f.image for f in row]) for name, row in self.frames.items()}
+    def newest_ns(self) -> int:
+        """Stamp of the newest sample, 0 without one."""
+        return self.stamps[-1] if self.stamps else 0
 
 
 class WindowBuilder:
-    """Makes windows of what is pushed; keeps no more of the past than they need."""
+    """Collect joint states and images, and build windows from them.
 
-    def __init__(self, spec: WindowSpec) -> None:
+    :param keep_ns: how long to keep samples; None for a recording.
+    """
+
+    def __init__(self, spec: WindowSpec, keep_ns: int | None = None) -> None:
         self.spec = spec
-        self._latency_ns = {
-            name: to_ns(spec.image_latencies.get(name, 0.0)) for name in spec.camera_names
+        self.joints: Stream[Array] = Stream('joint_states', keep_ns)
+        self.images: dict[str, Stream[Rgb]] = {
+            name: Stream(f'camera {name}', keep_ns) for name in spec.image_sizes
         }
-        self.reset(0)
 
-    def reset(self, not_before_ns: int) -> None:
-        """Forget everything, and refuse what is stamped before ``not_before_ns`` from now on."""
-        self._not_before_ns = not_before_ns
-        self._joint_stamps: list[int] = []
-        self._joints: list[Array] = []
-        self._frames: dict[str, list[tuple[int, Frame]]] = {n: [] for n in self.spec.camera_names}
-        self._pending: deque[int] = deque()
+    def push_joints(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float]) -> None:
+        """Take a joint state; its joints may come in any order and be more than needed.
 
-    def push_joints(self, stamp_ns: int, positions: Sequence[float] | Array) -> Refusal | None:
-        """Take one joint sample (J,) [rad]."""
-        value = np.asarray(positions, dtype=np.float64)
-        last = self._joint_stamps[-1] if self._joint_stamps else 0
-        corrected = stamp_ns - to_ns(self.spec.joint_latency)
-        reason = self._check_stamp(stamp_ns, corrected, last) or self._check_joints(value)
-        if reason is not None:
-            return Refusal(JOINT_STREAM, reason)
-        self._joint_stamps.append(corrected)
-        self._joints.append(value)
-        self._forget_joints(corrected - self.spec.span_ns - _KEEP_NS)
-        return None
+        :raises Refusal: with the reason.
+        """
+        missing = [name for name in self.spec.joint_names if name not in names]
+        if missing:
+            raise Refusal(f'joint_states: no {", ".join(missing)} among {list(names)}')
+        if len(positions) != len(names):
+            raise Refusal(f'joint_states: {len(names)} names, {len(positions)} positions')
+        order = {name: index for index, name in enumerate(names)}
+        values = [float(positions[order[name]]) for name in self.spec.joint_names]
+        for name, value in zip(self.spec.joint_names, values, strict=True):
+            if not math.isfinite(value):
+                raise Refusal(f'joint_states: position of {name} is {value}')
+        self.joints.push(stamp_ns, np.array(values))
 
-    def push_images(self, frames: Mapping[str, Frame]) -> Refusal | None:
-        """Take one set of images, one of each camera; a window becomes due."""
-        stamps = {
-            name: frames[name].stamp_ns - self._latency_ns[name] for name in self.spec.camera_names
+    def push_image(self, camera: str, stamp_ns: int, image: Rgb) -> None:
+        """Take an image of the policy's size.
+
+        :raises Refusal: with the reason.
+        """
+        size = self.spec.image_sizes[camera]
+        if image.shape != (*size, 3):
+            raise Refusal(f'camera {camera}: image of shape {image.shape}, needs {(*size, 3)}')
+        self.images[camera].push(stamp_ns, image)
+
+    def covered(self, stamp_ns: int) -> bool:
+        """Whether the joint states reach up to ``stamp_ns``, so that nothing later changes it."""
+        return self.joints.newest_ns >= stamp_ns
+
+    def build(self, stamp_ns: int) -> ObservationWindow:
+        """Build the window whose newest frame is at ``stamp_ns``.
+
+        :raises Refusal: when a frame is not covered by a stream, with the stream and the gap.
+        """
+        times = self.spec.frame_times(stamp_ns)
+        joints = np.array([self._joints_at(time) for time in times])
+        chosen = {
+            name: [self._image_at(name, time, stamp_ns) for time in times] for name in self.images
         }
-        newest = max(stamps.values())
-        for name, frame in frames.items():
-            reason = self._check_stamp(frame.stamp_ns, stamps[name], self._newest(name))
-            reason = reason or self._check_image(name, frame.image)
-            if reason is not None:
-                return Refusal(name, reason)
-        for name, buffer in self._frames.items():
-            buffer.append((stamps[name], frames[name]))
-            oldest = newest - self.spec.span_ns - _KEEP_NS
-            while buffer[0][0] < oldest:
-                del buffer[0]
-        self._pending.append(newest)
-        return None
-
-    @property
-    def pending_ns(self) -> int | None:
-        """Stamp of the oldest window that waits for joint samples [ns]."""
-        return self._pending[0] if self._pending else None
-
-    def give_up(self) -> Refusal:
-        """Refuse the oldest waiting window for want of joint samples."""
-        stamp_ns = self._pending.popleft()
-        if not self._joint_stamps:
-            return Refusal(JOINT_STREAM, 'no sample received')
-        behind = (stamp_ns - self._joint_stamps[-1]) / NS
-        return Refusal(JOINT_STREAM, f'newest sample is {behind:.3f} s older than the image')
-
-    def poll(self) -> ObservationWindow | Refusal | None:
-        """Return the oldest due window or why there is none; None while it waits for joints."""
-        if not self._pending or not self._joint_stamps:
-            return None
-        if self._joint_stamps[-1] < self._pending[0]:
-            return None
-        return self._build(self._pending.popleft())
-
-    def _build(self, stamp_ns: int) -> ObservationWindow | Refusal:
-        grid = [int(t) for t in self.spec.grid(stamp_ns)]
-        frames: dict[str, tuple[Frame, ...]] = {}
-        for name in self.spec.camera_names:
-            row = [self._nearest(name, t, stamp_ns) for t in grid]
-            for found in row:
-                if isinstance(found, Refusal):
-                    return found
-            frames[name] = tuple(found for found in row if isinstance(found, Frame))
-        positions = np.empty((len(grid), len(self.spec.joint_names)))
-        for index, t in enumerate(grid):
-            value = self._interpolated(t)
-            if isinstance(value, Refusal):
-                return value
-            positions[index] = value
-        return ObservationWindow(stamp_ns, positions, frames)
-
-    def _nearest(self, camera: str, t_ns: int, stamp_ns: int) -> Frame | Refusal:
-        known = [(abs(s - t_ns), frame) for s, frame in self._frames[camera] if s <= stamp_ns]
-        distance, frame = min(known, key=lambda item: item[0])
-        if distance <= to_ns(self.spec.tolerance):
-            return frame
-        return Refusal(
-            camera,
-            f'no image {(stamp_ns - t_ns) / NS:.3f} s before the newest, the nearest is '
-            f'{distance / NS:.3f} s off',
+        return ObservationWindow(
+            stamp_ns,
+            joints,
+            {
+                name: np.stack([self.images[name].samples[i] for i in indices])
+                for name, indices in chosen.items()
+            },
+            {
+                name: tuple(self.images[name].stamps[i] for i in indices)
+                for name, indices in chosen.items()
+            },
         )
 
-    def _interpolated(self, t_ns: int) -> Array | Refusal:
-        stamps = self._joint_stamps
-        after = bisect_left(stamps, t_ns)
-        if stamps[after] == t_ns:
-            return self._joints[after]
-        if after == 0:
-            late = (stamps[0] - t_ns) / NS
-            return Refusal(JOINT_STREAM, f'oldest sample is {late:.3f} s too young for the window')
-        before = after - 1
-        gap = stamps[after] - stamps[before]
-        if gap > to_ns(self.spec.max_joint_gap):
-            return Refusal(JOINT_STREAM, f'a gap of {gap / NS:.3f} s between two samples')
-        weight = (t_ns - stamps[before]) / gap
-        return self._joints[before] + weight * (self._joints[after] - self._joints[before])
+    def clear(self) -> None:
+        """Forget all samples."""
+        self.joints.clear()
+        for stream in self.images.values():
+            stream.clear()
 
-    def _check_stamp(self, stamp_ns: int, corrected_ns: int, last_ns: int) -> str | None:
-        if stamp_ns <= 0:
-            return 'stamp is zero'
-        if corrected_ns < self._not_before_ns:
-            return f'stamped {(self._not_before_ns - corrected_ns) / NS:.3f} s before the reset'
-        if corrected_ns <= last_ns:
-            return f'stamp goes back by {(last_ns - corrected_ns) / NS:.3f} s, out of order'
-        return None
+    def _joints_at(self, time_ns: int) -> Array:
+        stamps, samples = self.joints.stamps, self.joints.samples
+        after = bisect_left(stamps, time_ns)
+        if after < len(stamps) and stamps[after] == time_ns:
+            return samples[after]
+        if after == 0 or after == len(stamps):
+            edge = 'after' if after == 0 else 'before'
+            raise Refusal(f'joint_states: none {_other(edge)} the frame, only {edge} it')
+        before_ns, after_ns = stamps[after - 1], stamps[after]
+        if after_ns - before_ns > self.spec.joint_gap_ns:
+            raise Refusal(f'joint_states: gap of {(after_ns - before_ns) / MS:.1f} ms')
+        share = (time_ns - before_ns) / (after_ns - before_ns)
+        return samples[after - 1] + share * (samples[after] - samples[after - 1])
 
-    def _check_joints(self, value: Array) -> str | None:
-        if value.shape != (len(self.spec.joint_names),):
-            return f'{value.shape} positions: needs {len(self.spec.joint_names)}'
-        for name, position in zip(self.spec.joint_names, value, strict=True):
-            if not np.isfinite(position):
-                return f'position of {name} is {position}'
-        return None
+    def _image_at(self, camera: str, time_ns: int, newest_ns: int) -> int:
+        stamps = self.images[camera].stamps
+        end = bisect_right(stamps, newest_ns)
+        right = bisect_left(stamps, time_ns, 0, end)
+        near = [i for i in (right - 1, right) if 0 <= i < end]
+        if not near:
+            raise Refusal(f'camera {camera}: no image yet')
+        best = min(near, key=lambda i: abs(stamps[i] - time_ns))
+        distance = abs(stamps[best] - time_ns)
+        if distance > self.spec.image_tolerance_ns:
+            raise Refusal(
+                f'camera {camera}: nearest image is {distance / MS:.1f} ms from its frame, '
+                f'tolerance {self.spec.image_tolerance_ns / MS:.1f} ms'
+            )
+        return best
 
-    def _check_image(self, camera: str, image: Image) -> str | None:
-        needed = (*self.spec.image_sizes[camera], 3)
-        if image.shape == needed and image.dtype == np.uint8:
-            return None
-        return f'image of shape {image.shape} and type {image.dtype}: needs {needed} uint8'
 
-    def _newest(self, camera: str) -> int:
-        return self._frames[camera][-1][0] if self._frames[camera] else 0
-
-    def _forget_joints(self, before_ns: int) -> None:
-        passed = bisect_left(self._joint_stamps, before_ns)
-        if passed > 100:
-            del self._joint_stamps[:passed]
-            del self._joints[:passed]
+def _other(edge: str) -> str:
+    return 'before' if edge == 'after' else 'after'
