@@ -15,11 +15,13 @@ from typing import Any
 
 from dp_ros.control.trajectory import Trajectory
 from dp_ros.data.images import ImageError, decode, fit_image
-from dp_ros.data.window import Refusal, WindowBuilder, WindowSpec
+from dp_ros.data.sync import CameraMatcher
+from dp_ros.data.window import Refusal, Stream, WindowBuilder, WindowSpec
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
+import yaml
 
 NS = 1_000_000_000
 
@@ -32,10 +34,11 @@ class BagError(ValueError):
 class BagTopics:
     """Where a bag has what is needed.
 
-    :param images: topic of each camera; ``trajectories``: what the arm was commanded.
+    :param images: topic of a camera where it is not `camera/<name>/image_raw`.
+    :param trajectories: what the arm was commanded.
     """
 
-    images: Mapping[str, str]
+    images: Mapping[str, str] = field(default_factory=dict)
     joint_states: str = 'joint_states'
     trajectories: str = 'fr3_arm_controller/joint_trajectory'
 
@@ -45,15 +48,40 @@ class EpisodeRecording:
     """One recorded episode.
 
     :param builder: holds all joint states and images, ready to build windows.
+    :param stamps_ns: the newest stamp of each set of images that belong together.
     :param trajectories: each with the time it was received, on the clock of the stamps [ns].
     :param refused: how many samples were not taken, by reason.
     """
 
     path: Path
     builder: WindowBuilder
+    stamps_ns: list[int] = field(default_factory=list)
     trajectories: list[tuple[int, Trajectory]] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
     digest: str = ''
+
+    def refuse(self, refusal: Exception) -> None:
+        """Count a sample that was not taken."""
+        self.refused[str(refusal)] = self.refused.get(str(refusal), 0) + 1
+
+    def refusals(self) -> str:
+        """Say what was refused most often, empty when nothing was."""
+        if not self.refused:
+            return ''
+        reason = max(self.refused, key=lambda r: self.refused[r])
+        return f' ({sum(self.refused.values())} refused, as {reason})'
+
+
+def bag_info(path: Path) -> dict[str, str]:
+    """Return what the recorder noted in the bag, as `start_ns` and `succeeded`; else nothing.
+
+    :raises BagError: when the bag's metadata cannot be read.
+    """
+    try:
+        metadata = yaml.safe_load((path / 'metadata.yaml').read_text())
+        return dict(metadata['rosbag2_bagfile_information'].get('custom_data') or {})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise BagError(f'{path}: metadata.yaml cannot be read: {error!r}') from error
 
 
 def read_bag(path: Path, spec: WindowSpec, topics: BagTopics) -> EpisodeRecording:
@@ -62,67 +90,97 @@ def read_bag(path: Path, spec: WindowSpec, topics: BagTopics) -> EpisodeRecordin
     :raises BagError: for a bag that is corrupt, empty, or lacks a topic.
     """
     recording = EpisodeRecording(path, WindowBuilder(spec))
-    typestore = get_typestore(Stores.ROS2_JAZZY)
+    recording.builder.reset(int(bag_info(path).get('start_ns', 0)))
     try:
-        with AnyReader([path], default_typestore=typestore) as reader:
-            _read(reader, recording, topics)
-    except (AnyReaderError, OSError, ValueError, KeyError, AssertionError) as error:
-        if isinstance(error, BagError):
-            raise
-        raise BagError(f'{path}: cannot be read: {error}') from error
+        with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
+            _Replay(reader, recording, topics).run()
+    except BagError:
+        raise
+    except Exception as error:  # rosbags lets what its parsers raise pass
+        raise BagError(f'{path}: cannot be read: {error or type(error).__name__}') from error
     return recording
 
 
-def _read(reader: AnyReader, recording: EpisodeRecording, topics: BagTopics) -> None:
-    cameras = {_find(reader, recording, topic): name for name, topic in topics.images.items()}
-    joint_topic = _find(reader, recording, topics.joint_states)
-    commanded = _find(reader, recording, topics.trajectories, required=False)
-    wanted = {*cameras, joint_topic, commanded}
-    digest = hashlib.sha256()
-    received: list[tuple[int, Trajectory]] = []
-    clock: list[tuple[int, int]] = []
-    for connection, bag_ns, raw in reader.messages(
-        [c for c in reader.connections if c.topic in wanted]
-    ):
-        digest.update(raw)
-        message: Any = reader.deserialize(raw, connection.msgtype)
-        if connection.topic == commanded:
-            received.append((bag_ns, _trajectory(message)))
-            continue
+class _Replay:
+    """Gives a bag's messages to the builder in the order they were recorded, as live."""
+
+    def __init__(self, reader: AnyReader, recording: EpisodeRecording, topics: BagTopics) -> None:
+        self._reader = reader
+        self._recording = recording
+        self._cameras = {
+            self._camera_topic(topics.images.get(name, f'camera/{name}/image_raw')): name
+            for name in recording.builder.spec.camera_names
+        }
+        self._joints = self._topic(topics.joint_states)
+        self._commanded = self._find(topics.trajectories)
+        spec = recording.builder.spec
+        self._matcher = CameraMatcher(spec.camera_names, spec.queue_size, spec.slop_ns)
+        self._received: list[tuple[int, Trajectory]] = []
+        self._clock: list[tuple[int, int]] = []
+
+    def run(self) -> None:
+        wanted = {*self._cameras, self._joints, self._commanded}
+        connections = [c for c in self._reader.connections if c.topic in wanted]
+        digest = hashlib.sha256()
+        for connection, bag_ns, raw in self._reader.messages(connections):
+            digest.update(raw)
+            message: Any = self._reader.deserialize(raw, connection.msgtype)
+            try:
+                self._take(connection.topic, bag_ns, message)
+            except (Refusal, ImageError) as refusal:
+                self._recording.refuse(refusal)
+        for topic, stream in self._streams():
+            if not stream.stamps:
+                raise BagError(
+                    f'{self._recording.path}: no message on {topic} can be used'
+                    f'{self._recording.refusals()}'
+                )
+        self._recording.digest = digest.hexdigest()
+        self._recording.trajectories = [
+            (_on_stamp_clock(t, self._clock), trajectory) for t, trajectory in self._received
+        ]
+
+    def _take(self, topic: str, bag_ns: int, message: Any) -> None:
+        builder = self._recording.builder
+        if topic == self._commanded:
+            self._received.append((bag_ns, _trajectory(message)))
+            return
         stamp_ns = _stamp_ns(message.header.stamp)
-        try:
-            if connection.topic == joint_topic:
-                clock.append((bag_ns, stamp_ns))
-                recording.builder.push_joints(stamp_ns, message.name, message.position)
-            else:
-                _push_image(recording.builder, cameras[connection.topic], stamp_ns, message)
-        except (Refusal, ImageError) as refusal:
-            reason = str(refusal)
-            recording.refused[reason] = recording.refused.get(reason, 0) + 1
-    recording.digest = digest.hexdigest()
-    if not clock:
-        raise BagError(f'{recording.path}: no message on {joint_topic}')
-    recording.trajectories = [(_on_stamp_clock(t, clock), traj) for t, traj in received]
+        if topic == self._joints:
+            builder.push_joints(stamp_ns, message.name, message.position)
+            self._clock.append((bag_ns, stamp_ns))
+            return
+        camera = self._cameras[topic]
+        image = fit_image(decode(message), *builder.spec.image_sizes[camera])
+        matched = self._matcher.add(camera, builder.push_image(camera, stamp_ns, image))
+        if matched is not None:
+            self._recording.stamps_ns.append(max(matched))
 
+    def _streams(self) -> list[tuple[str, Stream[Any]]]:
+        builder = self._recording.builder
+        images = [(topic, builder.images[camera]) for topic, camera in self._cameras.items()]
+        return [(self._joints, builder.joints), *images]
 
-def _find(
-    reader: AnyReader, recording: EpisodeRecording, topic: str, required: bool = True
-) -> str:
-    """Find the topic by its full name, or by its end where the bag has a namespace."""
-    names = sorted(reader.topics)
-    ending = '/' + topic.lstrip('/')
-    found = [name for name in names if name == topic or name.endswith(ending)]
-    if len(found) == 1:
-        return found[0]
-    if not found and not required:
-        return ''
-    what = 'no topic' if not found else f'{len(found)} topics end in'
-    raise BagError(f'{recording.path}: {what} {topic!r}; it has {names}')
+    def _camera_topic(self, topic: str) -> str:
+        return self._find(topic) or self._find(f'{topic}/compressed') or self._topic(topic)
 
+    def _topic(self, topic: str) -> str:
+        found = self._find(topic)
+        if not found:
+            names = sorted(self._reader.topics)
+            raise BagError(f'{self._recording.path}: no topic {topic!r}; it has {names}')
+        return found
 
-def _push_image(builder: WindowBuilder, camera: str, stamp_ns: int, message: Any) -> None:
-    size = builder.spec.image_sizes[camera]
-    builder.push_image(camera, stamp_ns, fit_image(decode(message), *size))
+    def _find(self, topic: str) -> str:
+        """Find the topic by its full name, or by its end where the bag has a namespace."""
+        ending = '/' + topic.lstrip('/')
+        names = sorted(self._reader.topics)
+        found = [n for n in names if n == ending] or [n for n in names if n.endswith(ending)]
+        if len(found) > 1:
+            raise BagError(
+                f'{self._recording.path}: {found} all end in {topic!r}; name one in full'
+            )
+        return found[0] if found else ''
 
 
 def _on_stamp_clock(bag_ns: int, clock: list[tuple[int, int]]) -> int:

@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 
 from dp_ros.control.trajectory import TrajectoryReference, TrajectoryRejected
-from dp_ros.data.bags import BagError, BagTopics, EpisodeRecording, read_bag
+from dp_ros.data.bags import BagError, BagTopics, EpisodeRecording, bag_info, read_bag
 from dp_ros.data.window import ObservationWindow, Refusal, WindowSpec
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +112,12 @@ def find_bags(folder: Path) -> list[Path]:
     return bags
 
 
+def _recording(bag: Path, spec: WindowSpec, topics: BagTopics) -> EpisodeRecording:
+    if bag_info(bag).get('succeeded', 'true') != 'true':
+        raise DatasetError(f'{bag}: the demonstration is noted as failed')
+    return read_bag(bag, spec, topics)
+
+
 def load_dataset(
     folder: Path,
     spec: WindowSpec,
@@ -130,7 +136,7 @@ def load_dataset(
     digest = hashlib.sha256()
     for bag in on_progress(find_bags(folder)):
         try:
-            recording = read_bag(bag, spec, topics)
+            recording = _recording(bag, spec, topics)
             parts.append(episode_windows(recording, horizon))
         except (BagError, DatasetError) as error:
             skipped.append(str(error))
@@ -142,21 +148,19 @@ def load_dataset(
 
 
 def episode_windows(recording: EpisodeRecording, horizon: int) -> EpisodeWindows:
-    """Cut a recording into windows, one at each image of the first camera that allows one.
+    """Cut a recording into windows, one at each set of images that allows one.
 
     :raises DatasetError: when there is none, with the most frequent reason.
     """
     builder = recording.builder
-    reasons: dict[str, int] = dict(recording.refused)
     windows: list[ObservationWindow] = []
-    for stamp_ns in synchronized_stamps(recording):
+    for stamp_ns in recording.stamps_ns:
         try:
             windows.append(builder.build(stamp_ns))
         except Refusal as refusal:
-            reasons[str(refusal)] = reasons.get(str(refusal), 0) + 1
+            recording.refuse(refusal)
     if not windows:
-        reason = max(reasons, key=lambda r: reasons[r]) if reasons else 'no images'
-        raise DatasetError(f'{recording.path}: no window: {reason}')
+        raise DatasetError(f'{recording.path}: no window{recording.refusals()}')
     image_index = {
         name: np.searchsorted(
             stream.stamps, np.array([window.image_stamps_ns[name] for window in windows])
@@ -169,22 +173,6 @@ def episode_windows(recording: EpisodeRecording, horizon: int) -> EpisodeWindows
         {name: np.stack(stream.samples) for name, stream in builder.images.items()},
         image_index,
     )
-
-
-def synchronized_stamps(recording: EpisodeRecording) -> list[int]:
-    """Stamps of the synchronized camera sets: the newest stamp of images that belong together."""
-    streams = list(recording.builder.images.values())
-    if not streams:
-        return list(recording.builder.joints.stamps)
-    tolerance = recording.builder.spec.image_tolerance_ns
-    stamps = []
-    for stamp_ns in streams[0].stamps:
-        near = [
-            min(stream.stamps, key=lambda s: abs(s - stamp_ns), default=0) for stream in streams
-        ]
-        if max(near) - min(near) <= tolerance:
-            stamps.append(max(near))
-    return stamps
 
 
 def _actions(recording: EpisodeRecording, stamps_ns: list[int], horizon: int) -> Float32:
@@ -219,11 +207,14 @@ def _commanded(recording: EpisodeRecording, times_ns: NDArray[np.int64]) -> NDAr
     for (received_ns, trajectory), end in zip(recording.trajectories, edges, strict=True):
         try:
             reference.accept(trajectory, received_ns)
-        except TrajectoryRejected:
-            pass  # The controller refused it as well: what ran before went on.
+        except TrajectoryRejected as rejected:
+            # The controller refused it as well: what ran before went on.
+            recording.refuse(rejected)
         inside = (times_ns >= begin) & (times_ns < end)
         values[inside] = reference.sample(times_ns[inside])[0]
         begin = end
+    if reference.trajectory_id == 0:
+        raise DatasetError(f'{recording.path}: no trajectory{recording.refusals()}')
     return values
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import math
 from typing import Generic, TypeVar
 
@@ -27,6 +27,7 @@ Array = NDArray[np.float64]
 Rgb = NDArray[np.uint8]
 
 MS = 1_000_000
+JOINTS = 'joint_states'
 
 Sample = TypeVar('Sample')
 
@@ -40,16 +41,53 @@ class WindowSpec:
     """What a window holds.
 
     :param image_sizes: (height, width) [px] of each camera.
-    :param image_tolerance_ns: how far an image may be from its frame's time.
+    :param image_tolerance_ns: how far an image may be from its frame's time; 0: 0.4 dt.
     :param joint_gap_ns: how far apart two joint states may be to interpolate between them.
+    :param slop_ns: how far apart the images of a synchronized set may be.
+    :param queue_size: images of a camera kept while those of the others are awaited.
+    :param latency_ns: what is subtracted from the stamps of a camera, or of ``joint_states``.
     """
 
     joint_names: tuple[str, ...]
     image_sizes: Mapping[str, tuple[int, int]]
     dt_ns: int
     n_obs_steps: int
-    image_tolerance_ns: int = 40 * MS
+    image_tolerance_ns: int = 0
     joint_gap_ns: int = 100 * MS
+    slop_ns: int = 20 * MS
+    queue_size: int = 10
+    latency_ns: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.joint_names or self.dt_ns <= 0 or self.n_obs_steps < 1:
+            raise ValueError(
+                f'joint_names {list(self.joint_names)}, dt {self.dt_ns} ns, n_obs_steps '
+                f'{self.n_obs_steps}: needs a joint, a positive dt and at least one step'
+            )
+        if self.image_tolerance_ns == 0:
+            object.__setattr__(self, 'image_tolerance_ns', self.dt_ns * 2 // 5)
+        if not 0 < self.image_tolerance_ns < self.dt_ns / 2:
+            raise ValueError(
+                f'image tolerance {self.image_tolerance_ns / MS:g} ms: needs more than 0 and less '
+                f'than dt / 2 = {self.dt_ns / 2 / MS:g} ms, or an image would serve two frames'
+            )
+        unknown = sorted(set(self.latency_ns) - set(self.image_sizes) - {JOINTS})
+        if unknown:
+            raise ValueError(f'latency of {unknown}: no such camera')
+
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """The cameras, in order."""
+        return tuple(self.image_sizes)
+
+    @property
+    def span_ns(self) -> int:
+        """Time between the oldest and the newest frame."""
+        return (self.n_obs_steps - 1) * self.dt_ns
+
+    def corrected(self, stream: str, stamp_ns: int) -> int:
+        """Return the time of what a camera, or ``joint_states``, stamped ``stamp_ns``."""
+        return stamp_ns - self.latency_ns.get(stream, 0)
 
     def frame_times(self, stamp_ns: int) -> list[int]:
         """Return the times of the frames of the window at ``stamp_ns``, oldest first."""
@@ -79,16 +117,20 @@ class Stream(Generic[Sample]):
     def __init__(self, name: str, keep_ns: int | None) -> None:
         self.name = name
         self._keep_ns = keep_ns
+        self._not_before_ns = 0
         self.stamps: list[int] = []
         self.samples: list[Sample] = []
 
     def push(self, stamp_ns: int, sample: Sample) -> None:
         """Take a sample.
 
-        :raises Refusal: for a stamp of zero or one that is not newer than the last.
+        :raises Refusal: for a stamp of zero, from before the reset, or not newer than the last.
         """
         if stamp_ns <= 0:
             raise Refusal(f'{self.name}: stamp {stamp_ns} ns; the driver must set header.stamp')
+        if stamp_ns < self._not_before_ns:
+            early = (self._not_before_ns - stamp_ns) / MS
+            raise Refusal(f'{self.name}: stamp is {early:.1f} ms before the reset')
         if self.stamps and stamp_ns <= self.stamps[-1]:
             late = (self.stamps[-1] - stamp_ns) / MS
             raise Refusal(f'{self.name}: stamp goes back by {late:.1f} ms')
@@ -98,8 +140,9 @@ class Stream(Generic[Sample]):
             passed = bisect_left(self.stamps, stamp_ns - self._keep_ns)
             del self.stamps[:passed], self.samples[:passed]
 
-    def clear(self) -> None:
-        """Forget everything."""
+    def reset(self, not_before_ns: int) -> None:
+        """Forget everything, and refuse what is older than ``not_before_ns`` from now on."""
+        self._not_before_ns = not_before_ns
         self.stamps.clear()
         self.samples.clear()
 
@@ -117,7 +160,7 @@ class WindowBuilder:
 
     def __init__(self, spec: WindowSpec, keep_ns: int | None = None) -> None:
         self.spec = spec
-        self.joints: Stream[Array] = Stream('joint_states', keep_ns)
+        self.joints: Stream[Array] = Stream(JOINTS, keep_ns)
         self.images: dict[str, Stream[Rgb]] = {
             name: Stream(f'camera {name}', keep_ns) for name in spec.image_sizes
         }
@@ -137,17 +180,19 @@ class WindowBuilder:
         for name, value in zip(self.spec.joint_names, values, strict=True):
             if not math.isfinite(value):
                 raise Refusal(f'joint_states: position of {name} is {value}')
-        self.joints.push(stamp_ns, np.array(values))
+        self.joints.push(self.spec.corrected(JOINTS, stamp_ns), np.array(values))
 
-    def push_image(self, camera: str, stamp_ns: int, image: Rgb) -> None:
-        """Take an image of the policy's size.
+    def push_image(self, camera: str, stamp_ns: int, image: Rgb) -> int:
+        """Take an image of the policy's size; return its time, the latency subtracted.
 
         :raises Refusal: with the reason.
         """
         size = self.spec.image_sizes[camera]
         if image.shape != (*size, 3):
             raise Refusal(f'camera {camera}: image of shape {image.shape}, needs {(*size, 3)}')
-        self.images[camera].push(stamp_ns, image)
+        time_ns = self.spec.corrected(camera, stamp_ns)
+        self.images[camera].push(time_ns, image)
+        return time_ns
 
     def covered(self, stamp_ns: int) -> bool:
         """Whether the joint states reach up to ``stamp_ns``, so that nothing later changes it."""
@@ -176,11 +221,11 @@ class WindowBuilder:
             },
         )
 
-    def clear(self) -> None:
-        """Forget all samples."""
-        self.joints.clear()
+    def reset(self, not_before_ns: int) -> None:
+        """Forget all samples, and refuse older ones than ``not_before_ns`` from now on."""
+        self.joints.reset(not_before_ns)
         for stream in self.images.values():
-            stream.clear()
+            stream.reset(not_before_ns)
 
     def _joints_at(self, time_ns: int) -> Array:
         stamps, samples = self.joints.stamps, self.joints.samples
