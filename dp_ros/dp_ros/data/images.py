@@ -11,20 +11,29 @@ from numpy.typing import NDArray
 
 Rgb = NDArray[np.uint8]
 
-# encoding: (type of a sample, samples per pixel, OpenCV's conversion to rgb8 or None)
-_ENCODINGS: Final[dict[str, tuple[str, int, int | None]]] = {
-    'rgb8': ('u1', 3, None),
-    'bgr8': ('u1', 3, cv2.COLOR_BGR2RGB),
-    'rgba8': ('u1', 4, cv2.COLOR_RGBA2RGB),
-    'bgra8': ('u1', 4, cv2.COLOR_BGRA2RGB),
-    'mono8': ('u1', 1, cv2.COLOR_GRAY2RGB),
-    'mono16': ('u2', 1, cv2.COLOR_GRAY2RGB),
+# colours of an encoding: (samples per pixel, OpenCV's conversion to rgb or None)
+_COLOURS: Final[dict[str, tuple[int, int | None]]] = {
+    'rgb': (3, None),
+    'bgr': (3, cv2.COLOR_BGR2RGB),
+    'rgba': (4, cv2.COLOR_RGBA2RGB),
+    'bgra': (4, cv2.COLOR_BGRA2RGB),
+    'mono': (1, cv2.COLOR_GRAY2RGB),
     # OpenCV names the Bayer patterns by their second row.
-    'bayer_rggb8': ('u1', 1, cv2.COLOR_BayerBG2RGB),
-    'bayer_bggr8': ('u1', 1, cv2.COLOR_BayerRG2RGB),
-    'bayer_gbrg8': ('u1', 1, cv2.COLOR_BayerGR2RGB),
-    'bayer_grbg8': ('u1', 1, cv2.COLOR_BayerGB2RGB),
+    'bayer_rggb': (1, cv2.COLOR_BayerBG2RGB),
+    'bayer_bggr': (1, cv2.COLOR_BayerRG2RGB),
+    'bayer_gbrg': (1, cv2.COLOR_BayerGR2RGB),
+    'bayer_grbg': (1, cv2.COLOR_BayerGB2RGB),
 }
+# encoding: (bytes per sample, samples per pixel, conversion)
+_ENCODINGS: Final[dict[str, tuple[int, int, int | None]]] = {
+    f'{name}{8 * size}': (size, *colours) for name, colours in _COLOURS.items() for size in (1, 2)
+} | {
+    'yuv422': (1, 2, cv2.COLOR_YUV2RGB_UYVY),
+    'yuv422_yuy2': (1, 2, cv2.COLOR_YUV2RGB_YUY2),
+}
+
+
+_MAX_STRETCH: Final = 0.02
 
 
 class ImageError(ValueError):
@@ -40,9 +49,9 @@ def decode(message: Any) -> Rgb:
         return _decode_compressed(message)
     if message.encoding not in _ENCODINGS:
         raise ImageError(f'encoding {message.encoding!r}: needs one of {sorted(_ENCODINGS)}')
-    kind, channels, conversion = _ENCODINGS[message.encoding]
-    dtype = np.dtype(kind).newbyteorder('>' if message.is_bigendian else '<')
-    row = message.width * channels * dtype.itemsize
+    size, channels, conversion = _ENCODINGS[message.encoding]
+    dtype = np.dtype(f'{">" if message.is_bigendian else "<"}u{size}')
+    row = message.width * channels * size
     data = np.frombuffer(message.data, dtype=np.uint8)
     if message.step < row or data.size != message.step * message.height or data.size == 0:
         raise ImageError(
@@ -50,25 +59,42 @@ def decode(message: Any) -> Rgb:
             f'with rows of {message.step} bytes'
         )
     rows = np.ascontiguousarray(data.reshape(message.height, message.step)[:, :row])
-    pixels = rows.view(dtype).reshape(message.height, message.width, channels)
-    if dtype.itemsize == 2:
-        pixels = (pixels >> 8).astype(np.uint8)
-    return (
-        pixels.copy()
-        if conversion is None
-        else np.asarray(cv2.cvtColor(pixels, conversion), np.uint8)
-    )
+    pixels = rows.view(dtype).astype(dtype.newbyteorder('='))
+    pixels = pixels.reshape(message.height, message.width, channels)
+    rgb = pixels if conversion is None else cv2.cvtColor(pixels, conversion)
+    return np.asarray(rgb if size == 1 else np.rint(rgb / 257), dtype=np.uint8)
+
+
+def decoded_to_rgb(image: NDArray[Any] | None) -> Rgb:
+    """Turn what OpenCV decoded of a compressed image, grey, BGR or BGRA, into rgb (H, W, 3).
+
+    :raises ImageError: when it could not, or the image has more than 8 bits.
+    """
+    if image is None or image.dtype != np.uint8:
+        what = 'cannot be decoded' if image is None else f'has samples of type {image.dtype}'
+        raise ImageError(f'compressed image {what}: needs JPEG or PNG of 8 bits')
+    conversions = {2: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
+    conversion = conversions[2 if image.ndim == 2 else image.shape[2]]
+    return np.asarray(cv2.cvtColor(image, conversion), dtype=np.uint8)
 
 
 def fit_image(rgb: Rgb, height: int, width: int) -> Rgb:
-    """Resize to the policy's size, averaging areas; the same image when it fits already."""
+    """Resize to the policy's size, averaging areas; the same image when it fits already.
+
+    :raises ImageError: when it would have to be blown up or distorted.
+    """
     if rgb.shape[:2] == (height, width):
         return rgb
+    have_height, have_width = rgb.shape[:2]
+    stretch = (have_height * width) / (have_width * height)
+    if have_height < height or have_width < width or abs(stretch - 1) > _MAX_STRETCH:
+        raise ImageError(
+            f'image is {have_width}×{have_height}, {width}×{height} is needed: '
+            'it would have to be blown up or distorted'
+        )
     return np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _decode_compressed(message: Any) -> Rgb:
-    bgr = cv2.imdecode(np.frombuffer(message.data, dtype=np.uint8), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise ImageError(f'compressed image of format {message.format!r} cannot be decoded')
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+    data = np.frombuffer(message.data, dtype=np.uint8)
+    return decoded_to_rgb(cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None)

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Node that turns cameras and joint states into the observations a policy sees.
+
+Translates between messages and `dp_ros.data.live`, where everything is decided.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from collections.abc import Mapping
+from functools import partial
+import sys
+from typing import Any
+
+from cv_bridge import CvBridge, CvBridgeError
+from dp_ros.data.images import ImageError, decoded_to_rgb, fit_image
+from dp_ros.data.live import LiveWindows
+from dp_ros.data.window import JOINTS, ObservationWindow, Rgb
+from dp_ros.nodes.conversions import ns_to_time, time_to_ns
+from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
+from dp_ros.nodes.eef_poses import EefPoses
+from dp_ros.nodes.live_parameters import LiveParameters
+from dp_ros.nodes.node_main import run_node
+from dp_ros.nodes.observation_aggregator_parameters import (
+    PARAMETERS,
+    camera_topics,
+    check,
+    live_limits,
+    window_spec,
+)
+from dp_ros_msgs.msg import Observation
+from geometry_msgs.msg import PoseStamped
+from message_filters import ApproximateTimeSynchronizer, SimpleFilter, Subscriber
+from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from std_srvs.srv import Trigger
+
+_JUMP_BACK = JumpThreshold(
+    min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
+)
+_CHECK_PERIOD = 1.0
+
+
+class ObservationAggregatorNode(Node):
+    """Publishes `observation` for every synchronized set of images."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__('observation_aggregator', **kwargs)
+        values = LiveParameters(self, PARAMETERS, check, self._on_parameters).values
+        self._live = LiveWindows(window_spec(values), live_limits(values))
+        self._poses = EefPoses(self, values['base_frame'], values['eef_frame'])
+        self._topics = {**camera_topics(values), JOINTS: 'joint_states'}
+        self._bridge = CvBridge()
+        self._frame_ids: dict[str, str] = {}
+        self._waiting: deque[tuple[ObservationWindow, int]] = deque()
+        self._observations = self._checked = 0
+        self._state: tuple[bytes, str] = (WARN, 'starting')
+        self._publisher = self.create_publisher(
+            Observation, 'observation', QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+        )
+        self._synchronizer = self._subscribe_cameras()
+        self.create_subscription(
+            JointState, self._topics[JOINTS], self._on_joints, qos_profile_sensor_data
+        )
+        self.create_service(Trigger, '~/reset', self._on_reset)
+        self._jump = self.get_clock().create_jump_callback(_JUMP_BACK, post_callback=self._on_jump)
+        self._diagnostics = Diagnostics(self, self._report)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_CHECK_PERIOD, self._check, clock=steady)
+
+    def _subscribe_cameras(self) -> ApproximateTimeSynchronizer:
+        spec = self._live.spec
+        gates = []
+        for name in spec.camera_names:
+            compressed = self._topics[name].endswith('/compressed')
+            kind = CompressedImage if compressed else Image
+            subscriber = Subscriber(
+                self, kind, self._topics[name], qos_profile=qos_profile_sensor_data
+            )
+            gates.append(SimpleFilter())
+            subscriber.registerCallback(partial(self._on_image, name, gates[-1]))
+        synchronizer = ApproximateTimeSynchronizer(gates, spec.queue_size, spec.slop_ns / 1e9)
+        synchronizer.registerCallback(self._on_set)
+        return synchronizer
+
+    def _on_parameters(self, values: Mapping[str, Any]) -> None:
+        self._live.limits = live_limits(values)
+
+    def _on_image(self, camera: str, gate: SimpleFilter, message: Image | CompressedImage) -> None:
+        """Keep the image; only what was taken goes on to the synchronizer."""
+        try:
+            image = fit_image(self._rgb(message), *self._live.spec.image_sizes[camera])
+        except (ImageError, CvBridgeError) as error:
+            self._live.refuse(camera, f'camera {camera}: {error}')
+            return
+        stamp_ns = time_to_ns(message.header.stamp)
+        time_ns = self._live.push_image(camera, stamp_ns, self._now_ns(), image)
+        if time_ns is not None:
+            self._frame_ids[camera] = message.header.frame_id
+            message.header.stamp = ns_to_time(time_ns)
+            gate.signalMessage(message)
+
+    def _rgb(self, message: Image | CompressedImage) -> Rgb:
+        if isinstance(message, Image):
+            return self._bridge.imgmsg_to_cv2(message, 'rgb8')
+        return decoded_to_rgb(self._bridge.compressed_imgmsg_to_cv2(message))
+
+    def _on_set(self, *messages: Image | CompressedImage) -> None:
+        stamps = [time_to_ns(message.header.stamp) for message in messages]
+        cameras = self._live.spec.camera_names
+        self._live.push_set(dict(zip(cameras, stamps, strict=True)), self._now_ns())
+        self._publish()
+
+    def _on_joints(self, message: JointState) -> None:
+        stamp_ns = time_to_ns(message.header.stamp)
+        self._live.push_joints(stamp_ns, self._now_ns(), message.name, message.position)
+        self._publish()
+
+    def _publish(self) -> None:
+        """Publish the windows that are complete and have their poses."""
+        now_ns = self._now_ns()
+        self._waiting.extend((window, now_ns) for window in self._live.windows(now_ns))
+        while self._waiting:
+            window, since_ns = self._waiting[0]
+            poses = self._poses.lookup(self._live.spec.frame_times(window.stamp_ns))
+            if isinstance(poses, str):
+                if now_ns - since_ns <= self._live.limits.max_wait_ns:
+                    return
+                self._live.reason = poses
+            else:
+                self._publisher.publish(self._message(window, poses))
+                self._observations += 1
+            self._waiting.popleft()
+
+    def _message(self, window: ObservationWindow, poses: list[PoseStamped]) -> Observation:
+        spec = self._live.spec
+        message = Observation(
+            dt=spec.dt_ns / 1e9,
+            n_obs_steps=spec.n_obs_steps,
+            joint_names=spec.joint_names,
+            joint_positions=window.joint_positions.ravel(),
+            camera_names=spec.camera_names,
+            eef_poses=poses,
+        )
+        message.header.stamp = ns_to_time(window.stamp_ns)
+        message.images = [
+            self._image(name, window.image_stamps_ns[name][step], window.images[name][step])
+            for step in range(spec.n_obs_steps)
+            for name in spec.camera_names
+        ]
+        return message
+
+    def _image(self, camera: str, stamp_ns: int, rgb: Rgb) -> Image:
+        height, width, channels = rgb.shape
+        image = Image(height=height, width=width, encoding='rgb8', step=width * channels)
+        image.header.stamp = ns_to_time(stamp_ns)
+        image.header.frame_id = self._frame_ids[camera]
+        image.data = array('B', rgb.tobytes())
+        return image
+
+    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._forget(self._now_ns())
+        response.success = True
+        response.message = 'forgot everything older than now'
+        return response
+
+    def _on_jump(self, jump: TimeJump) -> None:
+        self.get_logger().info('the clock jumped back, forgetting all messages')
+        self._forget(0)
+
+    def _forget(self, not_before_ns: int) -> None:
+        self._live.reset(not_before_ns)
+        self._waiting.clear()
+        for queue in self._synchronizer.queues:
+            queue.clear()
+
+    def _report(self) -> Report:
+        values: dict[str, Any] = {'observations': self._observations, 'reason': self._live.reason}
+        for stream, count in self._live.counts.items():
+            for key in ('received', 'matched', 'dropped', 'late', 'reason'):
+                values[f'{self._topics[stream]}.{key}'] = getattr(count, key)
+        return *self._state, values
+
+    def _check(self) -> None:
+        """Name what is missing when nothing could be published since the last check."""
+        silent = [stream for stream, count in self._live.counts.items() if count.silent()]
+        running = self._observations > self._checked
+        self._checked = self._observations
+        self._state = (OK, 'running') if running else (WARN, self._why(silent))
+        if not running:
+            self.get_logger().warning(self._state[1], throttle_duration_sec=5.0)
+
+    def _why(self, silent: list[str]) -> str:
+        topics = [self._topics[stream] for stream in silent]
+        missing = [f'nothing on {topic} ({self._publisher_count(topic)})' for topic in topics]
+        reason = self._live.reason or 'waiting for the first images'
+        return 'no observation: ' + ('; '.join(missing) or reason)
+
+    def _publisher_count(self, topic: str) -> str:
+        count = self.count_publishers(topic)
+        return 'no publisher' if count == 0 else f'{count} publisher{"s" if count > 1 else ""}'
+
+    def _now_ns(self) -> int:
+        return self.get_clock().now().nanoseconds
+
+
+def main() -> int:
+    """Run the node."""
+    return run_node(ObservationAggregatorNode)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
