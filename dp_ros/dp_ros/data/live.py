@@ -19,6 +19,7 @@ from dp_ros.data.window import (
     Rgb,
     WindowBuilder,
     WindowSpec,
+    label,
 )
 
 _MARGIN_NS = 2000 * MS
@@ -43,14 +44,13 @@ class StreamCount:
     """What became of the messages of one stream.
 
     :param matched: used for windows; ``dropped``: refused, ``late`` for their age.
-    :param reason: of the last refusal.
     """
 
     received: int = 0
     matched: int = 0
     dropped: int = 0
     late: int = 0
-    reason: str = ''
+    last_refusal: str = ''
     _known: int = 0
 
     def silent(self) -> bool:
@@ -67,7 +67,7 @@ class LiveWindows:
         self.spec = spec
         self.limits = limits
         self.counts = {stream: StreamCount() for stream in (*spec.camera_names, JOINTS)}
-        self.reason = ''
+        self.last_refusal = ''
         self._builder = WindowBuilder(spec, spec.span_ns + _MARGIN_NS)
         self._due: deque[tuple[int, int]] = deque()
 
@@ -111,21 +111,30 @@ class LiveWindows:
                     raise Refusal(self._uncovered(stamp_ns))
                 yield self._builder.build(stamp_ns)
             except Refusal as refusal:
-                self.reason = str(refusal)
+                self.last_refusal = str(refusal)
 
     def refuse(self, stream: str, reason: str) -> None:
         """Count a message of the stream that cannot be used."""
         count = self.counts[stream]
         count.received += 1
-        self._drop(count, reason)
+        self._drop(count, f'{label(stream)}: {reason}')
 
     def _take(self, stream: str, time_ns: int, now_ns: int, push: Callable[[], object]) -> bool:
-        count = self.counts[stream]
+        count, age_ns = self.counts[stream], now_ns - time_ns
         count.received += 1
-        late = now_ns - time_ns > self.limits.max_age_ns
+        # A stamp of zero is no age; the builder names it.
+        late = time_ns > 0 and age_ns > self.limits.max_age_ns
         try:
-            if time_ns > 0:
-                self._check_age(stream, time_ns, now_ns)
+            if late:
+                raise Refusal(
+                    f'{label(stream)}: came {age_ns / MS:.1f} ms after its stamp, max_age is '
+                    f'{self.limits.max_age_ns / MS:g} ms'
+                )
+            if -age_ns > self.limits.max_future_ns:
+                raise Refusal(
+                    f'{label(stream)}: stamp is {-age_ns / MS:.1f} ms in the future: are the '
+                    'clocks synchronized?'
+                )
             push()
         except Refusal as refusal:
             count.late += late
@@ -133,22 +142,9 @@ class LiveWindows:
             return False
         return True
 
-    def _check_age(self, stream: str, time_ns: int, now_ns: int) -> None:
-        age_ns = now_ns - time_ns
-        if age_ns > self.limits.max_age_ns:
-            raise Refusal(
-                f'{stream}: came {age_ns / MS:.1f} ms after its stamp, max_age is '
-                f'{self.limits.max_age_ns / MS:g} ms'
-            )
-        if -age_ns > self.limits.max_future_ns:
-            raise Refusal(
-                f'{stream}: stamp is {-age_ns / MS:.1f} ms in the future: are the clocks '
-                'synchronized?'
-            )
-
     def _drop(self, count: StreamCount, reason: str) -> None:
         count.dropped += 1
-        count.reason = self.reason = reason
+        count.last_refusal = self.last_refusal = reason
 
     def _uncovered(self, stamp_ns: int) -> str:
         newest_ns = self._builder.joints.newest_ns

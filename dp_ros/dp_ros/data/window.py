@@ -36,6 +36,11 @@ class Refusal(ValueError):
     """Why a sample is not taken or an observation is not made."""
 
 
+def label(stream: str) -> str:
+    """Return how messages name a camera, or ``joint_states``."""
+    return stream if stream == JOINTS else f'camera {stream}'
+
+
 @dataclass(frozen=True)
 class WindowSpec:
     """What a window holds.
@@ -162,7 +167,7 @@ class WindowBuilder:
         self.spec = spec
         self.joints: Stream[Array] = Stream(JOINTS, keep_ns)
         self.images: dict[str, Stream[Rgb]] = {
-            name: Stream(f'camera {name}', keep_ns) for name in spec.image_sizes
+            name: Stream(label(name), keep_ns) for name in spec.image_sizes
         }
 
     def push_joints(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float]) -> None:

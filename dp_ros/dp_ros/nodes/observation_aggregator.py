@@ -95,7 +95,7 @@ class ObservationAggregatorNode(Node):
         try:
             image = fit_image(self._rgb(message), *self._live.spec.image_sizes[camera])
         except (ImageError, CvBridgeError) as error:
-            self._live.refuse(camera, f'camera {camera}: {error}')
+            self._live.refuse(camera, str(error))
             return
         stamp_ns = time_to_ns(message.header.stamp)
         time_ns = self._live.push_image(camera, stamp_ns, self._now_ns(), image)
@@ -130,7 +130,7 @@ class ObservationAggregatorNode(Node):
             if isinstance(poses, str):
                 if now_ns - since_ns <= self._live.limits.max_wait_ns:
                     return
-                self._live.reason = poses
+                self._live.last_refusal = poses
             else:
                 self._publisher.publish(self._message(window, poses))
                 self._observations += 1
@@ -179,9 +179,12 @@ class ObservationAggregatorNode(Node):
             queue.clear()
 
     def _report(self) -> Report:
-        values: dict[str, Any] = {'observations': self._observations, 'reason': self._live.reason}
+        values: dict[str, Any] = {
+            'observations': self._observations,
+            'last_refusal': self._live.last_refusal,
+        }
         for stream, count in self._live.counts.items():
-            for key in ('received', 'matched', 'dropped', 'late', 'reason'):
+            for key in ('received', 'matched', 'dropped', 'late', 'last_refusal'):
                 values[f'{self._topics[stream]}.{key}'] = getattr(count, key)
         return *self._state, values
 
@@ -197,7 +200,7 @@ class ObservationAggregatorNode(Node):
     def _why(self, silent: list[str]) -> str:
         topics = [self._topics[stream] for stream in silent]
         missing = [f'nothing on {topic} ({self._publisher_count(topic)})' for topic in topics]
-        reason = self._live.reason or 'waiting for the first images'
+        reason = self._live.last_refusal or 'waiting for the first images'
         return 'no observation: ' + ('; '.join(missing) or reason)
 
     def _publisher_count(self, topic: str) -> str:
