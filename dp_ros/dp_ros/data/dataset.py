@@ -106,7 +106,11 @@ def find_bags(folder: Path) -> list[Path]:
 
     :raises DatasetError: when there is none.
     """
-    bags = sorted(file.parent for file in folder.rglob('metadata.yaml'))
+    bags = sorted(
+        file.parent
+        for file in folder.rglob('metadata.yaml')
+        if not any(part.startswith('.') for part in file.relative_to(folder).parts)
+    )
     if not bags:
         raise DatasetError(f'{folder}: no rosbag2 (a folder with metadata.yaml) in it')
     return bags

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Subscribe to topics as they appear, whatever their type, and hand on their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+import importlib
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+
+_SEARCH_PERIOD = 0.2
+_FOREVER = QosTime(9223372036, 854775807)
+
+
+def message_class(type_name: str) -> type[Any]:
+    """Return the class of a message type, as `sensor_msgs/msg/Image`.
+
+    :raises ImportError, AttributeError, ValueError: when there is none.
+    """
+    package, kind, name = type_name.split('/')
+    return getattr(importlib.import_module(f'{package}.{kind}'), name)
+
+
+@dataclass
+class RecordedTopic:
+    """One topic.
+
+    :param type_name: empty until something publishes or subscribes it.
+    :param is_reliable: as its publishers offer it, ``is_latched`` likewise.
+    :param last_ns: when the last message came, steady clock; 0: none came.
+    :param latched: what a late subscriber would get.
+    """
+
+    name: str
+    type_name: str = ''
+    is_reliable: bool = False
+    is_latched: bool = False
+    subscription: Subscription | None = None
+    last_ns: int = 0
+    lost: int = 0
+    latched: list[bytes] = field(default_factory=list)
+
+    def keep(self, data: bytes) -> None:
+        """Keep the last message of a latched topic; of tf_static, which has many senders, all."""
+        if not self.is_latched:
+            return
+        if not self.name.endswith('/tf_static'):
+            self.latched.clear()
+        if data not in self.latched:
+            self.latched.append(data)
+
+    def offered(self) -> list[Qos]:
+        """Return the QoS that a player of the bag is to offer."""
+        durability = 'TRANSIENT_LOCAL' if self.is_latched else 'VOLATILE'
+        return [
+            Qos(
+                QosHistory.KEEP_LAST,
+                1 if self.is_latched else 10,
+                QosReliability.RELIABLE,
+                QosDurability[durability],
+                _FOREVER,
+                _FOREVER,
+                QosLiveliness.AUTOMATIC,
+                _FOREVER,
+                avoid_ros_namespace_conventions=False,
+            )
+        ]
+
+
+class RecordedTopics:
+    """The topics of a recording.
+
+    :param on_message: called with the topic and a serialised message.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        names: Sequence[str],
+        queue_size: int,
+        on_message: Callable[[RecordedTopic, bytes], None],
+    ) -> None:
+        self._node = node
+        self._queue_size = queue_size
+        self._on_message = on_message
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.topics = {name: RecordedTopic(node.resolve_topic_name(name)) for name in names}
+        node.create_timer(_SEARCH_PERIOD, self.search, clock=self._steady)
+        self.search()
+
+    def silence(self, name: str) -> float:
+        """Return for how long nothing came on a topic [s]; infinite before the first message."""
+        last_ns = self.topics[name].last_ns
+        return (self._steady.now().nanoseconds - last_ns) / 1e9 if last_ns else float('inf')
+
+    def why_silent(self, name: str) -> str:
+        """Say why a topic gives nothing."""
+        topic = self.topics[name].name
+        silence = self.silence(name)
+        if self._node.count_publishers(topic) == 0:
+            return f'{topic} has no publisher'
+        if silence == float('inf'):
+            return f'nothing came on {topic} yet'
+        return f'nothing came on {topic} for {silence:.1f} s'
+
+    def search(self) -> None:
+        """Subscribe to what has appeared, and anew to what is offered differently by now."""
+        for topic in self.topics.values():
+            infos = self._node.get_publishers_info_by_topic(topic.name)
+            if not infos and not topic.type_name:
+                # A controller's subscription tells the type before the first command does.
+                infos = self._node.get_subscriptions_info_by_topic(topic.name)
+            if infos:
+                self._follow(topic, infos)
+
+    def _follow(self, topic: RecordedTopic, infos: Sequence[TopicEndpointInfo]) -> None:
+        qos = [info.qos_profile for info in infos]
+        is_reliable = all(q.reliability == ReliabilityPolicy.RELIABLE for q in qos)
+        is_latched = all(q.durability == DurabilityPolicy.TRANSIENT_LOCAL for q in qos)
+        found = infos[0].topic_type, is_reliable, is_latched
+        if found == (topic.type_name, topic.is_reliable, topic.is_latched):
+            return
+        try:
+            kind = message_class(infos[0].topic_type)
+        except (ImportError, AttributeError, ValueError) as error:
+            self._node.get_logger().error(
+                f'{topic.name}: cannot record {infos[0].topic_type}: {error}',
+                throttle_duration_sec=10.0,
+            )
+            return
+        if topic.subscription is not None:
+            self._node.destroy_subscription(topic.subscription)
+        topic.type_name, topic.is_reliable, topic.is_latched = found
+        topic.subscription = self._subscribe(topic, kind)
+
+    def _subscribe(self, topic: RecordedTopic, kind: type[Any]) -> Subscription:
+        reliability, durability = ReliabilityPolicy, DurabilityPolicy
+        return self._node.create_subscription(
+            kind,
+            topic.name,
+            partial(self._receive, topic),
+            QoSProfile(
+                depth=self._queue_size,
+                reliability=reliability.RELIABLE if topic.is_reliable else reliability.BEST_EFFORT,
+                durability=durability.TRANSIENT_LOCAL if topic.is_latched else durability.VOLATILE,
+            ),
+            raw=True,
+            event_callbacks=SubscriptionEventCallbacks(
+                message_lost=lambda event: _count_lost(topic, event.total_count_change)
+            ),
+        )
+
+    def _receive(self, topic: RecordedTopic, data: bytes) -> None:
+        topic.last_ns = self._steady.now().nanoseconds
+        topic.keep(data)
+        self._on_message(topic, data)
+
+
+def _count_lost(topic: RecordedTopic, number: int) -> None:
+    topic.lost += number
