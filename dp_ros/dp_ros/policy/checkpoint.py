@@ -123,13 +123,15 @@ def load_policy(
     network = load_network(Path(folder))
     torch.set_num_threads(num_threads)
     made = make_engine(engine, network, device, num_threads)
-    return Policy(network.config, made, network.actions)
+    digest = load_description(Path(folder))['weights']['sha256']
+    return Policy(network.config, made, network.actions, digest)
 
 
 def check_fits(
     config: PolicyConfig,
     *,
     joint_names: Sequence[str] | None = None,
+    camera_names: Sequence[str] | None = None,
     image_sizes: Mapping[str, tuple[int, int]] | None = None,
     dt: float | None = None,
     n_obs_steps: int | None = None,
@@ -138,9 +140,10 @@ def check_fits(
 
     What is not given is not compared.
     """
+    cameras = image_sizes if camera_names is None else camera_names
     expected = {
         'joint_names': (config.joint_names, None if joint_names is None else tuple(joint_names)),
-        'camera_names': (config.camera_names, None if image_sizes is None else tuple(image_sizes)),
+        'camera_names': (config.camera_names, None if cameras is None else tuple(cameras)),
         'image_sizes': (config.image_sizes, image_sizes),
         'dt': (config.dt, dt),
         'n_obs_steps': (config.n_obs_steps, n_obs_steps),

@@ -27,6 +27,7 @@ class Engine(Protocol):
     """Evaluates a policy's networks on one observation."""
 
     name: str
+    device: str
 
     def condition(self, joint_positions: NDArray[np.floating[Any]], images: Images) -> Tensor:
         """Encode (To, J) joint positions and (To, H, W, 3) images to (1, D)."""
@@ -61,19 +62,19 @@ class TorchEngine:
 
     def __init__(self, network: PolicyNetwork, device: str) -> None:
         self._network = network.to(device).eval()
-        self._device = device
+        self.device = device
 
     @torch.no_grad()
     def condition(self, joint_positions: NDArray[np.floating[Any]], images: Images) -> Tensor:
         """Encode the observation."""
         joints, pixels = _tensors(joint_positions, images)
-        moved = {name: value.to(self._device) for name, value in pixels.items()}
-        return self._network.condition(joints.to(self._device), moved)
+        moved = {name: value.to(self.device) for name, value in pixels.items()}
+        return self._network.condition(joints.to(self.device), moved)
 
     @torch.no_grad()
     def denoise(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
         """Predict on the device; the result comes back to where the sample is."""
-        args = (value.to(self._device) for value in (sample, timestep, cond))
+        args = (value.to(self.device) for value in (sample, timestep, cond))
         return self._network.denoise(*args).to(sample.device)
 
 
@@ -81,6 +82,7 @@ class OpenVinoEngine:
     """The same networks, compiled by OpenVINO in float32."""
 
     name = 'openvino'
+    device = 'cpu'
 
     def __init__(self, network: PolicyNetwork, num_threads: int) -> None:
         config = network.config

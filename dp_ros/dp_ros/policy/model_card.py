@@ -22,7 +22,7 @@ def write_model_card(folder: Path, commands: str) -> None:
     sizes = ', '.join(f'{name} {h}×{w}' for name, (h, w) in config['image_sizes'].items())
     method = {
         'diffusion': 'Diffusion policy: conditional 1-D U-Net with FiLM, DDPM training.',
-        'regression': 'Squared-error baseline: the same network trained to predict the mean chunk.',
+        'regression': 'Squared-error baseline: the same network, trained to predict the mean.',
     }[config['method']]
     text = f"""# {folder.resolve().name}
 

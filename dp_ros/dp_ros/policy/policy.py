@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +34,17 @@ class Inference:
 
 
 class Policy:
-    """A trained policy that can be asked."""
+    """A trained policy that can be asked.
 
-    def __init__(self, config: PolicyConfig, engine: Engine, actions: MinMaxNormalizer) -> None:
+    :param digest: sha256 of the weights, to say which policy it was.
+    """
+
+    def __init__(
+        self, config: PolicyConfig, engine: Engine, actions: MinMaxNormalizer, digest: str = ''
+    ) -> None:
         self.config = config
         self.engine = engine
+        self.digest = digest
         self._actions = actions.cpu()
         self._schedulers: dict[str, Any] = {}
 
@@ -56,31 +62,72 @@ class Policy:
         """Denoise chunks; the same observation and seed give the same chunks.
 
         :param noise: (n_samples, Tp, J) to start from, instead of the seed's.
-        :raises ConfigError: for an observation of another shape or a sampler that is none.
+        :raises ConfigError: for an observation that does not fit, or a sampler that is none.
         """
-        self._check(observation, num_inference_steps)
-        cond = self.engine.condition(observation['joint_positions'], observation['images'])
-        cond = cond.expand(n_samples, -1)
-        generator = torch.Generator().manual_seed(seed)
-        shape = (n_samples, self.config.horizon, len(self.config.joint_names))
-        if self.config.method == 'regression':
-            steps = [regress(self.engine.denoise, torch.zeros(shape), cond)]
-        else:
-            start = torch.randn(shape, generator=generator)
-            if noise is not None:
-                start = torch.from_numpy(np.asarray(noise, dtype=np.float32)).reshape(shape)
-            walk = sample_steps(
-                self.engine.denoise,
-                self._scheduler(sampler),
-                start,
+        cond = self.encode(observation)
+        steps = list(
+            self.walk(
                 cond,
-                num_inference_steps,
-                generator,
+                seed,
+                sampler=sampler,
+                num_inference_steps=num_inference_steps,
+                n_samples=n_samples,
+                noise=noise,
             )
-            steps = list(walk)
-        wanted = torch.stack(steps if return_steps else steps[-1:])
-        values = self._to_actions(wanted)
-        return Inference(values[-1], values if return_steps else None)
+        )
+        return Inference(steps[-1], np.stack(steps) if return_steps else None)
+
+    def encode(self, observation: Observation) -> Tensor:
+        """Encode an observation, once for all that is denoised from it, to (1, D).
+
+        :raises ConfigError: for an observation that does not fit.
+        """
+        self._check(observation)
+        return self.engine.condition(observation['joint_positions'], observation['images'])
+
+    def walk(
+        self,
+        cond: Tensor,
+        seed: int,
+        *,
+        sampler: str = 'ddim',
+        num_inference_steps: int = 10,
+        n_samples: int = 1,
+        noise: NDArray[np.floating[Any]] | None = None,
+    ) -> Iterator[NDArray[np.float64]]:
+        """Denoise step by step: give the chunks (n_samples, n_points, J) from noise to actions.
+
+        The caller may stop in between. A regression policy gives its one answer.
+
+        :raises ConfigError: for a sampler that is none or a number of steps out of range.
+        """
+        shape = (n_samples, self.config.horizon, len(self.config.joint_names))
+        cond = cond.expand(n_samples, -1)
+        if self.config.method == 'regression':
+            return iter([self._to_actions(regress(self.engine.denoise, torch.zeros(shape), cond))])
+        self.check_steps(num_inference_steps)
+        generator = torch.Generator().manual_seed(seed)
+        start = torch.randn(shape, generator=generator)
+        if noise is not None:
+            start = torch.from_numpy(np.asarray(noise, dtype=np.float32)).reshape(shape)
+        steps = sample_steps(
+            self.engine.denoise,
+            self._scheduler(sampler),
+            start,
+            cond,
+            num_inference_steps,
+            generator,
+        )
+        return map(self._to_actions, steps)
+
+    def check_steps(self, num_inference_steps: int) -> None:
+        """Check a number of denoising steps.
+
+        :raises ConfigError: when it is more than the policy was trained with.
+        """
+        most = self.config.num_train_timesteps
+        if not 1 <= num_inference_steps <= most:
+            raise ConfigError(f'num_inference_steps = {num_inference_steps}: needs 1 to {most}')
 
     def _scheduler(self, sampler: str) -> Any:
         if sampler not in self._schedulers:
@@ -91,23 +138,38 @@ class Policy:
         past = self.config.n_obs_steps - 1
         return self._actions.inverse(normalised)[..., past:, :].numpy().astype(np.float64)
 
-    def _check(self, observation: Observation, num_inference_steps: int) -> None:
+    def _check(self, observation: Observation) -> None:
         config = self.config
+        joints = np.asarray(observation['joint_positions'])
         expected = (config.n_obs_steps, len(config.joint_names))
-        shape = np.shape(observation['joint_positions'])
-        if shape != expected:
-            raise ConfigError(f'joint_positions have shape {shape}: needs {expected}')
+        if joints.shape != expected:
+            raise ConfigError(f'joint_positions have shape {joints.shape}: needs {expected}')
+        if not np.isfinite(joints).all():
+            raise ConfigError(f'joint_positions {joints.tolist()}: need finite numbers')
         for name, size in config.image_sizes.items():
             if name not in observation['images']:
                 raise ConfigError(f'no image of camera {name!r} in the observation')
             shape = np.shape(observation['images'][name])
-            if shape != (config.n_obs_steps, *size, 3):
-                raise ConfigError(
-                    f'images of {name!r} have shape {shape}: '
-                    f'needs {(config.n_obs_steps, *size, 3)}'
-                )
-        if not 1 <= num_inference_steps <= config.num_train_timesteps:
-            raise ConfigError(
-                f'num_inference_steps = {num_inference_steps}: '
-                f'needs 1 to {config.num_train_timesteps}'
-            )
+            needed = (config.n_obs_steps, *size, 3)
+            if shape != needed:
+                raise ConfigError(f'images of {name!r} have shape {shape}: needs {needed}')
+
+
+def chunk_seed(seed: int, index: int) -> int:
+    """Seed of the ``index``-th chunk, the first is 0, of a run that was given ``seed``.
+
+    The runs of neighbouring seeds share no noise, as they would if the two were added.
+    """
+    return int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
+
+
+def blank_observation(config: PolicyConfig) -> dict[str, Any]:
+    """Make an observation of black images and zero joint positions, to warm a policy up."""
+    n_obs, n_joints = config.n_obs_steps, len(config.joint_names)
+    return {
+        'joint_positions': np.zeros((n_obs, n_joints)),
+        'images': {
+            name: np.zeros((n_obs, *size, 3), np.uint8)
+            for name, size in config.image_sizes.items()
+        },
+    }
