@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fill a folder with demonstrations of the scripted expert, through the nodes.
+
+`ros2 run dp_ros record_expert --out DIR --episodes 200`
+
+Starts `franka_sim` and `demo_recorder`, faster than real time; the same command goes on where an
+interrupted one ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+import sys
+from typing import Any
+
+from dp_ros.data.recording import INDEX, STORAGES, EpisodeFolder, RecordingError
+from dp_ros.tools.child_nodes import ChildNodes
+from dp_ros.tools.expert_client import ExpertClient, ExpertError
+from dp_ros.tools.expert_episodes import make_episode
+import rclpy
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+_READY_TIMEOUT = 60.0
+_MAX_FAILURES = 10
+
+
+def main() -> int:
+    """Parse the command line, record, and sum up."""
+    args = _parse(sys.argv[1:])
+    console = Console()
+    rclpy.init(args=[])
+    try:
+        with _client(args) as client:
+            _record(args, client, console)
+    except (ExpertError, RecordingError) as error:
+        console.print(f'record_expert: {error}', style='red', markup=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print('interrupted; the same command goes on')
+        return 130
+    finally:
+        rclpy.try_shutdown()
+    _sum_up(args.out, console)
+    return 0
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='ros2 run dp_ros record_expert', description=__doc__)
+    parser.add_argument('--out', type=Path, required=True, help='folder of the episodes')
+    parser.add_argument('--episodes', type=int, default=200, help='episodes to have in the end')
+    parser.add_argument('--seed', type=int, default=0, help='of the first scene')
+    parser.add_argument('--storage', choices=tuple(STORAGES), default='mcap')
+    parser.add_argument(
+        '--goal-jumps', type=float, default=0.3, help='share of scenes in which the goal moves'
+    )
+    parser.add_argument('--controller-name', default='fr3_arm_controller')
+    parser.add_argument(
+        '--attach',
+        action='store_true',
+        help='use the franka_sim and demo_recorder that run; the latter must write to --out',
+    )
+    return parser.parse_args(argv)
+
+
+@contextmanager
+def _client(args: argparse.Namespace) -> Iterator[ExpertClient]:
+    """Give the client with the nodes ready behind it."""
+    folder = EpisodeFolder(args.out)
+    if args.attach:
+        client = ExpertClient(args.controller_name, lambda: None)
+        client.wait_until_ready(_READY_TIMEOUT)
+        yield client
+        return
+    children = ChildNodes(_nodes(args), folder.folder / 'record_expert.log')
+    client = ExpertClient(args.controller_name, children.failure)
+    if client.simulation_runs(timeout=1.0):
+        raise ExpertError('a franka_sim runs already: use --attach or another ROS_DOMAIN_ID')
+    with children:
+        client.wait_until_ready(_READY_TIMEOUT)
+        yield client
+
+
+def _nodes(args: argparse.Namespace) -> Mapping[str, Mapping[str, Any]]:
+    command = f'{args.controller_name}/joint_trajectory'
+    topics = ['camera/front/image_raw', 'joint_states', command, 'goal', 'episode/status']
+    return {
+        'franka_sim': {
+            'real_time_factor': 0.0,
+            'publish_clock': True,
+            'use_sim_time': True,
+            'controller_name': args.controller_name,
+            'seed': args.seed,
+        },
+        'demo_recorder': {
+            'directory': str(args.out.resolve()),
+            'storage': args.storage,
+            'use_sim_time': True,
+            'topics': [*topics, '/tf', '/tf_static'],
+            'max_silence': 10.0,
+        },
+    }
+
+
+def _record(args: argparse.Namespace, client: ExpertClient, console: Console) -> None:
+    index = EpisodeFolder(args.out).index()
+    kept = len(index)
+    attempt = 1 + max((int(entry.get('attempt', -1)) for entry in index), default=-1)
+    if kept:
+        console.print(f'{kept} episodes are there, going on with attempt {attempt}')
+    failures = 0
+    with _progress(console) as progress:
+        task = progress.add_task('recording', total=args.episodes, completed=kept)
+        while kept < args.episodes:
+            episode = make_episode(args.seed, attempt, args.goal_jumps)
+            outcome = client.record(episode)
+            attempt += 1
+            if outcome.path:
+                kept += 1
+                progress.update(task, completed=kept)
+                continue
+            failures += 1
+            text = f'scene {episode.scene.seed} {episode.side} discarded: {outcome.reason}'
+            progress.console.print(text, style='yellow', markup=False)
+            if failures >= _MAX_FAILURES and failures > kept:
+                raise ExpertError(f'{failures} demonstrations failed, {kept} succeeded')
+
+
+def _sum_up(folder: Path, console: Console) -> None:
+    index = EpisodeFolder(folder).index()
+    count = Counter(entry.get('side', 'unknown side') for entry in index)
+    sides = ', '.join(f'{number} {side}' for side, number in sorted(count.items()))
+    lost = sum(int(entry.get('messages_lost', 0)) for entry in index)
+    moved = sum(entry.get('goal_moves') == 'true' for entry in index)
+    seconds = sum(float(entry.get('duration_s', 0)) for entry in index)
+    console.print(
+        f'{len(index)} episodes ({sides}), {moved} with a moving goal, {seconds:.0f} s, '
+        f'{lost} messages lost; index: {folder / INDEX}',
+        highlight=False,
+        markup=False,
+    )
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn('{task.description}'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())
