@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures for people: recorded joint positions replayed with paths drawn in.
+
+Slower and prettier than the cameras of the world, and never seen by a policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dp_ros.sim.model import build_model
+from dp_ros.sim.scene import OBSTACLE_HEIGHT, Scene
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Image = NDArray[np.uint8]
+Colour = tuple[float, float, float, float]
+
+_MAX_SHAPES: Final = 20_000
+
+
+@dataclass(frozen=True)
+class LineStrip:
+    """A line through points (n, 3) in the base frame [m], ``width`` thick [m]."""
+
+    points: Array
+    colour: Colour
+    width: float = 0.004
+
+
+@dataclass(frozen=True)
+class Spheres:
+    """Balls at points (n, 3) in the base frame [m], ``width`` in diameter [m]."""
+
+    points: Array
+    colour: Colour
+    width: float = 0.01
+
+
+Shape = LineStrip | Spheres
+
+
+@dataclass(frozen=True)
+class View:
+    """Where one looks from: at ``target`` [m], ``distance`` [m] away, angles in degrees.
+
+    :param azimuth: direction of the look around z, 180 from the front back to the robot.
+    """
+
+    target: tuple[float, float, float]
+    distance: float
+    azimuth: float
+    elevation: float
+
+
+OBLIQUE: Final = View((0.44, 0.0, 0.22), 1.35, 140.0, -33.0)
+TOP: Final = View((0.52, 0.0, 0.0), 0.85, 180.0, -89.0)
+
+
+class VideoScene:
+    """Draws the robot with its visual meshes, the scene, and shapes as RViz would show them.
+
+    :param shadows: twice as slow; for single pictures.
+    """
+
+    def __init__(
+        self, height: int = 480, width: int = 640, view: View = OBLIQUE, shadows: bool = False
+    ) -> None:
+        self._model = build_model(visual=True)
+        self._data = mujoco.MjData(self._model)
+        self._renderer = mujoco.Renderer(self._model, height, width, max_geom=_MAX_SHAPES)
+        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows
+        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
+        self._camera = mujoco.MjvCamera()
+        self._camera.lookat[:] = view.target
+        self._camera.distance = view.distance
+        self._camera.azimuth, self._camera.elevation = view.azimuth, view.elevation
+
+    def frame(self, scene: Scene, joint_positions: Array, shapes: Iterable[Shape] = ()) -> Image:
+        """Return one picture (height, width, 3), rgb.
+
+        :param joint_positions: (7,) [rad], or (9,) with the fingers [m].
+        """
+        self._data.qpos[: len(joint_positions)] = joint_positions
+        place = {'obstacle': (*scene.obstacle, OBSTACLE_HEIGHT / 2), 'goal': (*scene.goal, 0.001)}
+        for name, position in place.items():
+            self._data.mocap_pos[self._model.body(name).mocapid[0]] = position
+        mujoco.mj_forward(self._model, self._data)
+        self._renderer.update_scene(self._data, self._camera)
+        for shape in shapes:
+            _draw(self._renderer.scene, shape)
+        return self._renderer.render()
+
+    def close(self) -> None:
+        """Free the renderer."""
+        self._renderer.close()
+
+
+def render_replay(
+    video: VideoScene,
+    scenes: Sequence[Scene],
+    joint_positions: Array,
+    shapes: Sequence[Sequence[Shape]],
+) -> Iterator[Image]:
+    """Draw a recording frame by frame.
+
+    :param joint_positions: (n_frames, 7); ``scenes``: (n_frames,), since the goal may move.
+    :param shapes: (n_frames,) what is drawn in.
+    """
+    for scene, positions, drawn in zip(scenes, joint_positions, shapes, strict=True):
+        yield video.frame(scene, positions, drawn)
+
+
+def _draw(scene: mujoco.MjvScene, shape: Shape) -> None:
+    points = np.asarray(shape.points, dtype=np.float64)
+    points = points[np.isfinite(points).all(axis=1)]
+    if isinstance(shape, Spheres):
+        for point in points:
+            geom = _new_geom(scene, mujoco.mjtGeom.mjGEOM_SPHERE, shape)
+            geom.pos = point
+            geom.size[:] = shape.width / 2
+        return
+    for start, end in zip(points[:-1], points[1:], strict=True):
+        geom = _new_geom(scene, mujoco.mjtGeom.mjGEOM_CAPSULE, shape)
+        mujoco.mjv_connector(geom, mujoco.mjtGeom.mjGEOM_CAPSULE, shape.width / 2, start, end)
+
+
+def _new_geom(scene: mujoco.MjvScene, kind: mujoco.mjtGeom, shape: Shape) -> mujoco.MjvGeom:
+    if scene.ngeom >= scene.maxgeom:
+        raise ValueError(f'more than {_MAX_SHAPES} shapes in one picture')
+    geom = scene.geoms[scene.ngeom]
+    colour = np.asarray(shape.colour, dtype=np.float32)
+    mujoco.mjv_initGeom(geom, kind, np.zeros(3), np.zeros(3), np.eye(3).ravel(), colour)
+    geom.emission, geom.specular = 0.15, 0.0
+    scene.ngeom += 1
+    return geom
