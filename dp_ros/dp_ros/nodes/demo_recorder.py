@@ -120,8 +120,8 @@ class DemoRecorderNode(Node):
             topic.lost = 0
             if topic.type_name:
                 self._add(episode, topic)
-            for data in topic.latched:
-                self._write(episode, topic, data)
+            if topic.latched:
+                self._write(episode, topic, topic.latched)
         return episode.path.name
 
     def _on_stop(

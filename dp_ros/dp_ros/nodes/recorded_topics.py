@@ -9,10 +9,12 @@ from functools import partial
 import importlib
 from typing import Any
 
+from geometry_msgs.msg import TransformStamped
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message, serialize_message
 from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 from rosbags.interfaces import (
@@ -23,6 +25,7 @@ from rosbags.interfaces import (
     QosReliability,
     QosTime,
 )
+from tf2_msgs.msg import TFMessage
 
 _SEARCH_PERIOD = 0.2
 _FOREVER = QosTime(9223372036, 854775807)
@@ -54,16 +57,18 @@ class RecordedTopic:
     subscription: Subscription | None = None
     last_ns: int = 0
     lost: int = 0
-    latched: list[bytes] = field(default_factory=list)
+    latched: bytes = b''
+    _frames: dict[str, TransformStamped] = field(default_factory=dict)
 
     def keep(self, data: bytes) -> None:
-        """Keep the last message of a latched topic; of tf_static, which has many senders, all."""
+        """Keep what a late subscriber would get: the last message, of tf the last per frame."""
         if not self.is_latched:
             return
-        if not self.name.endswith('/tf_static'):
-            self.latched.clear()
-        if data not in self.latched:
-            self.latched.append(data)
+        if self.type_name == 'tf2_msgs/msg/TFMessage':
+            message = deserialize_message(data, TFMessage)
+            self._frames.update({t.child_frame_id: t for t in message.transforms})
+            data = serialize_message(TFMessage(transforms=list(self._frames.values())))
+        self.latched = data
 
     def offered(self) -> list[Qos]:
         """Return the QoS that a player of the bag is to offer."""

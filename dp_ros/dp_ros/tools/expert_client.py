@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import time
 from typing import Any
 
@@ -26,6 +26,7 @@ _LATCHED = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
+_LEAD = 0.1
 _TAIL = 0.3
 _NS = 1_000_000_000
 
@@ -96,7 +97,9 @@ class ExpertClient(Node):
         :raises ExpertError: when the nodes do not do their part.
         """
         reset = self._call(self._reset, ResetEpisode.Request(seed=episode.scene.seed))
-        self._call(self._start, self._start_request(episode, time_to_ns(reset.stamp)))
+        # What is stamped with the very time of the reset was published before it.
+        start_ns = time_to_ns(reset.stamp) + 1
+        self._call(self._start, self._start_request(episode, start_ns))
         self._follow(episode)
         status = self._status
         if status.state != EpisodeStatus.SUCCESS or status.distance > GOAL_TOLERANCE:
@@ -120,8 +123,9 @@ class ExpertClient(Node):
 
     def _follow(self, episode: ExpertEpisode) -> None:
         """Command the trajectory, move the goal when it is time, and wait for the end."""
-        start_ns = self._status_ns()
-        self._commands.publish(trajectory_to_msg(episode.trajectory))
+        # Stamped, so that simulation and recording agree on the start, whenever it arrives.
+        start_ns = self._status_ns() + round(_LEAD * _NS)
+        self._commands.publish(trajectory_to_msg(replace(episode.trajectory, start_ns=start_ns)))
         if episode.jump is not None:
             self._wait_until(start_ns + round((episode.jump.time - REACTION) * _NS))
             goal = PoseStamped()
