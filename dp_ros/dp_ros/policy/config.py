@@ -10,6 +10,8 @@ from typing import Any, Final
 METHODS: Final = ('diffusion', 'regression')
 SAMPLERS: Final = ('ddim', 'ddpm')
 PREDICTION_TYPES: Final = ('epsilon', 'sample')
+BETA_SCHEDULES: Final = ('squaredcos_cap_v2', 'linear', 'scaled_linear')
+ENCODER_GROUPS: Final = 4
 
 
 class ConfigError(ValueError):
@@ -94,30 +96,44 @@ class PolicyConfig:
             )
 
     def _check_net(self) -> None:
-        _require(self.method in METHODS, f'method = {self.method!r}: needs one of {METHODS}')
-        _require(
-            self.prediction_type in PREDICTION_TYPES,
-            f'prediction_type = {self.prediction_type!r}: needs one of {PREDICTION_TYPES}',
-        )
+        for name, allowed in _CHOICES.items():
+            value = getattr(self, name)
+            _require(value in allowed, f'{name} = {value!r}: needs one of {allowed}')
+        for name, low in _LOWEST.items():
+            _require(
+                getattr(self, name) >= low, f'{name} = {getattr(self, name)}: needs at least {low}'
+            )
+        for name, groups in (('down_dims', self.n_groups), ('encoder_channels', ENCODER_GROUPS)):
+            dims = getattr(self, name)
+            _require(
+                bool(dims) and all(dim > 0 and dim % groups == 0 for dim in dims),
+                f'{name} = {dims}: needs multiples of {groups}, for the group norm',
+            )
         shrink = 2 ** (len(self.down_dims) - 1)
         _require(
             self.horizon % shrink == 0,
             f'horizon = {self.horizon}: needs a multiple of {shrink}, for '
             f'{len(self.down_dims)} levels of down_dims',
         )
-        for dim in self.down_dims:
-            _require(
-                dim % self.n_groups == 0,
-                f'down_dims {self.down_dims}: {dim} is no multiple of n_groups {self.n_groups}',
-            )
         _require(self.kernel_size % 2 == 1, f'kernel_size = {self.kernel_size}: needs an odd one')
         _require(
             self.timestep_dim % 2 == 0, f'timestep_dim = {self.timestep_dim}: needs an even one'
         )
-        _require(
-            self.num_train_timesteps >= 1,
-            f'num_train_timesteps = {self.num_train_timesteps}: needs at least 1',
-        )
+
+
+_CHOICES: Final = {
+    'method': METHODS,
+    'prediction_type': PREDICTION_TYPES,
+    'beta_schedule': BETA_SCHEDULES,
+}
+_LOWEST: Final = {
+    'crop_margin': 0,
+    'n_keypoints': 1,
+    'n_groups': 1,
+    'kernel_size': 1,
+    'timestep_dim': 2,
+    'num_train_timesteps': 1,
+}
 
 
 @dataclass(frozen=True)

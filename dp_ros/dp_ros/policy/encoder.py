@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dp_ros.policy.config import ENCODER_GROUPS
 import torch
 from torch import Tensor, nn
 
@@ -48,10 +49,10 @@ class ImageEncoder(nn.Module):
         super().__init__()
         self.size, self.crop = size, crop
         first, *rest = channels
-        layers: list[nn.Module] = [nn.Conv2d(3, first, 5, 2, 2), nn.GroupNorm(4, first), nn.ReLU()]
+        layers = [nn.Conv2d(3, first, 5, 2, 2), *_norm(first)]
         for index, (n_in, n_out) in enumerate(zip(channels[:-1], rest, strict=True)):
             stride = 2 if index == 0 else 1
-            layers += [nn.Conv2d(n_in, n_out, 3, stride, 1), nn.GroupNorm(4, n_out), nn.ReLU()]
+            layers += [nn.Conv2d(n_in, n_out, 3, stride, 1), *_norm(n_out)]
         self.features = nn.Sequential(*layers, nn.Conv2d(channels[-1], n_keypoints, 1))
         with torch.no_grad():
             height, width = self.features(torch.zeros(1, 3, *crop)).shape[2:]
@@ -72,6 +73,10 @@ class ImageEncoder(nn.Module):
         moved = (offset - offset.new_tensor([top, left])).flip(-1)
         moved = 2 * moved / moved.new_tensor([self.size[1], self.size[0]])
         return (points + moved[:, None, :]).flatten(1)
+
+
+def _norm(channels: int) -> tuple[nn.Module, nn.Module]:
+    return nn.GroupNorm(ENCODER_GROUPS, channels), nn.ReLU()
 
 
 def _crop(images: Tensor, offset: Tensor, crop: tuple[int, int]) -> Tensor:

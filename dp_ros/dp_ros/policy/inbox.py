@@ -35,7 +35,7 @@ class Inbox:
         self.limits = limits
         self._waiting: tuple[int, Any] | None = None
         self._newest_ns = 0
-        self._used_ns = 0
+        self._used_ns: int | None = None
         self._not_before_ns = 0
 
     @property
@@ -63,10 +63,10 @@ class Inbox:
 
     def due(self) -> bool:
         """Whether an observation waits that the next chunk may be denoised from."""
-        waiting = self._waiting
-        if waiting is None:
-            return False
-        return waiting[0] - self._used_ns >= self.limits.period_ns - self.limits.slack_ns
+        waiting, used_ns = self._waiting, self._used_ns
+        if waiting is None or used_ns is None:
+            return waiting is not None
+        return waiting[0] - used_ns >= self.limits.period_ns - self.limits.slack_ns
 
     def take(self, now_ns: int) -> tuple[int, Any] | None:
         """Give (stamp, observation) if one is due.
@@ -83,7 +83,8 @@ class Inbox:
     def reset(self, not_before_ns: int = 0) -> None:
         """Forget everything, and refuse what is older than ``not_before_ns`` from now on."""
         self._waiting = None
-        self._newest_ns = self._used_ns = 0
+        self._newest_ns = 0
+        self._used_ns = None
         self._not_before_ns = not_before_ns
 
     def _check_age(self, stamp_ns: int, now_ns: int) -> None:
