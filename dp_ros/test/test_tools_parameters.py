@@ -6,6 +6,7 @@ from pathlib import Path
 import dp_ros.nodes
 from dp_ros.parameters import Parameter, ParameterTable
 from dp_ros.tools import parameters
+from dp_ros.tools.interfaces import node_interfaces
 import pytest
 
 TABLE = ParameterTable(
@@ -33,12 +34,33 @@ def test_a_row_says_all_about_a_parameter():
 
 def test_the_page_has_every_parameter_of_every_node():
     tables = list(parameters.node_tables())
-    page = parameters.reference(tables)
+    page = parameters.reference(tables, {})
     folder = Path(dp_ros.nodes.__path__[0])
     modules = {path.stem for path in folder.glob('*_parameters.py')} - {'live_parameters'}
     assert {f'{table.node}_parameters' for table in tables} == modules
     for table in tables:
         assert all(f'| `{name}` |' in page for name in table)
+
+
+def test_the_interfaces_come_before_the_parameters():
+    lines = parameters.section(TABLE, [('takes', 'mood', 'std_msgs/msg/String', 'reliable')])
+    assert lines.splitlines()[2:6] == [
+        '|  | name | type | quality of service |',
+        '| --- | --- | --- | --- |',
+        '| takes | `mood` | std_msgs/msg/String | reliable |',
+        '',
+    ]
+
+
+def test_a_node_tells_its_interfaces():
+    table = next(t for t in parameters.node_tables() if t.node == 'observation_aggregator')
+    found = {(i.role, i.name, i.kind, i.quality) for i in node_interfaces(table)}
+    assert {
+        ('publishes', 'observation', 'dp_ros_msgs/msg/Observation', 'reliable, depth 1'),
+        ('takes', 'joint_states', 'sensor_msgs/msg/JointState', 'best effort, depth 5'),
+        ('serves', '~/reset', 'std_srvs/srv/Trigger', ''),
+    } <= found
+    assert not any(i[2].startswith('rcl_interfaces') for i in found)
 
 
 def test_one_node_can_be_asked_for(monkeypatch, capsys):

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Print the reference of all nodes' parameters as Markdown, made from their tables.
+"""Print the reference of all nodes as Markdown, made from what they are.
 
-`ros2 run dp_ros parameters [NODE ...] > docs/parameters.md`
+`ros2 run dp_ros parameters [--topics] [NODE ...]`: the parameters of each node from its table, and
+before them the topics, services and actions that it opens.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import importlib
 import json
 import pkgutil
@@ -16,6 +17,9 @@ import sys
 import dp_ros.nodes
 from dp_ros.parameters import Parameter, ParameterTable
 
+Rows = Sequence[tuple[str, str, str, str]]
+
+INTERFACE_COLUMNS = ('', 'name', 'type', 'quality of service')
 COLUMNS = ('parameter', 'type', 'default', 'allowed', 'while running', 'meaning')
 
 
@@ -23,18 +27,26 @@ def main() -> int:
     """Print the reference."""
     tables = {table.node: table for table in node_tables()}
     args = _parse(sys.argv[1:], list(tables))
-    print(reference(tables[name] for name in args.nodes or tables), end='')
+    chosen = [tables[name] for name in args.nodes or tables]
+    print(reference(chosen, _interfaces(chosen) if args.topics else {}), end='')
     return 0
 
 
 def _parse(argv: Sequence[str], nodes: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros parameters', description=__doc__)
     parser.add_argument('nodes', nargs='*', metavar='NODE', help='all if none is named')
+    parser.add_argument('--topics', action='store_true', help='topics, services, actions as well')
     args = parser.parse_args(argv)
     for name in args.nodes:
         if name not in nodes:
             parser.error(f'no node {name!r}; there are {", ".join(nodes)}')
     return args
+
+
+def _interfaces(tables: Iterable[ParameterTable]) -> dict[str, Rows]:
+    from dp_ros.tools.interfaces import node_interfaces
+
+    return {table.node: node_interfaces(table) for table in tables}
 
 
 def node_tables() -> Iterator[ParameterTable]:
@@ -44,17 +56,24 @@ def node_tables() -> Iterator[ParameterTable]:
             yield importlib.import_module(f'dp_ros.nodes.{module.name}').PARAMETERS
 
 
-def reference(tables: Iterable[ParameterTable]) -> str:
+def reference(tables: Iterable[ParameterTable], interfaces: Mapping[str, Rows]) -> str:
     """Return the reference page of some nodes."""
-    head = '# Parameters\n\nPrinted by `ros2 run dp_ros parameters` from the tables in the code.\n'
-    return '\n'.join([head, *(section(table) for table in tables)])
+    head = '# Nodes\n\nPrinted by `ros2 run dp_ros parameters` from the code.\n'
+    return '\n'.join([head, *(section(table, interfaces.get(table.node)) for table in tables)])
 
 
-def section(table: ParameterTable) -> str:
-    """Return one node's section: a heading and a table."""
-    rows = [COLUMNS, tuple('---' for _ in COLUMNS), *(_cells(p) for p in table.values())]
-    lines = ['| ' + ' | '.join(row) + ' |' for row in rows]
-    return '\n'.join([f'## `{table.node}`', '', *lines, ''])
+def section(table: ParameterTable, interfaces: Rows | None = None) -> str:
+    """Return one node's section: a heading and its tables."""
+    lines = [f'## `{table.node}`', '']
+    if interfaces is not None:
+        rows = [(role, f'`{name}`', kind, qos) for role, name, kind, qos in interfaces]
+        lines += [*_table(INTERFACE_COLUMNS, rows), '']
+    return '\n'.join([*lines, *_table(COLUMNS, map(_cells, table.values())), ''])
+
+
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    for row in (columns, tuple('---' for _ in columns), *rows):
+        yield f'| {" | ".join(row)} |'
 
 
 def _cells(parameter: Parameter) -> tuple[str, ...]:

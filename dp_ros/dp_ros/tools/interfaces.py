@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each node publishes, takes and offers, asked of the nodes themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import contextlib
+import importlib
+import tempfile
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from dp_ros.parameters import ParameterTable
+import rclpy
+from rclpy.action import ActionClient, ActionServer
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+NAMESPACE = '/inside'
+# What every node has: parameters, lifecycle, logging, simulated time.
+COMMON_TYPES = ('rcl_interfaces', 'lifecycle_msgs', 'type_description_interfaces')
+COMMON_NAMES = ('/clock',)
+
+
+class Interface(NamedTuple):
+    """One topic, service or action of a node."""
+
+    role: str
+    name: str
+    kind: str
+    quality: str
+
+
+def node_interfaces(table: ParameterTable) -> list[Interface]:
+    """Start the node with its default parameters, in an empty folder, and ask it."""
+    context = rclpy.Context()
+    rclpy.init(context=context, args=[])
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        node = _start(table, context)
+        try:
+            return list(_interfaces(node))
+        finally:
+            node.destroy_node()
+            context.try_shutdown()
+
+
+def _start(table: ParameterTable, context: rclpy.Context) -> Node:
+    module = importlib.import_module(f'dp_ros.nodes.{table.node}')
+    make_node = next(value for value in vars(module).values() if _is_node_of(module, value))
+    overrides = [rclpy.Parameter('autostart', value=False)] if 'autostart' in table else []
+    # By another name `policy/chunk` and `~/chunk` can be told apart.
+    renamed = ['--ros-args', '-r', '__node:=renamed', '--log-level', 'error']
+    return make_node(
+        context=context, namespace=NAMESPACE, cli_args=renamed, parameter_overrides=overrides
+    )
+
+
+def _is_node_of(module: ModuleType, value: Any) -> bool:
+    is_node = isinstance(value, type) and issubclass(value, Node)
+    return is_node and value.__module__ == module.__name__
+
+
+def _interfaces(node: Node) -> Iterator[Interface]:
+    for publisher in node.publishers:
+        yield from _topic(node, 'publishes', publisher)
+    for subscription in node.subscriptions:
+        yield from _topic(node, 'takes', subscription)
+    for role, services in (('serves', node.services), ('calls', node.clients)):
+        for service in services:
+            yield from _unless_common(node, role, service.srv_name, service.srv_type, '')
+    for waitable in node.waitables:
+        if isinstance(waitable, (ActionServer, ActionClient)):
+            role = 'serves action' if isinstance(waitable, ActionServer) else 'calls action'
+            name = node.resolve_topic_name(waitable._action_name)
+            yield from _unless_common(node, role, name, waitable._action_type, '')
+
+
+def _topic(node: Node, role: str, endpoint: Any) -> Iterator[Interface]:
+    quality = describe_qos(endpoint.qos_profile)
+    return _unless_common(node, role, endpoint.topic_name, endpoint.msg_type, quality)
+
+
+def _unless_common(
+    node: Node, role: str, name: str, kind: type, quality: str
+) -> Iterator[Interface]:
+    package, folder = kind.__module__.split('.')[:2]
+    if package not in COMMON_TYPES and not (role == 'takes' and name in COMMON_NAMES):
+        yield Interface(role, _short(node, name), f'{package}/{folder}/{kind.__name__}', quality)
+
+
+def _short(node: Node, name: str) -> str:
+    """Return the name as it is written in the node: private, relative or absolute."""
+    private = f'{node.get_fully_qualified_name()}/'
+    if name.startswith(private):
+        return f'~/{name.removeprefix(private)}'
+    return name.removeprefix(f'{NAMESPACE}/')
+
+
+def describe_qos(qos: QoSProfile) -> str:
+    """Return a quality of service in words."""
+    reliable = qos.reliability == ReliabilityPolicy.RELIABLE
+    latched = qos.durability == DurabilityPolicy.TRANSIENT_LOCAL
+    words = ['reliable' if reliable else 'best effort', f'depth {qos.depth}']
+    return ', '.join(words + ['latched'] * latched)
