@@ -20,11 +20,13 @@ class StandInParser(argparse.ArgumentParser):
         self.real_package = real_package
 
     def error(self, message: str) -> NoReturn:
-        """Exit with code 2, the message and the name of the real package."""
-        super().error(
-            f'{message}\n(this is a stand-in with the commands used most; '
-            f'ros-jazzy-{self.real_package} has them all)'
-        )
+        """Exit with code 2 and the message; for what is not known, name the real package."""
+        if 'invalid choice' in message or 'unrecognized arguments' in message:
+            message += (
+                '\n(this is a stand-in with the commands used most; '
+                f'ros-jazzy-{self.real_package} has them all)'
+            )
+        super().error(message)
 
 
 def add_verbs(parser: argparse.ArgumentParser, verbs: Mapping[str, Verb]) -> None:
