@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A chunk of actions in time: which of its points are still to be followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dp_ros.control.trajectory import NS
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+class ChunkRefused(ValueError):
+    """A chunk is not followed; the message says why."""
+
+
+class ChunkLate(ChunkRefused):
+    """Every point of the chunk has passed."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Actions of a policy.
+
+    :param stamp_ns: time of the observation it was made from [ns].
+    :param times: (n_points,) when each action is due [s after the stamp], increasing.
+    :param positions: (n_points, n_joints) [rad].
+    """
+
+    stamp_ns: int
+    joint_names: tuple[str, ...]
+    times: Array
+    positions: Array
+
+    def reordered(self, joint_names: tuple[str, ...]) -> Chunk:
+        """Return the chunk with its joints in another order.
+
+        :raises ChunkRefused: when they are not the same joints.
+        """
+        if sorted(joint_names) != sorted(self.joint_names):
+            raise ChunkRefused(
+                f'chunk for joints {list(self.joint_names)}: needs {list(joint_names)}'
+            )
+        order = [self.joint_names.index(name) for name in joint_names]
+        return Chunk(self.stamp_ns, joint_names, self.times, self.positions[:, order])
+
+    def due_after(self, time_ns: int, n_action_steps: int) -> tuple[Array, Array]:
+        """Return the next points that are due after ``time_ns``.
+
+        ```
+        stamp          time_ns
+          k=0   1   2   3 │ 4   5   6   7   8   9        dropped: 0 to 3
+                          │ └── n_action_steps ──┘
+        ```
+
+        :returns: times (m,) [s after ``time_ns``] and positions (m, n_joints).
+        :raises ChunkLate: when none is left.
+        """
+        times = self.times - (time_ns - self.stamp_ns) / NS
+        ahead = np.flatnonzero(times > 0)[:n_action_steps]
+        if len(ahead) == 0:
+            raise ChunkLate(f'chunk came {-times[-1] * 1e3:.0f} ms after its last point')
+        return times[ahead], self.positions[ahead]
+
+
+def check_chunk(chunk: Chunk, now_ns: int, newest_ns: int) -> None:
+    """Check what can be checked without the arm.
+
+    :param newest_ns: stamp of the newest chunk that was followed [ns].
+    :raises ChunkRefused: with the reason.
+    """
+    if chunk.stamp_ns == 0:
+        raise ChunkRefused('chunk has a stamp of zero: its observation has no time')
+    if chunk.stamp_ns > now_ns:
+        ahead = (chunk.stamp_ns - now_ns) / NS
+        raise ChunkRefused(
+            f'chunk is stamped {ahead:.3f} s in the future: are clocks synchronized?'
+        )
+    if chunk.stamp_ns < newest_ns:
+        raise ChunkRefused('chunk is older than the one that runs')
+    shape = (len(chunk.times), len(chunk.joint_names))
+    if len(chunk.times) == 0 or chunk.positions.shape != shape:
+        raise ChunkRefused(f'chunk has positions of shape {chunk.positions.shape}, needs {shape}')
+    if not (np.isfinite(chunk.positions).all() and np.isfinite(chunk.times).all()):
+        raise ChunkRefused('chunk holds a value that is not finite')
+    if (np.diff(chunk.times) <= 0).any():
+        raise ChunkRefused('chunk has times that do not increase')

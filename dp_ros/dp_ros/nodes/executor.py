@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node `executor`: follows the policy's chunks with the arm's trajectory controller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dp_ros.control.chunk import Chunk, ChunkRefused
+from dp_ros.control.executor import ChunkExecutor, Phase
+from dp_ros.control.limits import FR3_LIMITS
+from dp_ros.control.trajectory import Trajectory
+from dp_ros.nodes.autostart import autostart
+from dp_ros.nodes.conversions import time_to_ns, trajectory_from_msg, trajectory_to_msg
+from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
+from dp_ros.nodes.executor_parameters import PARAMETERS, executor_config
+from dp_ros.nodes.live_parameters import LiveParameters, Values
+from dp_ros.nodes.node_main import run_node
+from dp_ros_msgs.msg import ExecutorStatus
+from rclpy.clock import JumpThreshold, TimeJump
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+_NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+_RECORD = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+_TICK = 0.02
+_STATUS = 0.1
+_THROTTLE = 5.0
+
+
+class ExecutorNode(LifecycleNode):
+    """Sends trajectories while it is active; brakes before it stops being so."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__('executor', **kwargs)
+        self._values = LiveParameters(self, PARAMETERS, _check, self._apply)
+        self._topic = f'{self._values["controller_name"]}/joint_trajectory'
+        self._core = self._new_core()
+        self._active = False
+        self._shown: tuple[Phase, str] | None = None
+        self._create_interface()
+        if self._values['autostart']:
+            autostart(self)
+
+    def _new_core(self) -> ChunkExecutor:
+        config = executor_config(self._values.values)
+        return ChunkExecutor(self._values['joint_names'], FR3_LIMITS, config)
+
+    def _create_interface(self) -> None:
+        self._commands = self.create_publisher(JointTrajectory, self._topic, _NEWEST)
+        self._statuses = self.create_publisher(ExecutorStatus, 'executor/status', _RECORD)
+        self.create_subscription(
+            JointState, 'joint_states', self._on_joints, qos_profile_sensor_data
+        )
+        self.create_subscription(JointTrajectory, 'policy/chunk', self._on_chunk, _NEWEST)
+        for name, callback in (
+            ('pause', self._pause),
+            ('resume', self._resume),
+            ('stop', self._stop),
+        ):
+            self.create_service(Trigger, f'~/{name}', callback)
+        self.create_timer(_TICK, self._tick)
+        self.create_timer(_STATUS, self._publish_status)
+        self._diagnostics = Diagnostics(self, self._report)
+        back = JumpThreshold(
+            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
+        )
+        self._jumps = self.get_clock().create_jump_callback(back, post_callback=self._on_jump)
+
+    # ---- lifecycle
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin to follow chunks, from where the arm is."""
+        self._core = self._new_core()
+        self._active = True
+        self.get_logger().info(f'following policy/chunk on {self._topic}')
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Accept nothing more, then brake."""
+        self._halt()
+        return super().on_deactivate(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Accept nothing more, then brake."""
+        self._halt()
+        return super().on_shutdown(state)
+
+    def destroy_node(self) -> None:
+        """Brake before the publishers go."""
+        self._halt()
+        super().destroy_node()
+
+    def _halt(self) -> None:
+        if self._active:
+            self._active = False
+            self._send(self._core.stop(self._now_ns(), 'the executor is not active'))
+
+    # ---- inputs
+
+    def _on_joints(self, message: JointState) -> None:
+        try:
+            self._core.on_joints(time_to_ns(message.header.stamp), message.name, message.position)
+        except ChunkRefused as error:
+            self._warn(str(error))
+
+    def _on_chunk(self, message: JointTrajectory) -> None:
+        if not self._active:
+            return
+        try:
+            trajectory = self._core.on_chunk(_chunk(message), self._now_ns())
+        except ChunkRefused as error:
+            self._warn(f'chunk refused: {error}')
+            return
+        self._send(trajectory)
+        if self._commands.get_subscription_count() == 0:
+            self._warn(f'nobody listens on {self._topic}: is the controller loaded and active?')
+
+    def _tick(self) -> None:
+        if self._active:
+            self._send(self._core.tick(self._now_ns()))
+        if (self._core.phase, self._core.reason) != self._shown:
+            self._publish_status()
+
+    def _on_jump(self, jump: TimeJump) -> None:
+        self.get_logger().warning('the clock jumped back: forgetting where the arm was commanded')
+        self._core.forget()
+
+    def _apply(self, values: Values) -> None:
+        self._core.config = executor_config(values)
+
+    # ---- services
+
+    def _pause(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return self._halted(response, self._core.pause)
+
+    def _stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return self._halted(response, lambda now: self._core.stop(now, 'stopped by service'))
+
+    def _halted(
+        self, response: Trigger.Response, halt: Callable[[int], Trajectory | None]
+    ) -> Trigger.Response:
+        self._send(halt(self._now_ns()))
+        self._publish_status()
+        response.success, response.message = True, self._core.reason
+        return response
+
+    def _resume(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        try:
+            self._core.resume(self._now_ns())
+        except ChunkRefused as error:
+            response.success, response.message = False, str(error)
+            return response
+        self._publish_status()
+        response.success, response.message = True, self._core.reason
+        return response
+
+    # ---- outputs
+
+    def _send(self, trajectory: Trajectory | None) -> None:
+        if trajectory is not None:
+            self._commands.publish(trajectory_to_msg(trajectory))
+
+    def _publish_status(self) -> None:
+        core, counts = self._core, self._core.counts
+        if (core.phase, core.reason) != self._shown:
+            self._shown = (core.phase, core.reason)
+            self.get_logger().info(f'{core.phase.name.lower()}: {core.reason}')
+        message = ExecutorStatus(
+            state=int(core.phase),
+            reason=core.reason,
+            chunks_received=counts.received,
+            chunks_executed=counts.executed,
+            chunks_late=counts.late,
+            chunks_refused=counts.refused,
+            chunk_left=core.chunk_left(self._now_ns()),
+            speed_scale=core.config.speed_scale,
+        )
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._statuses.publish(message)
+
+    def _report(self) -> Report:
+        core, counts = self._core, self._core.counts
+        values = {
+            'state': core.phase.name,
+            'chunks received': counts.received,
+            'chunks executed': counts.executed,
+            'chunks late': counts.late,
+            'chunks refused': counts.refused,
+            'chunk left [s]': core.chunk_left(self._now_ns()),
+            'controllers listening': self._commands.get_subscription_count(),
+        }
+        level = WARN if core.phase is Phase.STOPPED or not self._active else OK
+        return level, core.reason if self._active else 'not active', values
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _warn(self, text: str) -> None:
+        self.get_logger().warning(text, throttle_duration_sec=_THROTTLE)
+
+
+def _chunk(message: JointTrajectory) -> Chunk:
+    try:
+        trajectory = trajectory_from_msg(message)
+    except ValueError as error:
+        raise ChunkRefused(f'points of different lengths: {error}') from error
+    return Chunk(
+        trajectory.start_ns, trajectory.joint_names, trajectory.times, trajectory.positions
+    )
+
+
+def _check(values: Values) -> str | None:
+    expected = len(FR3_LIMITS.lower)
+    if len(values['joint_names']) != expected:
+        return f'joint_names = {values["joint_names"]}: needs the {expected} joints of the arm'
+    return None
+
+
+def main() -> int:
+    """Run the node."""
+    return run_node(ExecutorNode)
