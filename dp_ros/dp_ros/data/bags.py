@@ -121,14 +121,20 @@ class _Replay:
     def run(self) -> None:
         wanted = {*self._cameras, self._joints, self._commanded}
         connections = [c for c in self._reader.connections if c.topic in wanted]
-        digest = hashlib.sha256()
+        digest, count = hashlib.sha256(), 0
         for connection, bag_ns, raw in self._reader.messages(connections):
             digest.update(raw)
+            count += 1
             message: Any = self._reader.deserialize(raw, connection.msgtype)
             try:
                 self._take(connection.topic, bag_ns, message)
             except (Refusal, ImageError) as refusal:
                 self._recording.refuse(refusal)
+        expected = sum(connection.msgcount for connection in connections)
+        if count != expected:
+            raise BagError(
+                f'{self._recording.path}: {count} messages where {expected} were written'
+            )
         for topic, stream in self._streams():
             if not stream.stamps:
                 raise BagError(

@@ -207,18 +207,19 @@ def _commanded(recording: EpisodeRecording, times_ns: NDArray[np.int64]) -> NDAr
     reference = TrajectoryReference(recording.builder.spec.joint_names, joints.samples[0])
     values = np.empty((len(times_ns), len(joints.samples[0])))
     edges = [*(received for received, _ in recording.trajectories[1:]), np.iinfo(np.int64).max]
-    begin = np.iinfo(np.int64).min
+    begin, reason = np.iinfo(np.int64).min, ''
     for (received_ns, trajectory), end in zip(recording.trajectories, edges, strict=True):
         try:
             reference.accept(trajectory, received_ns)
         except TrajectoryRejected as rejected:
             # The controller refused it as well: what ran before went on.
             recording.refuse(rejected)
+            reason = str(rejected)
         inside = (times_ns >= begin) & (times_ns < end)
         values[inside] = reference.sample(times_ns[inside])[0]
         begin = end
     if reference.trajectory_id == 0:
-        raise DatasetError(f'{recording.path}: no trajectory{recording.refusals()}')
+        raise DatasetError(f'{recording.path}: no trajectory can be followed: {reason}')
     return values
 
 

@@ -30,6 +30,8 @@ class CameraMatcher:
         queue.add(stamp_ns)
         while len(queue) > self._queue_size:
             queue.remove(min(queue))
+        if stamp_ns not in queue:
+            return None
         choices = [
             [stamp_ns] if name == camera else self._near(stamp_ns, other)
             for name, other in self._queues.items()

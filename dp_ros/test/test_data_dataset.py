@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training windows: observations, actions, episodes' ends, splits, and folders of no use."""
+
+from bag_maker import (
+    IMAGE,
+    JOINT_STATE,
+    MS,
+    START,
+    TRAJECTORY,
+    episode,
+    pixels,
+    spec,
+    trajectory,
+    where,
+    write,
+)
+from dp_ros.control.trajectory import Trajectory, TrajectoryReference
+from dp_ros.data.bags import BagTopics, read_bag
+from dp_ros.data.dataset import DatasetError, episode_windows, load_dataset
+import numpy as np
+import pytest
+
+TOPICS = BagTopics(trajectories='arm/joint_trajectory')
+HORIZON = 8
+
+
+def windows(path, horizon=HORIZON):
+    return episode_windows(read_bag(path, spec(), TOPICS), horizon)
+
+
+def with_command(rows, stamp_ns, times, positions, at=20):
+    command = trajectory(stamp_ns, times, positions)
+    return [*rows[:at], (TRAJECTORY, rows[at][1], command), *rows[at:]]
+
+
+def refused(folder, **changes):
+    with pytest.raises(DatasetError) as caught:
+        load_dataset(folder, spec(**changes), TOPICS, HORIZON)
+    return str(caught.value)
+
+
+def test_a_window_at_every_image_with_a_history(tmp_path):
+    found = windows(write(tmp_path / 'bag', episode()))
+    stamps = np.arange(0.15, 1.5, 0.1)
+    assert len(found.joint_positions) == len(stamps)
+    expected = [[where(t - 0.1), where(t)] for t in stamps]
+    np.testing.assert_allclose(found.joint_positions, expected, atol=1e-6)
+    assert found.image_index['front'].tolist() == [[i, i + 1] for i in range(len(stamps))]
+    np.testing.assert_array_equal(found.images['front'][1], pixels(15))
+
+
+def test_without_commands_the_measured_positions_are_the_actions(tmp_path):
+    found = windows(write(tmp_path / 'bag', episode()))
+    for k, t in enumerate(np.arange(0.05, 0.05 + HORIZON * 0.1, 0.1)):
+        np.testing.assert_allclose(found.actions[0, k], where(t), atol=1e-5)
+
+
+def test_after_the_end_the_last_value_repeats(tmp_path):
+    found = windows(write(tmp_path / 'bag', episode()))
+    expected = [where(1.35), where(1.45)] + [where(1.49)] * 6
+    np.testing.assert_allclose(found.actions[-1], expected, atol=1e-5)
+
+
+def test_actions_are_what_the_controller_was_commanded(tmp_path):
+    times, points = [0.5, 1.0], [[1.0, 2.0], [3.0, 4.0]]
+    stamp_ns = START + 200 * MS
+    found = windows(write(tmp_path / 'bag', with_command(episode(), stamp_ns, times, points)))
+    received_ns = START + 200 * MS - 20 * MS
+    reference = TrajectoryReference(('fr3_joint1', 'fr3_joint2'), where(0.0))
+    reference.accept(
+        Trajectory(reference.joint_names, stamp_ns, np.array(times), np.array(points)), received_ns
+    )
+    for window, t in ((6, 0.75), (10, 1.15)):
+        grid = START + np.round((t + np.arange(-1, HORIZON - 1) * 0.1) * 1e3).astype(int) * MS
+        expected = reference.sample(np.minimum(grid, START + 1490 * MS))[0]
+        np.testing.assert_allclose(found.actions[window], expected, atol=1e-6)
+
+
+def test_before_the_first_command_the_arm_holds(tmp_path):
+    rows = with_command(episode(), START + 800 * MS, [0.5], [[1.0, 2.0]], at=80)
+    found = windows(write(tmp_path / 'bag', rows))
+    np.testing.assert_allclose(found.actions[0, :5], [where(0.0)] * 5, atol=1e-6)
+
+
+def test_a_later_command_replaces_the_first(tmp_path):
+    rows = with_command(episode(), 0, [0.1], [[5.0, 5.0]], at=100)
+    rows = with_command(rows, 0, [0.1], [[1.0, 1.0]], at=20)
+    found = windows(write(tmp_path / 'bag', rows))
+    np.testing.assert_allclose(found.actions[5, 0], [1.0, 1.0], atol=1e-6)
+    np.testing.assert_allclose(found.actions[-1, -1], [5.0, 5.0], atol=1e-6)
+
+
+def test_commands_that_no_controller_accepts(tmp_path):
+    rows = episode()
+    rows.insert(20, (TRAJECTORY, rows[20][1], trajectory(0, [0.1], [[1.0, 1.0]], ('a', 'b'))))
+    write(tmp_path / 'bag', rows)
+    text = refused(tmp_path)
+    assert "no trajectory can be followed: joints ['a', 'b']: needs" in text
+
+
+def test_a_folder_of_bags_of_any_layout(tmp_path):
+    write(tmp_path / 'one', episode())
+    (tmp_path / 'deep' / 'er').mkdir(parents=True)
+    write(tmp_path / 'deep' / 'er' / 'two', episode(0.8), 'sqlite3')
+    (tmp_path / '.open').mkdir()
+    write(tmp_path / '.open' / 'three', episode())
+    dataset, skipped = load_dataset(tmp_path, spec(), TOPICS, HORIZON)
+    assert (dataset.n_episodes, len(dataset), skipped) == (2, 7 + 14, [])
+    batch = dataset.batch(np.array([0, 20]))
+    assert batch.actions.shape == (2, HORIZON, 2)
+    assert batch.images['front'].shape == (2, 2, 3, 16, 24)
+    expected = np.stack([pixels(135), pixels(145)]).transpose(0, 3, 1, 2)
+    np.testing.assert_array_equal(batch.images['front'][1], expected)
+
+
+def test_the_digest_is_of_the_data(tmp_path):
+    def digest(name, duration, storage='mcap'):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / 'bag', episode(duration), storage)
+        return load_dataset(tmp_path / name, spec(), TOPICS, HORIZON)[0].digest
+
+    assert digest('a', 1.0) == digest('b', 1.0, 'sqlite3')
+    assert digest('c', 1.1) != digest('d', 1.0)
+
+
+def test_whole_episodes_go_to_validation(tmp_path):
+    for index in range(5):
+        write(tmp_path / f'bag{index}', episode(0.5 + 0.1 * index))
+    dataset, _ = load_dataset(tmp_path, spec(), TOPICS, HORIZON)
+    train, validation = dataset.split(0.4, seed=3)
+    assert sorted([*train, *validation]) == list(range(len(dataset)))
+    kept, held = set(dataset.episode[train]), set(dataset.episode[validation])
+    assert (len(kept), len(held), kept & held) == (3, 2, set())
+    assert (dataset.split(0.4, seed=3)[1] == validation).all()
+
+
+def test_one_episode_cannot_be_split(tmp_path):
+    write(tmp_path / 'bag', episode())
+    dataset, _ = load_dataset(tmp_path, spec(), TOPICS, HORIZON)
+    with pytest.raises(DatasetError, match='needs at least 2'):
+        dataset.split(0.1, seed=0)
+
+
+def test_a_bag_of_no_use_is_skipped_by_name(tmp_path):
+    write(tmp_path / 'good', episode())
+    write(tmp_path / 'short', episode(0.1))
+    write(tmp_path / 'blind', [row for row in episode() if row[0] != IMAGE])
+    write(tmp_path / 'failed', episode(), info={'succeeded': 'false'})
+    (write(tmp_path / 'torn', episode()) / 'torn.mcap').write_bytes(b'')
+    dataset, skipped = load_dataset(tmp_path, spec(), TOPICS, HORIZON)
+    assert dataset.n_episodes == 1
+    reasons = dict(line.removeprefix(f'{tmp_path}/').split(': ', 1) for line in skipped)
+    assert sorted(reasons) == ['blind', 'failed', 'short', 'torn']
+    assert reasons['short'].startswith('no window (1 refused, as ')
+    assert reasons['failed'] == 'the demonstration is noted as failed'
+
+
+def test_an_empty_folder(tmp_path):
+    assert refused(tmp_path) == f'{tmp_path}: no rosbag2 (a folder with metadata.yaml) in it'
+
+
+def test_no_folder(tmp_path):
+    assert 'no rosbag2' in refused(tmp_path / 'nowhere')
+
+
+def test_a_folder_without_one_usable_bag(tmp_path):
+    write(tmp_path / 'blind', [row for row in episode() if row[0] == JOINT_STATE])
+    text = refused(tmp_path)
+    assert 'no bag can be used' in text and "no topic 'camera/front/image_raw'" in text
