@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The things that `bench` measures, each as a function to call again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+import contextlib
+from functools import partial
+from importlib.util import find_spec
+import itertools
+
+from dp_ros.control.limits import FR3_LIMITS
+from dp_ros.control.splice import State, follow
+from dp_ros.control.trajectory import TrajectoryReference
+from dp_ros.data.window import WindowBuilder, WindowSpec
+from dp_ros.policy.config import PolicyConfig
+from dp_ros.policy.engine import make_engine
+from dp_ros.policy.network import PolicyNetwork
+from dp_ros.policy.policy import Policy
+from dp_ros.sim.experts import plan
+from dp_ros.sim.kinematics import JOINT_NAMES
+from dp_ros.sim.scene import sample_scene
+from dp_ros.sim.world import PERIOD, FrankaWorld
+import numpy as np
+import torch
+
+STEPS = 10
+NS = 1_000_000_000
+JOINT_PERIOD_NS = NS // 100
+
+Run = Callable[[], object]
+
+
+def untrained() -> PolicyNetwork:
+    """Return a network of the reach policy's size."""
+    return PolicyNetwork(PolicyConfig(JOINT_NAMES, {'front': (96, 96)}, down_dims=(40, 80, 160)))
+
+
+def chunk_runs(network: PolicyNetwork) -> dict[str, Run]:
+    """One chunk by each engine that is installed, with one thread and with two."""
+    engines = ['torch', 'openvino'] if find_spec('openvino') else ['torch']
+    runs: dict[str, Run] = {}
+    for engine, n_threads in itertools.product(engines, (1, 2)):
+        made = make_engine(engine, network, 'cpu', n_threads)
+        policy = Policy(network.config, made, network.actions)
+        name = f'chunk, {engine}, {n_threads} thread{"s" if n_threads > 1 else ""}'
+        runs[name] = partial(denoise, policy, n_threads)
+    return runs
+
+
+def denoise(policy: Policy, n_threads: int) -> None:
+    """Denoise one chunk from one observation."""
+    config = policy.config
+    torch.set_num_threads(n_threads)
+    joints = np.zeros((config.n_obs_steps, len(config.joint_names)))
+    images = {
+        name: np.zeros((config.n_obs_steps, *size, 3), np.uint8)
+        for name, size in config.image_sizes.items()
+    }
+    policy.infer({'joint_positions': joints, 'images': images}, 0, num_inference_steps=STEPS)
+
+
+@contextlib.contextmanager
+def loop_runs(config: PolicyConfig) -> Iterator[Mapping[str, Run]]:
+    """Give what the loop does besides denoising, per dt or chunk."""
+    world = FrankaWorld(sample_scene(0))
+    try:
+        yield {
+            'observation window': window_run(config),
+            'splice of a chunk': splice_run(config),
+            'simulation of dt': partial(simulate, world, round(config.dt / PERIOD)),
+            'camera image, 96x96': world.render,
+        }
+    finally:
+        world.close()
+
+
+def window_run(config: PolicyConfig) -> Run:
+    """Take the messages of one dt, with joint states at 100 Hz, and build a window."""
+    dt_ns = round(config.dt * NS)
+    spec = WindowSpec(config.joint_names, config.image_sizes, dt_ns, config.n_obs_steps)
+    builder = WindowBuilder(spec, keep_ns=2 * spec.span_ns)
+    positions = [0.0] * len(config.joint_names)
+    frames = itertools.count(1)
+
+    def push() -> int:
+        end_ns = next(frames) * dt_ns
+        for stamp_ns in range(end_ns - dt_ns + JOINT_PERIOD_NS, end_ns + 1, JOINT_PERIOD_NS):
+            builder.push_joints(stamp_ns, config.joint_names, positions)
+        for camera, size in config.image_sizes.items():
+            builder.push_image(camera, end_ns, np.zeros((*size, 3), np.uint8))
+        return end_ns
+
+    for _ in range(config.n_obs_steps):
+        push()
+    return lambda: builder.build(push())
+
+
+def splice_run(config: PolicyConfig) -> Run:
+    """Join the next actions of an expert to the middle of its motion."""
+    motion = plan(sample_scene(0), 'left', np.random.default_rng(0))
+    reference = TrajectoryReference(JOINT_NAMES, motion.positions[0])
+    reference.accept(motion, 1)
+    times = config.dt * np.arange(1, config.n_action_steps + 1)
+    now_ns = 1 * NS
+    start = State(*(value[0] for value in reference.sample(np.array([now_ns]))))
+    points = reference.sample(now_ns + (times * NS).astype(np.int64))[0]
+    return partial(follow, start, times, points, FR3_LIMITS)
+
+
+def simulate(world: FrankaWorld, steps: int) -> None:
+    """Hold the arm where the scene starts, for some milliseconds."""
+    positions = np.tile(world.start_positions, (steps, 1))
+    world.step(positions, np.zeros_like(positions))
