@@ -241,7 +241,7 @@ class ChunkExecutor:
         joint = int(distance.argmax())
         if distance[joint] > self.config.max_tracking_error:
             return (
-                f'{self.joint_names[joint]} is {distance[joint]:.3f} rad from where it is commanded, '
-                f'more than {self.config.max_tracking_error} rad'
+                f'{self.joint_names[joint]} is {distance[joint]:.3f} rad from where it is '
+                f'commanded, more than {self.config.max_tracking_error} rad'
             )
         return None
