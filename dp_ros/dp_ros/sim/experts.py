@@ -71,30 +71,45 @@ def tcp_path(
     """
     duration = rng.uniform(2.8, 3.8)
     clearance = OBSTACLE_RADIUS + rng.uniform(0.045, 0.06)
-    longest = max(duration, jump.time + _correction(scene, jump) if jump else 0.0)
+    passing = _passing(scene)
+    reaction = _reaction(scene, side, jump, passing * duration) if jump else 0.0
+    longest = max(duration, reaction + _correction(scene, jump) if jump else 0.0)
     steps = _KEEP_EVERY * round((longest + _HOLD) / _FINE / _KEEP_EVERY)
     times = np.arange(steps + 1) * _FINE
     start, goal = np.asarray(scene.start), np.asarray(scene.goal_point)
     progress = times / duration
     path = start + (goal - start) * _minimum_jerk(progress)[:, None]
-    path[:, 1] += _bump_height(scene, side, clearance) * _bump(progress)
+    path[:, 1] += _bump_height(scene, side, clearance, passing) * _bump(progress)
     if jump is not None:
         shift = np.subtract(jump.goal, scene.goal)
-        later = _minimum_jerk((times - jump.time) / _correction(scene, jump))
+        later = _minimum_jerk((times - reaction) / _correction(scene, jump))
         path[:, :2] += shift * later[:, None]
     return path
 
 
-def _bump_height(scene: Scene, side: Side, clearance: float) -> float:
-    """Height of the bump for which the path passes the obstacle's centre at ``clearance``."""
-    start, goal = np.asarray(scene.start), np.asarray(scene.goal_point)
-    beside = (scene.obstacle[0] - start[0]) / (goal[0] - start[0])
+def _passing(scene: Scene) -> float:
+    """Share of the duration after which the arm is beside the obstacle."""
+    start, goal = scene.start[0], scene.goal[0]
     grid = np.linspace(0, 1, 1001)
-    when = grid[np.abs(_minimum_jerk(grid) - beside).argmin()]
-    sign = 1 if side == 'left' else -1
-    straight = start[1] + (goal[1] - start[1]) * beside
-    height = (scene.obstacle[1] + sign * clearance - straight) / _bump(np.array([when]))[0]
-    return float(height)
+    progress = _minimum_jerk(grid) - (scene.obstacle[0] - start) / (goal - start)
+    return float(grid[np.abs(progress).argmin()])
+
+
+def _bump_height(scene: Scene, side: Side, clearance: float, passing: float) -> float:
+    """Height of the bump for which the path passes the obstacle's centre at ``clearance``."""
+    done, bump = (shape(np.array([passing]))[0] for shape in (_minimum_jerk, _bump))
+    straight = scene.start[1] + (scene.goal[1] - scene.start[1]) * done
+    return float((scene.obstacle[1] + _sign(side) * clearance - straight) / bump)
+
+
+def _reaction(scene: Scene, side: Side, jump: GoalJump, passed: float) -> float:
+    """When the correction begins [s]: towards the obstacle only once that is passed."""
+    towards = _sign(side) * (jump.goal[1] - scene.goal[1]) < 0
+    return max(jump.time, passed) if towards else jump.time
+
+
+def _sign(side: Side) -> int:
+    return 1 if side == 'left' else -1
 
 
 def _correction(scene: Scene, jump: GoalJump) -> float:
