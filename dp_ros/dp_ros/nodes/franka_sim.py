@@ -3,24 +3,32 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 from cv_bridge import CvBridge
-from dp_ros.control.trajectory import NS, TrajectoryRejected
+from dp_ros.control.trajectory import NS
 from dp_ros.nodes.conversions import ns_to_time, trajectory_from_msg
 from dp_ros.nodes.diagnostics import OK, Diagnostics, Report
 from dp_ros.nodes.franka_sim_parameters import PARAMETERS
 from dp_ros.nodes.live_parameters import LiveParameters
 from dp_ros.nodes.node_main import run_node
-from dp_ros.nodes.scene_messages import RobotTransforms, camera_info, goal_pose, scene_markers
-from dp_ros.sim.kinematics import JOINT_NAMES
+from dp_ros.nodes.scene_messages import (
+    RobotTransforms,
+    camera_info,
+    episode_status,
+    goal_pose,
+    joint_state,
+    scene_markers,
+)
+from dp_ros.sim.kinematics import JOINT_NAMES, LINK_NAMES
 from dp_ros.sim.model import CAMERAS
-from dp_ros.sim.scene import OBSTACLE_HEIGHT, OBSTACLE_RADIUS, sample_scene
-from dp_ros.sim.simulation import FINGER_NAMES, PERIOD_NS, Simulation, State
-from dp_ros.sim.world import PERIOD
+from dp_ros.sim.scene import Scene, sample_scene
+from dp_ros.sim.simulation import Simulation
+from dp_ros.sim.world import PERIOD, FrankaWorld
 from dp_ros_msgs.msg import EpisodeStatus
 from dp_ros_msgs.srv import GetCommandLog, ResetEpisode
-from geometry_msgs.msg import Point, PoseStamped
+from geometry_msgs.msg import PoseStamped
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -34,6 +42,8 @@ TICK = 0.01
 TICK_NS = round(TICK * NS)
 STATUS_NS = NS // 10
 TRANSFORMS_NS = NS // 50
+SLIP_NS = NS // 10
+JUMP_NS = 2 * NS
 
 RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -47,28 +57,27 @@ LATCHED = QoSProfile(
 class FrankaSimNode(Node):
     """Node `franka_sim`.
 
-    Simulated time follows the wall clock, and catches up after a stall: what is published has the
-    stamp of the moment at which it was true, never one in the future.
+    What is published has the stamp of the moment at which it was true, never one in the future,
+    and an input takes effect at the millisecond at which it came. After a stall the simulation
+    catches up with the ROS clock; where that clock jumps, the scene starts anew. With its own
+    clock (``publish_clock``) simulated time slips instead when the machine cannot keep up.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('franka_sim', **kwargs)
-        self._parameters = LiveParameters(self, PARAMETERS, check=_check)
+        self._values = LiveParameters(self, PARAMETERS, check=_check)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._started_ns = self._steady.now().nanoseconds
-        self._epoch_ns = NS if self._own_clock else self.get_clock().now().nanoseconds
-        scene = sample_scene(self._parameters['seed'])
-        self._simulation = Simulation(scene, self._epoch_ns)
         self._bridge = CvBridge()
         self._due: dict[str, int] = {}
         self._rejected = 0
+        world = FrankaWorld(sample_scene(self._values['seed']))
         self._make_publishers()
         self._make_inputs()
-        self._show_scene()
+        for name in self._images_out:  # the first picture is slow: take it before time counts
+            world.render(name, self._values['camera_height'], self._values['camera_width'])
+        self._start(world)
         self._diagnostics = Diagnostics(self, self._report)
-        factor = self._parameters['real_time_factor']
-        self.create_timer(TICK / factor if factor else 1e-4, self._tick, clock=self._steady)
-        self.get_logger().info(f'simulating the FR3, scene {scene.seed}')
+        self.get_logger().info(f'simulating the FR3, scene {world.scene.seed}')
 
     def destroy_node(self) -> None:
         """Free the renderers too."""
@@ -77,10 +86,10 @@ class FrankaSimNode(Node):
 
     @property
     def _own_clock(self) -> bool:
-        return bool(self._parameters['publish_clock'])
+        return bool(self._values['publish_clock'])
 
     def _make_publishers(self) -> None:
-        p = self._parameters
+        p = self._values
         self._clock_out = self.create_publisher(ClockMsg, '/clock', RELIABLE)
         self._joints_out = self.create_publisher(JointState, 'joint_states', RELIABLE)
         self._status_out = self.create_publisher(EpisodeStatus, 'episode/status', LATCHED)
@@ -98,7 +107,7 @@ class FrankaSimNode(Node):
         self._transforms = RobotTransforms(p['base_frame'], p['camera_names'])
 
     def _make_inputs(self) -> None:
-        controller = self._parameters['controller_name']
+        controller = self._values['controller_name']
         self.create_subscription(
             JointTrajectory, f'{controller}/joint_trajectory', self._on_trajectory, COMMAND
         )
@@ -111,31 +120,72 @@ class FrankaSimNode(Node):
 
     # ---- time
 
+    def _start(self, world: FrankaWorld) -> None:
+        factor = self._values['real_time_factor']
+        self._started_ns = self._steady.now().nanoseconds
+        self._epoch_ns = NS if self._own_clock else self.get_clock().now().nanoseconds
+        period = TICK / factor if factor else 1e-4
+        self._timer = self.create_timer(period, self._tick, clock=self._steady)
+        self._simulation = Simulation(world, self._epoch_ns)
+        self._show_scene()
+
     def _tick(self) -> None:
-        simulation, before = self._simulation, self._simulation.state
-        until_ns = self._target_ns()
-        while simulation.now_ns + TICK_NS <= until_ns:
-            simulation.advance(simulation.now_ns + TICK_NS)
+        self._run_to(self._now_ns() + (0 if self._values['real_time_factor'] else TICK_NS))
+
+    def _meet(self) -> None:
+        """Bring the simulation to this moment, for an input that has come."""
+        now_ns = self._now_ns()
+        self._run_to(now_ns)
+        self._simulation.advance(now_ns)
+
+    def _now_ns(self) -> int:
+        """Time that it is now, as far as the simulation may go."""
+        if not self._own_clock:
+            return self.get_clock().now().nanoseconds
+        factor = self._values['real_time_factor']
+        if factor == 0.0:
+            return self._simulation.now_ns
+        elapsed_ns = self._steady.now().nanoseconds - self._started_ns
+        now_ns = self._epoch_ns + round(factor * elapsed_ns)
+        slip_ns = max(0, now_ns - self._simulation.now_ns - SLIP_NS)
+        self._epoch_ns -= slip_ns
+        return now_ns - slip_ns
+
+    def _run_to(self, until_ns: int) -> None:
+        """Simulate up to the last tick before a time, and publish what falls due at each."""
+        simulation = self._simulation
+        if abs(until_ns - simulation.now_ns) > JUMP_NS:
+            self._jump(until_ns)
+        while (tick_ns := self._next_tick_ns()) <= until_ns:
+            before = simulation.state
+            simulation.advance(tick_ns)
             if self._own_clock:
                 self._clock_out.publish(ClockMsg(clock=ns_to_time(simulation.now_ns)))
             self._publish_due()
-        if simulation.state is not before:
-            self._publish_status()
+            if simulation.state is not before:
+                self._publish_status()
 
-    def _target_ns(self) -> int:
-        """Time up to which to simulate now."""
-        if not self._own_clock:
-            return self.get_clock().now().nanoseconds
-        factor = self._parameters['real_time_factor']
-        if factor == 0.0:
-            return self._simulation.now_ns + TICK_NS
-        elapsed_ns = self._steady.now().nanoseconds - self._started_ns
-        return self._epoch_ns + round(factor * elapsed_ns)
+    def _next_tick_ns(self) -> int:
+        start_ns = self._simulation.start_ns
+        return start_ns + ((self._simulation.now_ns - start_ns) // TICK_NS + 1) * TICK_NS
+
+    def _jump(self, now_ns: int) -> None:
+        gap = (now_ns - self._simulation.now_ns) / NS
+        self.get_logger().warning(f'the clock jumped by {gap:.1f} s: the scene starts anew')
+        self._begin(self._simulation.world.scene, now_ns)
+
+    def _begin(self, scene: Scene, now_ns: int) -> None:
+        # In phase with the ticks of the episode, so that nothing waits to be published.
+        self._timer.reset()
+        self._simulation.reset(scene, now_ns)
+        self._due.clear()
+        self._show_scene()
+        self._publish_status()
 
     def _publish_due(self) -> None:
-        p = self._parameters
+        p = self._values
         if self._is_due('joints', NS / p['joint_state_rate']):
-            self._publish_joints()
+            self._joints_out.publish(joint_state(self._simulation))
         if self._is_due('tf', TRANSFORMS_NS):
             self._publish_transforms()
         if self._is_due('images', NS / p['camera_rate']):
@@ -144,8 +194,9 @@ class FrankaSimNode(Node):
             self._publish_status()
 
     def _is_due(self, what: str, period_ns: float) -> bool:
-        """Tell whether a period has passed, counted from the start of the episode."""
-        count = int((self._simulation.now_ns - self._simulation.start_ns) // period_ns)
+        """Tell whether a period has passed, counted from the first tick of the episode."""
+        first_ns = self._simulation.start_ns + TICK_NS
+        count = int((self._simulation.now_ns - first_ns) // period_ns)
         if self._due.get(what) == count:
             return False
         self._due[what] = count
@@ -153,20 +204,12 @@ class FrankaSimNode(Node):
 
     # ---- outputs
 
-    def _publish_joints(self) -> None:
-        world = self._simulation.world
-        message = JointState(name=[*JOINT_NAMES, *FINGER_NAMES])
-        message.header.stamp = self._stamp()
-        message.position = world.joint_positions.tolist()
-        message.velocity = world.joint_velocities.tolist()
-        self._joints_out.publish(message)
-
     def _publish_transforms(self) -> None:
         joints = self._simulation.world.joint_positions
         self._tf_out.sendTransform(self._transforms.moving(joints, self._stamp()))
 
     def _publish_images(self) -> None:
-        height, width = self._parameters['camera_height'], self._parameters['camera_width']
+        height, width = self._values['camera_height'], self._values['camera_width']
         for name, (image_out, info_out) in self._images_out.items():
             pixels = self._simulation.world.render(name, height, width)
             image = self._bridge.cv2_to_imgmsg(pixels, 'rgb8')
@@ -178,33 +221,15 @@ class FrankaSimNode(Node):
     def _publish_status(self) -> None:
         self._status_out.publish(self._status())
 
+    def _status(self) -> EpisodeStatus:
+        return episode_status(self._simulation, self._values['base_frame'])
+
     def _show_scene(self) -> None:
         """Publish what changes only with the scene."""
-        base, scene = self._parameters['base_frame'], self._simulation.world.scene
+        base, scene = self._values['base_frame'], self._simulation.world.scene
         self._goal_out.publish(goal_pose(scene, base, self._stamp()))
         self._markers_out.publish(scene_markers(scene, base, self._stamp()))
         self._static_tf_out.sendTransform(self._transforms.fixed(self._stamp()))
-
-    def _status(self) -> EpisodeStatus:
-        simulation, world = self._simulation, self._simulation.world
-        x, y, z = (float(value) for value in world.tcp)
-        goal = world.scene.goal_point
-        status = EpisodeStatus(
-            state=int(simulation.state),
-            seed=world.scene.seed,
-            elapsed=(simulation.now_ns - simulation.start_ns) / NS,
-            distance=world.distance,
-            side=simulation.side,
-            collision_with=world.collision,
-            tcp=Point(x=x, y=y, z=z),
-            goal=Point(x=goal[0], y=goal[1], z=goal[2]),
-            obstacle=Point(x=world.scene.obstacle[0], y=world.scene.obstacle[1]),
-            obstacle_radius=OBSTACLE_RADIUS,
-            obstacle_height=OBSTACLE_HEIGHT,
-        )
-        status.header.stamp = self._stamp()
-        status.header.frame_id = self._parameters['base_frame']
-        return status
 
     def _stamp(self) -> Any:
         return ns_to_time(self._simulation.now_ns)
@@ -212,28 +237,28 @@ class FrankaSimNode(Node):
     # ---- inputs
 
     def _on_trajectory(self, message: JointTrajectory) -> None:
+        self._meet()
         try:
             self._simulation.accept(trajectory_from_msg(message))
-        except (TrajectoryRejected, ValueError) as error:
+        except ValueError as error:
             self._rejected += 1
             self.get_logger().error(f'trajectory rejected: {error}')
 
     def _on_gripper(self, message: JointTrajectory) -> None:
+        self._meet()
         try:
-            if FINGER_NAMES[0] not in message.joint_names or not message.points:
-                raise ValueError(f'joints {message.joint_names}: needs {FINGER_NAMES[0]}')
-            index = message.joint_names.index(FINGER_NAMES[0])
-            self._simulation.move_fingers(message.points[-1].positions[index])
-        except (ValueError, IndexError) as error:
-            self.get_logger().error(f'gripper command refused: {error}')
+            self._simulation.accept_fingers(trajectory_from_msg(message))
+        except ValueError as error:
+            self._rejected += 1
+            self.get_logger().error(f'gripper trajectory rejected: {error}')
 
     def _on_goal(self, message: PoseStamped) -> None:
-        base = self._parameters['base_frame']
+        self._meet()
+        frames = ('', self._values['base_frame'], LINK_NAMES[0])
+        world, position = self._simulation.world, message.pose.position
         try:
-            if message.header.frame_id not in ('', base):
-                raise ValueError(f'frame {message.header.frame_id!r}: needs {base!r}')
-            position = message.pose.position
-            world = self._simulation.world
+            if message.header.frame_id not in frames:
+                raise ValueError(f'frame {message.header.frame_id!r}: needs {frames[1]!r}')
             world.set_scene(world.scene.with_goal((position.x, position.y)))
         except ValueError as error:
             self.get_logger().error(f'goal refused: {error}')
@@ -243,10 +268,8 @@ class FrankaSimNode(Node):
     def _on_reset(
         self, request: ResetEpisode.Request, response: ResetEpisode.Response
     ) -> ResetEpisode.Response:
-        self._simulation.reset(sample_scene(request.seed), self._simulation.now_ns)
-        self._due.clear()
-        self._show_scene()
-        self._publish_status()
+        self._meet()
+        self._begin(sample_scene(request.seed), self._simulation.now_ns)
         response.success = True
         response.message = f'scene {request.seed}'
         response.stamp = self._stamp()
@@ -256,24 +279,26 @@ class FrankaSimNode(Node):
     def _on_command_log(
         self, request: GetCommandLog.Request, response: GetCommandLog.Response
     ) -> GetCommandLog.Response:
-        log = self._simulation.log()
-        end = request.start + request.max_samples if request.max_samples else None
-        wanted = slice(request.start, end)
+        try:
+            log = self._simulation.log.read(request.start, request.max_samples)
+        except ValueError as error:
+            response.message = str(error)
+            return response
         response.success = True
-        response.stamp = ns_to_time(log.stamp_ns + request.start * PERIOD_NS)
+        response.stamp = ns_to_time(log.stamp_ns)
         response.period = PERIOD
-        response.total = len(log.trajectory_ids)
+        response.total = self._simulation.log.total
         response.joint_names = list(JOINT_NAMES)
-        response.positions = log.positions[wanted].ravel().tolist()
-        response.measured = log.measured[wanted].ravel().tolist()
-        response.trajectory_ids = log.trajectory_ids[wanted].tolist()
+        response.positions = array('d', log.positions.tobytes())
+        response.measured = array('d', log.measured.tobytes())
+        response.trajectory_ids = array('I', log.trajectory_ids.tobytes())
         return response
 
     def _report(self) -> Report:
         simulation = self._simulation
         values = {
             'scene': simulation.world.scene.seed,
-            'state': State(simulation.state).name,
+            'state': simulation.state.name,
             'distance [m]': simulation.world.distance,
             'trajectories rejected': self._rejected,
         }

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated scene and robot as messages: transforms, camera info, goal and markers."""
+"""The simulated scene, robot and episode as messages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from builtin_interfaces.msg import Time as TimeMsg
-from dp_ros.sim.kinematics import LINK_NAMES, link_poses
+from dp_ros.control.trajectory import NS
+from dp_ros.nodes.conversions import ns_to_time
+from dp_ros.sim.kinematics import JOINT_NAMES, LINK_NAMES, link_poses
 from dp_ros.sim.model import CAMERAS
 from dp_ros.sim.scene import GOAL_HEIGHT, GOAL_TOLERANCE, OBSTACLE_HEIGHT, OBSTACLE_RADIUS, Scene
+from dp_ros.sim.simulation import FINGER_NAMES, Simulation
 from dp_ros.sim.world import intrinsics
-from geometry_msgs.msg import PoseStamped, TransformStamped
+from dp_ros_msgs.msg import EpisodeStatus
+from geometry_msgs.msg import Point, PoseStamped, TransformStamped
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, JointState
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -48,7 +52,9 @@ class RobotTransforms:
     def fixed(self, stamp: TimeMsg) -> list[TransformStamped]:
         """Return the transforms that never change: base, flange, hand, TCP and cameras."""
         poses = link_poses(np.zeros(_N_JOINTS))
-        transforms = [_transform(self._base_frame, LINK_NAMES[0], stamp, np.eye(4))]
+        transforms = []
+        if self._base_frame != LINK_NAMES[0]:
+            transforms.append(_transform(self._base_frame, LINK_NAMES[0], stamp, np.eye(4)))
         for link in range(_N_JOINTS + 1, len(LINK_NAMES)):
             pose = _relative(poses[link - 1 : link + 1])
             transforms.append(_transform(LINK_NAMES[link - 1], LINK_NAMES[link], stamp, pose))
@@ -76,12 +82,41 @@ def camera_info(name: str, height: int, width: int, header: Header) -> CameraInf
     return info
 
 
+def joint_state(simulation: Simulation) -> JointState:
+    """Return the joints of arm and hand as they are now."""
+    message = JointState(name=[*JOINT_NAMES, *FINGER_NAMES])
+    message.header.stamp = ns_to_time(simulation.now_ns)
+    message.position = simulation.world.joint_positions.tolist()
+    message.velocity = simulation.world.joint_velocities.tolist()
+    return message
+
+
+def episode_status(simulation: Simulation, frame: str) -> EpisodeStatus:
+    """Return how the episode stands now."""
+    world, scene = simulation.world, simulation.world.scene
+    status = EpisodeStatus(
+        state=int(simulation.state),
+        seed=scene.seed,
+        elapsed=(simulation.now_ns - simulation.start_ns) / NS,
+        distance=world.distance,
+        side=simulation.side,
+        collision_with=world.collision,
+        tcp=_point(world.tcp),
+        goal=_point(scene.goal_point),
+        obstacle=_point((*scene.obstacle, 0.0)),
+        obstacle_radius=OBSTACLE_RADIUS,
+        obstacle_height=OBSTACLE_HEIGHT,
+    )
+    status.header.stamp = ns_to_time(simulation.now_ns)
+    status.header.frame_id = frame
+    return status
+
+
 def goal_pose(scene: Scene, frame: str, stamp: TimeMsg) -> PoseStamped:
     """Return the point that the TCP is to reach."""
     message = PoseStamped()
     message.header.frame_id, message.header.stamp = frame, stamp
-    p = message.pose.position
-    p.x, p.y, p.z = scene.goal_point
+    message.pose.position = _point(scene.goal_point)
     message.pose.orientation.w = 1.0
     return message
 
@@ -110,9 +145,13 @@ def _marker(
     return marker
 
 
+def _point(position: Sequence[float] | Array) -> Point:
+    x, y, z = (float(value) for value in position)
+    return Point(x=x, y=y, z=z)
+
+
 def _place(marker: Marker, position: Sequence[float]) -> None:
-    p = marker.pose.position
-    p.x, p.y, p.z = (float(value) for value in position)
+    marker.pose.position = _point(position)
 
 
 def _scale(marker: Marker, width: float, height: float) -> None:

@@ -3,21 +3,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from dp_ros.control.trajectory import NS, Trajectory, TrajectoryReference
+from dp_ros.control.trajectory import Trajectory, TrajectoryReference, TrajectoryRejected
+from dp_ros.sim.command_log import PERIOD_NS, CommandRecorder
 from dp_ros.sim.kinematics import JOINT_NAMES
 from dp_ros.sim.model import FINGER_OPEN
 from dp_ros.sim.scene import Scene
-from dp_ros.sim.world import PERIOD, FrankaWorld
+from dp_ros.sim.world import FrankaWorld
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-
-PERIOD_NS: Final = round(PERIOD * NS)
 FINGER_NAMES: Final = ('fr3_finger_joint1', 'fr3_finger_joint2')
 
 
@@ -30,20 +26,6 @@ class State(IntEnum):
     COLLISION = 3
 
 
-@dataclass(frozen=True)
-class CommandLog:
-    """Every command since the reset, one per millisecond, n of them.
-
-    :param stamp_ns: time of the first one [ns]; ``positions``, ``measured``: (n, 7) [rad].
-    :param trajectory_ids: (n,) which accepted trajectory gave the command, 0 for none.
-    """
-
-    stamp_ns: int
-    positions: Array
-    measured: Array
-    trajectory_ids: NDArray[np.int64]
-
-
 class Simulation:
     """A world with its joint trajectory controller, and the judgement of the episode.
 
@@ -51,9 +33,9 @@ class Simulation:
     milliseconds after the reset.
     """
 
-    def __init__(self, scene: Scene, now_ns: int) -> None:
-        self.world = FrankaWorld(scene)
-        self.reset(scene, now_ns)
+    def __init__(self, world: FrankaWorld, now_ns: int) -> None:
+        self.world = world
+        self.reset(world.scene, now_ns)
         self.state = State.IDLE
 
     def reset(self, scene: Scene, now_ns: int) -> None:
@@ -62,27 +44,26 @@ class Simulation:
         self.now_ns = self.start_ns = now_ns
         self.state = State.RUNNING
         self.side = ''
-        self._finger = 0.0
-        self._reference = TrajectoryReference(JOINT_NAMES, self.world.start_positions)
-        self._positions: list[Array] = []
-        self._measured: list[Array] = []
-        self._ids: list[NDArray[np.int64]] = []
+        self._arm = TrajectoryReference(JOINT_NAMES, self.world.start_positions)
+        self._hand = TrajectoryReference(FINGER_NAMES, np.zeros(len(FINGER_NAMES)))
+        self.log = CommandRecorder(now_ns + PERIOD_NS)
 
     def accept(self, trajectory: Trajectory) -> None:
-        """Let the controller follow a trajectory from now on.
+        """Let the arm's controller follow a trajectory from now on.
 
         :raises TrajectoryRejected: by the controller's rules.
         """
-        self._reference.accept(trajectory, self.now_ns)
+        self._arm.accept(trajectory, self.now_ns)
 
-    def move_fingers(self, position: float) -> None:
-        """Command each finger's position [m].
+    def accept_fingers(self, trajectory: Trajectory) -> None:
+        """Let the hand's controller follow a trajectory of both fingers from now on.
 
-        :raises ValueError: when it is outside the hand's range.
+        :raises TrajectoryRejected: by the controller's rules, or outside the hand's range.
         """
-        if not 0.0 <= position <= FINGER_OPEN:
-            raise ValueError(f'finger position {position} m: needs 0 to {FINGER_OPEN} m')
-        self._finger = position
+        positions = trajectory.positions
+        if not ((positions >= 0) & (positions <= FINGER_OPEN)).all():
+            raise TrajectoryRejected(f'finger positions: need 0 to {FINGER_OPEN} m')
+        self._hand.accept(trajectory, self.now_ns)
 
     def advance(self, until_ns: int) -> None:
         """Run up to ``until_ns``, in steps of a millisecond."""
@@ -90,22 +71,12 @@ class Simulation:
         if steps <= 0:
             return
         times = self.now_ns + PERIOD_NS * np.arange(1, steps + 1)
-        positions, velocities, _ = self._reference.sample(times)
-        self._measured.append(self.world.step(positions, velocities, self._finger))
-        self._positions.append(positions)
-        self._ids.append(np.full(steps, self._reference.trajectory_id))
+        positions, velocities, _ = self._arm.sample(times)
+        fingers = self._hand.sample(times)[0].mean(axis=1)
+        measured = self.world.step(positions, velocities, fingers)
+        self.log.append(positions, measured, self._arm.trajectory_id)
         self.now_ns = int(times[-1])
         self._judge()
-
-    def log(self) -> CommandLog:
-        """Return every command since the reset."""
-        empty = np.zeros((0, len(JOINT_NAMES)))
-        return CommandLog(
-            self.start_ns + PERIOD_NS,
-            np.concatenate([empty, *self._positions]),
-            np.concatenate([empty, *self._measured]),
-            np.concatenate([np.zeros(0, dtype=np.int64), *self._ids]),
-        )
 
     def _judge(self) -> None:
         tcp, obstacle = self.world.tcp, self.world.scene.obstacle

@@ -58,18 +58,20 @@ class FrankaWorld:
         self.scene = scene
         self._data.mocap_pos[self._goal_id] = (*scene.goal, 0.001)
 
-    def step(self, positions: Array, velocities: Array, finger: float = 0.0) -> Array:
+    def step(self, positions: Array, velocities: Array, fingers: Array | float = 0.0) -> Array:
         """Follow commands, one per millisecond.
 
         :param positions: (n, 7) [rad]; ``velocities`` (n, 7) [rad/s] of the same commands, fed
             forward against the servos' lag.
-        :param finger: commanded position of each finger [m].
+        :param fingers: (n,) commanded position of each of the two fingers [m].
         :returns: (n, 7) the joint positions reached [rad].
         """
         measured = np.empty_like(positions)
-        self._data.ctrl[_N] = finger * _FINGER_COMMAND
-        for index, control in enumerate(positions + self._lag * velocities):
-            self._data.ctrl[:_N] = control
+        controls = np.empty((len(positions), _N + 1))
+        controls[:, :_N] = positions + self._lag * velocities
+        controls[:, _N] = np.multiply(fingers, _FINGER_COMMAND)
+        for index, control in enumerate(controls):
+            self._data.ctrl[:] = control
             mujoco.mj_step(self._model, self._data)
             measured[index] = self._data.qpos[:_N]
             self.collision = self.collision or self._contact()
