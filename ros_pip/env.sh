@@ -1,0 +1,26 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Source this: puts the venv, ROS 2 and the built workspace into the environment.
+_dp=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.dp
+_site=$(echo "$_dp"/venv/lib/python3*/site-packages)
+
+export PATH="$_dp/venv/bin:$PATH"
+if [ -f "$_dp/full_ros" ]; then
+  # A full ROS 2 is sourced: its tools run under the system's Python, which finds the venv here.
+  export PYTHONPATH="$_site${PYTHONPATH:+:$PYTHONPATH}"
+else
+  export ROS_DISTRO=jazzy ROS_VERSION=2 ROS_PYTHON_VERSION=3
+  export AMENT_PREFIX_PATH="$_dp/venv" CMAKE_PREFIX_PATH="$_dp/venv"
+  export LD_LIBRARY_PATH="$_dp/venv/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+  export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
+fi
+if [ -z "${ROS_DOMAIN_ID:-}" ]; then
+  # Two clones on one machine must not hear each other.
+  ROS_DOMAIN_ID=$((1 + $(cksum <<<"$_dp" | cut -d' ' -f1) % 100))
+  export ROS_DOMAIN_ID
+fi
+# shellcheck source=/dev/null
+[ ! -f "$_dp/gl.sh" ] || . "$_dp/gl.sh"
+# shellcheck source=/dev/null
+[ ! -f "$_dp/install/setup.bash" ] || . "$_dp/install/setup.bash"
+unset _dp _site
