@@ -90,25 +90,32 @@ def load_network(folder: Path) -> PolicyNetwork:
     :raises CheckpointError: when a file is missing, truncated, altered or does not fit.
     """
     description = load_description(folder)
-    file = folder / WEIGHTS
+    data = _read_weights(folder / WEIGHTS, description)
+    try:
+        network = PolicyNetwork(policy_from_dict(description['policy']))
+        ranges = {
+            f'{name}.{bound}': torch.tensor(values)
+            for name in _NORMALIZERS
+            for bound, values in description['normalizer'][name].items()
+        }
+        network.load_state_dict(load_tensors(data) | ranges)
+    except (ConfigError, KeyError, RuntimeError, SafetensorError) as error:
+        raise CheckpointError(f'{folder}: weights and description do not fit: {error}') from error
+    return network
+
+
+def _read_weights(file: Path, description: Mapping[str, Any]) -> bytes:
+    expected = description.get('weights', {}).get('sha256')
     try:
         data = file.read_bytes()
     except OSError as error:
         raise CheckpointError(f'{file}: cannot be read ({error.strerror})') from error
-    if hashlib.sha256(data).hexdigest() != description['weights']['sha256']:
-        raise CheckpointError(f'{file}: is truncated or was altered; copy it again')
-    try:
-        network = PolicyNetwork(policy_from_dict(description['policy']))
-        for name in _NORMALIZERS:
-            for bound, values in description['normalizer'][name].items():
-                getattr(getattr(network, name), bound).copy_(torch.tensor(values))
-        own = {
-            name: v for name, v in network.state_dict().items() if name.startswith(_NORMALIZERS)
-        }
-        network.load_state_dict(load_tensors(data) | own)
-    except (ConfigError, KeyError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError(f'{folder}: weights and description do not fit: {error}') from error
-    return network
+    if hashlib.sha256(data).hexdigest() != expected:
+        raise CheckpointError(
+            f'{file}: is truncated or was altered, its sha256 is not the one in {DESCRIPTION}; '
+            'copy it again'
+        )
+    return data
 
 
 def load_policy(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any, Final, Protocol
+import warnings
 
 from dp_ros.policy.config import ConfigError
 from dp_ros.policy.network import PolicyNetwork
@@ -124,7 +125,8 @@ class _Condition(nn.Module):
 def _compile(module: nn.Module, example: tuple[Tensor, ...], num_threads: int) -> Any:
     import openvino
 
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # torch: tracing is deprecated; OpenVINO still needs it.
         model = openvino.convert_model(module, example_input=example)
     settings = {
         'INFERENCE_NUM_THREADS': num_threads,

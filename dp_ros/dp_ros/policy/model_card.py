@@ -46,6 +46,8 @@ sha256 `{training['data_digest'][:16]}…` |
 ```console
 {commands.strip()}
 ```
+
+![Loss and error of sampled actions over the steps](training.png)
 """
     (folder / 'README.md').write_text(text)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import json
+import math
 from pathlib import Path
 import shutil
+import time
 from typing import Any
 
 from accelerate import Accelerator
@@ -25,7 +27,12 @@ from torch import Tensor, nn
 
 STATE = 'state'
 METRICS = 'metrics.jsonl'
+_RUN = 'run.json'
 _VALIDATION_WINDOWS = 256
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says at which step and what to do."""
 
 
 Report = Callable[[int, float], None]
@@ -60,7 +67,7 @@ class Trainer:
         self, dataset: WindowDataset, config: RunConfig, out: Path, accelerator: Accelerator
     ) -> None:
         self.config, self.out, self.accelerator = config, out, accelerator
-        self.step = 0
+        self.step, self.loss, self.elapsed = 0, math.nan, 0.0
         self._dataset = dataset
         self._identity = {
             'policy': to_dict(config.policy),
@@ -100,14 +107,14 @@ class Trainer:
     def run(self, report: Report) -> PolicyNetwork:
         """Train to the end and return the network with the averaged weights."""
         settings = self.config.train
-        smooth = None
+        started = time.monotonic() - self.elapsed
         while self.step < settings.steps:
-            loss = self._advance()
-            smooth = loss if smooth is None else 0.98 * smooth + 0.02 * loss
-            report(self.step, smooth)
+            self._smooth(self._advance())
+            self.elapsed = time.monotonic() - started
+            report(self.step, self.loss)
             last = self.step == settings.steps
             if last or self.step % settings.validation_every == 0:
-                self._log({'step': self.step, 'loss': smooth} | self.validate())
+                self._log(self._progress() | self.validate())
             if last or self.step % settings.checkpoint_every == 0:
                 self.save()
         self._ema.copy_to(self._network.parameters())
@@ -140,8 +147,7 @@ class Trainer:
         part, state = self.out / f'{STATE}.part', self.out / STATE
         shutil.rmtree(part, ignore_errors=True)
         self.accelerator.save_state(str(part))
-        run = self._identity | {'step': self.step}
-        (part / 'run.json').write_text(json.dumps(run))
+        (part / _RUN).write_text(json.dumps(self._identity | self._progress()))
         shutil.rmtree(state, ignore_errors=True)
         part.rename(state)
 
@@ -150,15 +156,17 @@ class Trainer:
 
         :raises ConfigError: when there is none, or it is of other data or settings.
         """
-        file = self.out / STATE / 'run.json'
-        if not file.is_file():
+        state = saved_state(self.out)
+        if state is None:
             raise ConfigError(f'{self.out}: no state to resume from')
-        saved = json.loads(file.read_text())
+        saved = json.loads((state / _RUN).read_text())
         for name, value in json.loads(json.dumps(self._identity)).items():
             if saved[name] != value:
                 raise ConfigError(f'{self.out}: was started with {name} {saved[name]}: {value}')
-        self.accelerator.load_state(str(self.out / STATE))
-        self.step = int(saved['step'])
+        self.accelerator.load_state(str(state))
+        self.step, self.loss, self.elapsed = (saved[k] for k in ('step', 'loss', 'elapsed_s'))
+        if self.accelerator.is_main_process:
+            _keep_metrics(self.out / METRICS, self.step)
 
     def _advance(self) -> float:
         """Take one optimiser step; its batch and noise depend on seed and step alone."""
@@ -176,6 +184,16 @@ class Trainer:
         self._ema.step(self._network.parameters())
         self.step += 1
         return float(loss.detach())
+
+    def _smooth(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f'the loss became {loss} at step {self.step}: lower train.learning_rate'
+            )
+        self.loss = loss if math.isnan(self.loss) else 0.98 * self.loss + 0.02 * loss
+
+    def _progress(self) -> dict[str, Any]:
+        return {'step': self.step, 'loss': self.loss, 'elapsed_s': round(self.elapsed, 1)}
 
     def _sample(self, network: PolicyNetwork, batch: Batch) -> Tensor:
         cond = network.condition(batch.joint_positions, batch.images)
@@ -195,6 +213,28 @@ class Trainer:
                 file.write(json.dumps(values) + '\n')
 
 
+def saved_state(out: Path) -> Path | None:
+    """Return the whole state that was saved last in ``out``, or None."""
+    # A kill between removing the old state and renaming the new one leaves only the new one.
+    for state in (out / STATE, out / f'{STATE}.part'):
+        if (state / _RUN).is_file():
+            return state
+    return None
+
+
+def clear_state(out: Path) -> None:
+    """Remove what resuming needs, when the run has ended and its policy is stored."""
+    for name in (STATE, f'{STATE}.part'):
+        shutil.rmtree(out / name, ignore_errors=True)
+
+
+def _keep_metrics(file: Path, step: int) -> None:
+    """Drop what was measured after ``step``: it will be measured again."""
+    lines = file.read_text().splitlines() if file.is_file() else []
+    kept = [line for line in lines if json.loads(line)['step'] <= step]
+    file.write_text(''.join(f'{line}\n' for line in kept))
+
+
 def train(
     dataset: WindowDataset,
     config: RunConfig,
@@ -204,15 +244,18 @@ def train(
     resume: bool = False,
     device: str | None = None,
 ) -> PolicyNetwork:
-    """Train in ``out``.
+    """Train in ``out``, and leave the last state there until ``clear_state``.
 
     :param device: 'cpu' to stay on the CPU; by default accelerate chooses.
     :raises ConfigError: when ``out`` holds another run, or ``resume`` finds none.
+    :raises TrainingError: when the loss is not finite any more.
     """
     out.mkdir(parents=True, exist_ok=True)
-    if not resume and (out / STATE).exists():
+    if not resume and saved_state(out) is not None:
         raise ConfigError(f'{out}: holds a started run; use --resume, or another folder')
     trainer = Trainer(dataset, config, out, Accelerator(cpu=device == 'cpu'))
     if resume:
         trainer.resume()
+    elif trainer.accelerator.is_main_process:
+        (out / METRICS).unlink(missing_ok=True)
     return trainer.run(report)

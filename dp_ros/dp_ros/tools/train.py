@@ -12,16 +12,17 @@ import json
 from pathlib import Path
 import shlex
 import sys
-import time
 from typing import Any
 
+from accelerate import PartialState
 from dp_ros.data.bags import BagTopics
 from dp_ros.data.dataset import DatasetError, WindowDataset, load_dataset
 from dp_ros.data.window import WindowSpec
 from dp_ros.policy.checkpoint import save_checkpoint
-from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig, parse_run
+from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig, parse_run, to_dict
 from dp_ros.policy.model_card import write_model_card
-from dp_ros.policy.train import METRICS, train
+from dp_ros.policy.network import PolicyNetwork
+from dp_ros.policy.train import METRICS, TrainingError, clear_state, train
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import (
@@ -42,7 +43,7 @@ def main() -> int:
     console = Console()
     try:
         _run(args, console)
-    except (ConfigError, DatasetError, OSError, yaml.YAMLError) as error:
+    except (ConfigError, DatasetError, TrainingError, OSError, yaml.YAMLError) as error:
         console.print(f'train: {error}', style='red', markup=False)
         return 1
     except KeyboardInterrupt:
@@ -57,7 +58,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument('--config', type=Path, required=True, help='YAML: policy, train, topics')
     parser.add_argument('--out', type=Path, required=True, help='folder of the checkpoint')
     parser.add_argument('--resume', action='store_true', help='go on with an interrupted run')
-    parser.add_argument('--device', choices=('cpu',), help='stay on the CPU')
+    parser.add_argument('--device', choices=('cpu',), help='stay on the CPU; else what there is')
+    parser.add_argument('--steps', type=int, help='short for --set train.steps=N')
     parser.add_argument('--threads', type=int, default=torch.get_num_threads())
     parser.add_argument(
         '--set',
@@ -66,53 +68,73 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         metavar='SECTION.KEY=VALUE',
         help='change a value of the file, as train.steps=2000',
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.steps is not None:
+        args.set.append(f'train.steps={args.steps}')
+    return args
 
 
 def _run(args: argparse.Namespace, console: Console) -> None:
     torch.set_num_threads(args.threads)
-    values = yaml.safe_load(args.config.read_text()) or {}
-    _override(values, args.set)
-    topics = _topics(values.pop('topics', {}))
-    config = parse_run(values)
-    started = time.monotonic()
+    config, topics = read_config(args.config, args.set)
     with _progress(console) as progress:
-        dataset, skipped = load_dataset(
-            args.data,
-            window_spec(config.policy),
-            topics,
-            config.policy.horizon,
-            lambda bags: progress.track(bags, description='reading bags'),
-        )
-        for line in skipped:
-            progress.console.print(f'skipped: {line}', style='yellow', markup=False)
-        progress.console.print(
-            f'{dataset.n_episodes} episodes, {len(dataset)} windows, sha256 {dataset.digest[:16]}',
-            highlight=False,
-        )
+        dataset = _load(args.data, config.policy, topics, progress)
         task = progress.add_task('training', total=config.train.steps)
 
         def report(step: int, loss: float) -> None:
             progress.update(task, completed=step, description=f'training  loss {loss:.4f}')
 
         network = train(dataset, config, args.out, report, resume=args.resume, device=args.device)
-    metrics = _metrics(args.out)
-    record = _record(config, dataset, metrics[-1], time.monotonic() - started)
-    record['parameters'] = sum(p.numel() for p in network.parameters())
-    save_checkpoint(args.out, network, record)
-    draw_training(metrics, args.out / 'training.png')
-    command = shlex.join(['ros2', 'run', 'dp_ros', 'train', *sys.argv[1:]])
-    write_model_card(args.out, f'$ {command}')
-    console.print(f'checkpoint: {args.out}', markup=False)
+    if PartialState().is_main_process:
+        _store(args.out, network, config, dataset)
+        console.print(f'checkpoint: {args.out}', markup=False)
 
 
-def _override(values: dict[str, Any], changes: Sequence[str]) -> None:
+def read_config(file: Path, changes: Sequence[str] = ()) -> tuple[RunConfig, BagTopics]:
+    """Read a training configuration, with values changed as `SECTION.KEY=VALUE`.
+
+    :raises ConfigError: when it contradicts itself.
+    """
+    values = yaml.safe_load(file.read_text())
+    if not isinstance(values, dict):
+        raise ConfigError(f'{file}: needs the sections policy, train and topics')
     for change in changes:
         path, equals, text = change.partition('=')
         section, dot, key = path.partition('.')
         if not equals or not dot:
             raise ConfigError(f'--set {change}: needs SECTION.KEY=VALUE')
-        values.setdefault(section, {})[key] = yaml.safe_load(text)
+        values[section] = (values.get(section) or {}) | {key: yaml.safe_load(text)}
+    topics = _topics(values.pop('topics', None) or {})
+    return parse_run(values), topics
+
+
+def _load(
+    folder: Path, config: PolicyConfig, topics: BagTopics, progress: Progress
+) -> WindowDataset:
+    dataset, skipped = load_dataset(
+        folder,
+        window_spec(config),
+        topics,
+        config.horizon,
+        lambda bags: progress.track(bags, description='reading bags'),
+    )
+    for line in skipped:
+        progress.console.print(f'skipped: {line}', style='yellow', markup=False)
+    progress.console.print(
+        f'{dataset.n_episodes} episodes, {len(dataset)} windows, sha256 {dataset.digest[:16]}',
+        highlight=False,
+    )
+    return dataset
+
+
+def _store(out: Path, network: PolicyNetwork, config: RunConfig, dataset: WindowDataset) -> None:
+    """Write the checkpoint, its picture and its card; only then the saved state may go."""
+    metrics = [json.loads(line) for line in (out / METRICS).read_text().splitlines()]
+    save_checkpoint(out, network, _record(network, config, dataset, metrics[-1]))
+    draw_training(metrics, out / 'training.png')
+    words = [word for word in sys.argv[1:] if word != '--resume']
+    write_model_card(out, '$ ' + shlex.join(['ros2', 'run', 'dp_ros', 'train', *words]))
+    clear_state(out)
 
 
 def _topics(values: Mapping[str, Any]) -> BagTopics:
@@ -133,25 +155,20 @@ def window_spec(config: PolicyConfig) -> WindowSpec:
 
 
 def _record(
-    config: RunConfig, dataset: WindowDataset, last: Mapping[str, Any], duration: float
+    network: PolicyNetwork, config: RunConfig, dataset: WindowDataset, last: Mapping[str, Any]
 ) -> dict[str, Any]:
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'
-    return {
+    device = next(network.parameters()).device
+    name = torch.cuda.get_device_name(device) if device.type == 'cuda' else 'CPU'
+    return to_dict(config.train) | {
         'data_digest': dataset.digest,
         'episodes': dataset.n_episodes,
         'windows': len(dataset),
-        'steps': config.train.steps,
-        'batch_size': config.train.batch_size,
-        'seed': config.train.seed,
-        'duration_s': round(duration),
-        'device': f'{device}, {torch.get_num_threads()} threads',
+        'parameters': sum(p.numel() for p in network.parameters()),
+        'duration_s': round(last['elapsed_s']),
+        'device': f'{name}, {torch.get_num_threads()} threads',
         'validation_loss': last['validation_loss'],
         'action_error_rad': last['action_error_rad'],
     }
-
-
-def _metrics(out: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (out / METRICS).read_text().splitlines()]
 
 
 def draw_training(metrics: Sequence[Mapping[str, Any]], file: Path) -> None:

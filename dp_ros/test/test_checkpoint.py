@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints come back as they were written, or are refused with the file and the reason."""
+
+import hashlib
+import json
+import re
+
+from dp_ros.policy.checkpoint import (
+    CheckpointError,
+    check_fits,
+    load_description,
+    load_network,
+    load_policy,
+    save_checkpoint,
+)
+import numpy as np
+import pytest
+import tiny_policy
+import torch
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tiny_policy.checkpoint(tmp_path / 'policy')
+
+
+def refused(folder, message):
+    with pytest.raises(CheckpointError, match=re.escape(message)):
+        load_network(folder)
+
+
+def rewrite(folder, change):
+    """Alter the description as someone would who also renews its digest."""
+    file = folder / 'policy.json'
+    description = json.loads(file.read_text())
+    change(description)
+    content = {k: v for k, v in description.items() if k != 'sha256'}
+    text = json.dumps(content, sort_keys=True)
+    description['sha256'] = hashlib.sha256(text.encode()).hexdigest()
+    file.write_text(json.dumps(description))
+
+
+def test_weights_configuration_and_normalisers_come_back(folder):
+    written, read = tiny_policy.network(), load_network(folder)
+    assert read.config == written.config
+    state = read.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in written.state_dict().items())
+
+
+def test_the_files_are_small_and_hold_no_pickle(folder):
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ['policy.json', 'policy.safetensors']
+    assert folder.joinpath('policy.safetensors').stat().st_size < 500_000
+
+
+def test_the_description_says_everything_needed_to_run(folder):
+    description = load_description(folder)
+    assert set(description['policy']) == set(tiny_policy.CONFIG.__dataclass_fields__)
+    assert description['policy']['joint_names'] == list(tiny_policy.JOINTS)
+    assert 'point k is for the observation time + k·dt' in description['action']
+    assert len(description['normalizer']['actions']['low']) == 7
+    assert {'dp_ros', 'torch', 'diffusers'} <= set(description['versions'])
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    refused(tmp_path / 'none', f'{tmp_path}/none/policy.json: no such file')
+
+
+def test_missing_weights_are_named(folder):
+    (folder / 'policy.safetensors').unlink()
+    refused(folder, 'policy.safetensors: cannot be read (No such file')
+
+
+@pytest.mark.parametrize('share', [0.0, 0.5, 0.99])
+def test_truncated_weights_are_refused(folder, share):
+    file = folder / 'policy.safetensors'
+    data = file.read_bytes()
+    file.write_bytes(data[: int(len(data) * share)])
+    refused(folder, 'policy.safetensors: is truncated or was altered')
+
+
+def test_altered_weights_are_refused(folder):
+    file = folder / 'policy.safetensors'
+    data = bytearray(file.read_bytes())
+    data[-3] ^= 1
+    file.write_bytes(data)
+    refused(folder, 'policy.safetensors: is truncated or was altered')
+
+
+@pytest.mark.parametrize('share', [0.0, 0.5])
+def test_a_truncated_description_is_refused(folder, share):
+    file = folder / 'policy.json'
+    text = file.read_text()
+    file.write_text(text[: int(len(text) * share)])
+    refused(folder, 'policy.json: cannot be read')
+
+
+def test_an_altered_description_is_refused(folder):
+    file = folder / 'policy.json'
+    file.write_text(file.read_text().replace('"dt": 0.1', '"dt": 0.2'))
+    refused(folder, 'policy.json: was altered')
+
+
+@pytest.mark.parametrize('text', ['[]', '{}', '{"format": 99}', '{"format": 1}'])
+def test_a_description_of_something_else_is_refused(folder, text):
+    (folder / 'policy.json').write_text(text)
+    refused(folder, 'policy.json: ')
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda d: d['policy'].update(down_dims=[24, 32]), 'weights and description do not fit'),
+        (lambda d: d['policy'].update(horizon=15), 'horizon = 15'),
+        (lambda d: d['policy'].update(new_key=1), 'new_key: no such key'),
+        (lambda d: d.pop('normalizer'), 'normalizer'),
+        (lambda d: d.pop('weights'), 'its sha256 is not the one in policy.json'),
+        (lambda d: d['normalizer']['actions'].update(low=[0.0]), 'do not fit'),
+    ],
+)
+def test_a_description_that_does_not_fit_its_weights_is_refused(folder, change, message):
+    rewrite(folder, change)
+    refused(folder, message)
+
+
+def test_weights_of_another_policy_are_refused(folder, tmp_path):
+    other = tiny_policy.checkpoint(tmp_path / 'other', seed=1)
+    (folder / 'policy.safetensors').write_bytes((other / 'policy.safetensors').read_bytes())
+    refused(folder, 'policy.safetensors: is truncated or was altered')
+
+
+def test_a_loaded_policy_answers_as_the_one_that_was_stored(folder):
+    observation = tiny_policy.observation()
+    answers = [load_policy(folder, engine='torch').infer(observation, 5).actions for _ in range(2)]
+    np.testing.assert_array_equal(*answers)
+    other = tiny_policy.checkpoint(folder.parent / 'other', seed=1)
+    different = load_policy(other, engine='torch').infer(observation, 5).actions
+    assert np.abs(different - answers[0]).max() > 1e-3
+
+
+def test_writing_again_replaces_both_files(folder):
+    before = load_description(folder)['weights']['sha256']
+    save_checkpoint(folder, tiny_policy.network(seed=1), {'steps': 1})
+    assert load_description(folder)['weights']['sha256'] != before
+    load_network(folder)
+
+
+@pytest.mark.parametrize(
+    ('running', 'reason'),
+    [
+        ({'joint_names': tiny_policy.JOINTS, 'dt': 0.1, 'n_obs_steps': 2}, None),
+        ({'joint_names': tuple(reversed(tiny_policy.JOINTS))}, 'joint_names: trained with'),
+        ({'camera_names': ('front', 'wrist')}, 'camera_names: trained with'),
+        ({'image_sizes': {'wrist': (32, 40)}}, 'camera_names: trained with'),
+        ({'image_sizes': {'front': (32, 41)}}, 'image_sizes: trained with'),
+        ({'dt': 0.05}, 'dt: trained with 0.1, running with 0.05'),
+        ({'n_obs_steps': 3}, 'n_obs_steps: trained with 2, running with 3'),
+    ],
+)
+def test_the_first_difference_to_what_runs_is_named(running, reason):
+    found = check_fits(tiny_policy.CONFIG, **running)
+    assert found is None if reason is None else found.startswith(reason)

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training: it learns, it repeats from its seed, it goes on after a kill as if there was none."""
+
+from dataclasses import replace
+import json
+
+from accelerate import Accelerator
+from dp_ros.data.dataset import DatasetError
+from dp_ros.policy.config import ConfigError, RunConfig, TrainConfig
+from dp_ros.policy.train import Trainer, TrainingError, clear_state, saved_state, train
+import pytest
+import tiny_policy
+import torch
+
+SETTINGS = TrainConfig(
+    steps=6,
+    batch_size=4,
+    warmup_steps=2,
+    validation_share=0.25,
+    validation_every=3,
+    checkpoint_every=2,
+    num_inference_steps=2,
+)
+RUN = RunConfig(tiny_policy.CONFIG, SETTINGS)
+
+
+class KilledError(Exception):
+    pass
+
+
+def kill_at(step):
+    def report(current, loss):
+        if current == step:
+            raise KilledError
+
+    return report
+
+
+def nothing(step, loss):
+    pass
+
+
+def run(out, config=RUN, report=nothing, data=None, resume=False):
+    data = data or tiny_policy.dataset()
+    return train(data, config, out, report, resume=resume, device='cpu')
+
+
+def weights(network):
+    return torch.cat([value.flatten() for value in network.state_dict().values()])
+
+
+def metrics(out):
+    lines = [json.loads(line) for line in (out / 'metrics.jsonl').read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != 'elapsed_s'} for line in lines]
+
+
+@pytest.mark.parametrize('method', ['diffusion', 'regression'])
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path, method):
+    config = replace(RUN, policy=replace(tiny_policy.CONFIG, method=method))
+    other = replace(config, train=replace(SETTINGS, seed=1))
+    a, b = (weights(run(tmp_path / name, config)) for name in ('a', 'b'))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, weights(run(tmp_path / 'c', other)))
+
+
+@pytest.mark.parametrize('step', [3, 5])
+def test_a_killed_run_goes_on_as_if_there_was_no_kill(tmp_path, step):
+    whole = weights(run(tmp_path / 'whole'))
+    with pytest.raises(KilledError):
+        run(tmp_path / 'killed', report=kill_at(step))
+    assert torch.equal(weights(run(tmp_path / 'killed', resume=True)), whole)
+    assert metrics(tmp_path / 'killed') == metrics(tmp_path / 'whole')
+
+
+def test_a_kill_while_the_state_is_replaced_loses_nothing(tmp_path):
+    with pytest.raises(KilledError):
+        run(tmp_path, report=kill_at(5))
+    (tmp_path / 'state').rename(tmp_path / 'state.part')
+    assert saved_state(tmp_path).name == 'state.part'
+    steps = []
+    run(tmp_path, report=lambda step, loss: steps.append(step), resume=True)
+    assert steps == [5, 6]
+
+
+def test_a_kill_before_the_new_state_is_whole_leaves_the_old_one(tmp_path):
+    with pytest.raises(KilledError):
+        run(tmp_path, report=kill_at(5))
+    (tmp_path / 'state.part').mkdir()
+    assert saved_state(tmp_path).name == 'state'
+
+
+def test_a_started_run_is_not_overwritten(tmp_path):
+    with pytest.raises(KilledError):
+        run(tmp_path, report=kill_at(3))
+    with pytest.raises(ConfigError, match='holds a started run; use --resume'):
+        run(tmp_path)
+
+
+def test_a_finished_folder_can_be_trained_into_again(tmp_path):
+    run(tmp_path)
+    before = metrics(tmp_path)
+    clear_state(tmp_path)
+    run(tmp_path)
+    assert metrics(tmp_path) == before
+
+
+def test_there_must_be_a_state_to_resume(tmp_path):
+    with pytest.raises(ConfigError, match='no state to resume from'):
+        run(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ('config', 'data', 'reason'),
+    [
+        (replace(RUN, train=replace(SETTINGS, batch_size=5)), None, 'was started with train'),
+        (RUN, tiny_policy.dataset(seed=1), 'was started with data random-0: random-1'),
+    ],
+)
+def test_a_run_is_not_resumed_with_other_settings_or_data(tmp_path, config, data, reason):
+    with pytest.raises(ConfigError):
+        run(tmp_path, config, data=data, resume=True)
+    with pytest.raises(KilledError):
+        run(tmp_path, report=kill_at(3))
+    with pytest.raises(ConfigError, match=reason):
+        run(tmp_path, config, data=data, resume=True)
+
+
+def test_validation_is_logged_at_its_interval(tmp_path):
+    run(tmp_path)
+    lines = metrics(tmp_path)
+    assert [line['step'] for line in lines] == [3, 6]
+    assert all(line['validation_loss'] > 0 and line['action_error_rad'] > 0 for line in lines)
+
+
+def test_one_episode_is_not_enough(tmp_path):
+    with pytest.raises(DatasetError, match='needs at least 2'):
+        run(tmp_path, data=tiny_policy.dataset(n_episodes=1))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+    config = replace(RUN, train=replace(SETTINGS, learning_rate=1e30, warmup_steps=0))
+    with pytest.raises(TrainingError, match='at step .: lower train.learning_rate'):
+        run(tmp_path, config)
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    return Trainer(tiny_policy.dataset(), RUN, tmp_path, Accelerator(cpu=True))
+
+
+def test_the_average_follows_the_weights_slowly(trainer):
+    start = [p.detach().clone() for p in trainer._network.parameters()]
+    for _ in range(3):
+        trainer._advance()
+    moved = sum((p - s).norm() for p, s in zip(trainer._network.parameters(), start, strict=True))
+    shadow = trainer._ema.shadow_params
+    lag = sum((p - s).norm() for p, s in zip(trainer._network.parameters(), shadow, strict=True))
+    assert 0 < lag < moved
+
+
+def test_the_average_with_its_warm_up_is_its_formula(trainer):
+    """decay = 1 - (1 + step)^-power, as in Diffusion Policy's EMA."""
+    expected = None
+    for step in range(4):
+        trainer._advance()
+        now = next(trainer._network.parameters()).detach().clone()
+        decay = 0.0 if step == 0 else 1 - (1 + step) ** -SETTINGS.ema_power
+        expected = now if expected is None else decay * expected + (1 - decay) * now
+    torch.testing.assert_close(trainer._ema.shadow_params[0], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_validation_leaves_the_weights_as_they_are(trainer):
+    trainer._advance()
+    before = weights(trainer._network).clone()
+    assert trainer.validate() == trainer.validate()
+    assert torch.equal(weights(trainer._network), before)
+
+
+def test_training_learns_what_the_data_hold(tmp_path):
+    """Actions that hold still at the joints' position are learned to a small error."""
+    data = tiny_policy.dataset()
+    still = data.joint_positions[:, -1:].expand(-1, 16, -1).contiguous()
+    data = replace(data, actions=still)
+    policy = replace(tiny_policy.CONFIG, method='regression')
+    settings = replace(SETTINGS, steps=150, batch_size=16, learning_rate=3e-3, validation_every=75)
+    run(tmp_path, RunConfig(policy, settings), data=data)
+    first, last = metrics(tmp_path)
+    assert last['loss'] < 0.7 * first['loss']
+    assert last['action_error_rad'] < 0.2  # the mean of the data would be 0.25 off

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The training command: what it writes and what it says when it cannot."""
+
+import json
+from pathlib import Path
+
+from dp_ros.data.dataset import DatasetError
+from dp_ros.policy.checkpoint import load_description, load_policy
+from dp_ros.policy.config import ConfigError, to_dict
+from dp_ros.tools import train
+import pytest
+import tiny_policy
+import yaml
+
+SHORT = ['train.batch_size=4', 'train.validation_share=0.25', 'train.num_inference_steps=2']
+
+
+@pytest.fixture
+def config(tmp_path):
+    file = tmp_path / 'tiny.yaml'
+    policy = json.loads(json.dumps(to_dict(tiny_policy.CONFIG)))
+    file.write_text(yaml.safe_dump({'policy': policy}))
+    return file
+
+
+@pytest.fixture
+def command(monkeypatch, config, tmp_path):
+    def run(*words):
+        argv = ['train', '--data', 'bags', '--config', str(config), '--out', str(tmp_path / 'out')]
+        changes = [word for change in SHORT for word in ('--set', change)]
+        monkeypatch.setattr('sys.argv', [*argv, '--threads', '1', *changes, *words])
+        return train.main()
+
+    monkeypatch.setattr(train, 'load_dataset', lambda *args: (tiny_policy.dataset(), ['bag: bad']))
+    return run
+
+
+def test_it_leaves_a_checkpoint_a_picture_a_card_and_the_curves(command, tmp_path, capsys):
+    assert command('--steps', '4') == 0
+    out = tmp_path / 'out'
+    names = {path.name for path in out.iterdir()}
+    expected = {'policy.json', 'policy.safetensors', 'README.md', 'training.png', 'metrics.jsonl'}
+    assert names == expected
+    load_policy(out, engine='torch').infer(tiny_policy.observation(), 0)
+    record = load_description(out)['training']
+    assert (record['steps'], record['episodes'], record['data_digest']) == (4, 4, 'random-0')
+    assert 'skipped: bag: bad' in capsys.readouterr().out
+
+
+def test_the_card_says_how_it_was_made(command, config, tmp_path):
+    command('--steps', '2')
+    card = (tmp_path / 'out' / 'README.md').read_text()
+    assert f'$ ros2 run dp_ros train --data bags --config {config}' in card
+    assert '| training | 2 steps of 4 windows, seed 0' in card
+    assert 'front 32×40 px, 7 joint positions' in card
+    assert 'action error' in card
+
+
+def test_what_cannot_be_is_one_line_and_an_exit_code(command, monkeypatch, capsys):
+    assert command('--set', 'policy.horizon=15') == 1
+    assert 'horizon = 15' in capsys.readouterr().out
+
+    def nothing(*args):
+        raise DatasetError('bags: no rosbag2')
+
+    monkeypatch.setattr(train, 'load_dataset', nothing)
+    assert command() == 1
+    said = capsys.readouterr().out
+    assert 'train: bags: no rosbag2' in said
+    assert 'Traceback' not in said
+
+
+def test_a_missing_configuration_is_named(command, config, capsys):
+    config.unlink()
+    assert command() == 1
+    assert 'tiny.yaml' in capsys.readouterr().out.replace('\n', '')
+
+
+def test_ctrl_c_says_how_to_go_on(command, monkeypatch, capsys):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, 'train', interrupted)
+    assert command() == 130
+    assert '--resume' in capsys.readouterr().out
+
+
+def test_an_interrupted_run_is_resumed(command, monkeypatch, tmp_path):
+    class PowerCutError(BaseException):
+        pass
+
+    advance = train.train
+
+    def cut(dataset, config, out, report, **kwargs):
+        def stop(step, loss):
+            if step == 3:
+                raise PowerCutError
+
+        return advance(dataset, config, out, stop, **kwargs)
+
+    every = ('--steps', '4', '--set', 'train.checkpoint_every=2')
+    monkeypatch.setattr(train, 'train', cut)
+    with pytest.raises(PowerCutError):
+        command(*every)
+    monkeypatch.setattr(train, 'train', advance)
+    assert command(*every) == 1
+    assert command(*every, '--resume') == 0
+    assert '--resume' not in (tmp_path / 'out' / 'README.md').read_text()
+
+
+@pytest.mark.parametrize(
+    ('text', 'changes', 'reason'),
+    [
+        ('[1]', [], 'needs the sections'),
+        ('policy: {}', ['steps=3'], 'needs SECTION.KEY=VALUE'),
+        ('policy: {}', ['train.steps'], 'needs SECTION.KEY=VALUE'),
+        ('topics: {pictures: a}', [], 'topics: '),
+        ('policy: {joint_names: [a]}', [], 'image_sizes'),
+    ],
+)
+def test_a_configuration_that_cannot_be_read_is_refused(tmp_path, text, changes, reason):
+    file = Path(tmp_path / 'config.yaml')
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=reason):
+        train.read_config(file, changes)
+
+
+def test_values_can_be_changed_on_the_command_line(config):
+    run, _ = train.read_config(config, ['train.steps=12', 'policy.method=regression'])
+    assert (run.train.steps, run.policy.method) == (12, 'regression')
