@@ -25,6 +25,8 @@ class Recorder:
 
     :param include_hidden: take topics with a name part that starts with `_`.
     :param include_unpublished: subscribe before there is a publisher.
+
+    Attribute ``written`` counts the messages.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Recorder:
         include_hidden: bool = False,
         include_unpublished: bool = False,
     ) -> None:
+        self.written = 0
         self._node = node
         self._writer = writer
         self._choice = choice
@@ -90,12 +93,12 @@ class Recorder:
 
     def _writes(self, connection: Connection) -> Callable[[bytes, dict[str, Any]], None]:
         def write(raw: bytes, info: dict[str, Any]) -> None:
-            if not self._use_sim_time:
-                self._writer.write(connection, info['received_timestamp'], raw)
-                return
-            now_ns = self._node.get_clock().now().nanoseconds
-            # Until the first message on /clock there is no time to record at.
-            if now_ns > 0:
-                self._writer.write(connection, now_ns, raw)
+            stamp_ns = info['received_timestamp']
+            if self._use_sim_time:
+                stamp_ns = self._node.get_clock().now().nanoseconds
+            # Simulated time is zero until the first message on /clock.
+            if stamp_ns > 0:
+                self._writer.write(connection, stamp_ns, raw)
+                self.written += 1
 
         return write

@@ -4,6 +4,7 @@
 from argparse import ArgumentParser, Namespace
 import datetime
 from pathlib import Path
+import time
 
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
@@ -20,6 +21,8 @@ from ..parser import Result
 
 #: The version of rosbag2's metadata that jazzy writes.
 METADATA_VERSION = 9
+#: Longest time to write what waits in the queues at the end [s].
+DRAIN_TIME = 2.0
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -124,11 +127,23 @@ def _spin(node: Node, recorder: Recorder, args: Namespace, stop: StopRequest) ->
     executor.add_node(node)
     node.get_logger().info('Listening for topics...')
     recorder.discover()
-    if not args.no_discovery:
-        # Simulated time may stand still, and topics appear all the same.
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        node.create_timer(args.polling_interval / 1000, recorder.discover, clock=steady)
+    # Simulated time may stand still, and topics appear all the same.
+    steady = Clock(clock_type=ClockType.STEADY_TIME)
+    timer = node.create_timer(args.polling_interval / 1000, recorder.discover, clock=steady)
+    if args.no_discovery:
+        timer.cancel()
     node.get_logger().info('Recording...')
     while not stop.requested:
         executor.spin_once(timeout_sec=0.1)
+    timer.cancel()
+    _drain(executor, recorder)
     executor.shutdown()
+
+
+def _drain(executor: SingleThreadedExecutor, recorder: Recorder) -> None:
+    """Write what had come before the stop request."""
+    deadline = time.monotonic() + DRAIN_TIME
+    written = -1
+    while recorder.written != written and time.monotonic() < deadline:
+        written = recorder.written
+        executor.spin_once(timeout_sec=0.0)
