@@ -203,7 +203,7 @@ def test_a_missing_transform_is_named(make):
     bench.until(lambda: bench.now_ns() > stamp_ns + 150 * MS)
     bench.joints(bench.now_ns())
     bench.until(lambda: bench.aggregator._live.last_refusal.startswith('tf: '))
-    assert 'tcp' in bench.aggregator._live.last_refusal
+    assert '"base"' in bench.aggregator._live.last_refusal
     assert not bench.observations
 
 
