@@ -185,14 +185,20 @@ def test_stamps_are_left_to_the_publisher(values):
     assert pose.header.stamp.sec == 7
 
 
-def test_rate_is_of_the_window_and_survives_a_clock_that_jumps_back():
+def test_rate_is_told_once_per_second_of_the_window():
     meter = RateMeter(window_size=5)
-    assert meter.report() is None
-    for k in range(11):
-        meter.add(k * 100_000_000)
-        if k < 10:
-            assert meter.report() is None or k == 0
-    told = meter.report()
-    assert told is None or told.startswith('average rate: 10.000\n\tmin: 0.100s max: 0.100s')
+    told = []
+    for k in range(30):
+        assert not meter.add(k * 100_000_000)
+        told.append(meter.report())
+    text = 'average rate: 10.000\n\tmin: 0.100s max: 0.100s std dev: 0.00000s window: 5'
+    assert [(k, line) for k, line in enumerate(told) if line] == [(11, text), (21, text)]
+
+
+def test_rate_starts_again_when_the_clock_jumps_back():
+    meter = RateMeter(window_size=5)
+    for stamp_ns in (10, 20, 2_000_000_000):
+        meter.add(stamp_ns)
     assert meter.add(5)
     assert meter.report() is None
+    assert not meter.add(6)

@@ -2,6 +2,8 @@
 """Entry point of `ros2`: load the module of one command, turn its result into an exit code."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 import os
 import signal
@@ -40,12 +42,29 @@ def main(argv: list[str] | None = None) -> Result:
 
 
 def _run(argv: list[str]) -> Result:
-    args, unknown = _parser(argv).parse_known_args(argv)
+    with _dying_by_interrupt():
+        args, unknown = _parser(argv).parse_known_args(argv)
     if unknown:
         args.parser.error(f'unrecognized arguments: {" ".join(unknown)}')
     if not args.use_python_default_buffering:
         sys.stdout.reconfigure(line_buffering=True)
     return args.run(args)
+
+
+@contextmanager
+def _dying_by_interrupt() -> Iterator[None]:
+    """Let Ctrl-C just end the process.
+
+    While modules load there is nothing to clean up, and extension modules wrap the
+    KeyboardInterrupt that comes out of their imports into other errors.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _parser(argv: list[str]) -> argparse.ArgumentParser:
