@@ -67,6 +67,7 @@ def build_model(visual: bool = False) -> mujoco.MjModel:
         body.gravcomp = float(body.name != 'world')
         if not visual:
             _show_hulls(spec, body)
+    _strengthen_hand(spec.actuator('hand'))
     _furnish(spec.worldbody)
     for name, camera in CAMERAS.items():
         _add_camera(spec, name, camera)
@@ -109,6 +110,13 @@ def _show_hulls(spec: mujoco.MjSpec, body: mujoco.MjsBody) -> None:
         elif geom.group == HULL_GROUP:
             geom.rgba = _HULL_COLOUR
             geom.material = ''
+
+
+def _strengthen_hand(servo: mujoco.MjsActuator) -> None:
+    """Let the fingers follow their commands; the servo as delivered takes ten seconds."""
+    servo.gainprm[0] *= 100
+    servo.biasprm[1] *= 100
+    servo.biasprm[2] *= 10
 
 
 def _furnish(world: mujoco.MjsBody) -> None:

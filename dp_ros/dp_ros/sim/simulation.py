@@ -16,6 +16,9 @@ import numpy as np
 
 FINGER_NAMES: Final = ('fr3_finger_joint1', 'fr3_finger_joint2')
 
+_BATCH = 10
+"""Steps from one judgement to the next."""
+
 
 class State(IntEnum):
     """How the episode stands; the numbers are those of dp_ros_msgs/EpisodeStatus."""
@@ -67,16 +70,17 @@ class Simulation:
 
     def advance(self, until_ns: int) -> None:
         """Run up to ``until_ns``, in steps of a millisecond."""
-        steps = (until_ns - self.now_ns) // PERIOD_NS
-        if steps <= 0:
-            return
+        while (steps := min(_BATCH, (until_ns - self.now_ns) // PERIOD_NS)) > 0:
+            self._step(steps)
+            self._judge()
+
+    def _step(self, steps: int) -> None:
         times = self.now_ns + PERIOD_NS * np.arange(1, steps + 1)
         positions, velocities, _ = self._arm.sample(times)
         fingers = self._hand.sample(times)[0].mean(axis=1)
         measured = self.world.step(positions, velocities, fingers)
         self.log.append(positions, measured, self._arm.trajectory_id)
         self.now_ns = int(times[-1])
-        self._judge()
 
     def _judge(self) -> None:
         tcp, obstacle = self.world.tcp, self.world.scene.obstacle
