@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RViz with robot frames, camera, goal and what the policy intends."""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+
+def generate_launch_description():
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument('namespace', default_value='', description='Of the topics.'),
+            DeclareLaunchArgument(
+                'rviz_config',
+                default_value=PathJoinSubstitution(
+                    [FindPackageShare('dp_ros_bringup'), 'rviz', 'dp_ros.rviz']
+                ),
+                description='View to open.',
+            ),
+            Node(
+                package='rviz2',
+                executable='rviz2',
+                namespace=LaunchConfiguration('namespace'),
+                arguments=['-d', LaunchConfiguration('rviz_config')],
+                output='screen',
+            ),
+        ]
+    )

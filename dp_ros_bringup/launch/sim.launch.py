@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simulated FR3, the nodes that run a policy on it, and the runner of episodes."""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription, Shutdown
+from launch.conditions import IfCondition
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node, PushRosNamespace
+from launch_ros.substitutions import FindPackageShare
+
+
+def include(name, **arguments):
+    path = PathJoinSubstitution([FindPackageShare('dp_ros_bringup'), 'launch', name])
+    return IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(path), launch_arguments=arguments.items()
+    )
+
+
+def generate_launch_description():
+    config = LaunchConfiguration('config')
+    namespace = LaunchConfiguration('namespace')
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument('policy', description='Folder of the checkpoint.'),
+            DeclareLaunchArgument('namespace', default_value='', description='Of all nodes.'),
+            DeclareLaunchArgument(
+                'config',
+                default_value=PathJoinSubstitution(
+                    [FindPackageShare('dp_ros_bringup'), 'config', 'dp_ros.yaml']
+                ),
+                description='YAML with the parameters of the nodes.',
+            ),
+            DeclareLaunchArgument('seed', default_value='0', description='Of the first scene.'),
+            DeclareLaunchArgument('rviz', default_value='false', description='Start RViz too.'),
+            GroupAction(
+                [
+                    PushRosNamespace(namespace),
+                    Node(
+                        package='dp_ros',
+                        executable='franka_sim',
+                        parameters=[config, {'seed': LaunchConfiguration('seed')}],
+                        output='screen',
+                        on_exit=Shutdown(reason='the simulation ended'),
+                    ),
+                    Node(
+                        package='dp_ros',
+                        executable='episode_runner',
+                        parameters=[config],
+                        output='screen',
+                    ),
+                ]
+            ),
+            include(
+                'bringup.launch.py',
+                policy=LaunchConfiguration('policy'),
+                namespace=namespace,
+                config=config,
+            ),
+            GroupAction(
+                [include('rviz.launch.py', namespace=namespace)],
+                condition=IfCondition(LaunchConfiguration('rviz')),
+            ),
+        ]
+    )
