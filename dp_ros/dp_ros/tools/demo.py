@@ -13,6 +13,7 @@ from pathlib import Path
 import random
 import sys
 
+from dp_ros.sim.render import VideoScene
 from dp_ros.tools.evaluate import describe, run_episodes, running_simulation
 from dp_ros.tools.picture import Run, draw_comparison
 from dp_ros.tools.replay import replay
@@ -100,10 +101,12 @@ def _draw(rollouts: dict[str, list[Rollout]], out: Path, console: Console) -> No
         TITLES[model]: [Run.from_rollout(run) for run in runs] for model, runs in rollouts.items()
     }
     draw_comparison(panels, out / 'picture.png')
-    scenes = [(model, run) for model, runs in rollouts.items() for run in runs]
+    scenes = [(TITLES[model], run) for model, runs in rollouts.items() for run in runs]
+    video = VideoScene()
     episodes = track(scenes, 'video', console=console, transient=True)
-    frames = (frame for model, run in episodes for frame in replay(run, TITLES[model], FPS))
+    frames = (frame for title, run in episodes for frame in replay(video, run, title, FPS))
     write_video(frames, out / 'video.mp4', FPS)
+    video.close()
 
 
 if __name__ == '__main__':
