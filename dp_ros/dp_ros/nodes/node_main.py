@@ -4,23 +4,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import signal
 import sys
+from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_WAIT = 0.2
 
 
 def run_node(make_node: Callable[[], Node]) -> int:
     """Spin the node until Ctrl-C, SIGTERM or a shutdown; return the exit code.
 
-    A node that commands hardware sends its last safe command in ``destroy_node``.
+    A node that commands hardware sends its last safe command in ``destroy_node``. rclpy's own
+    signal handlers would have closed its publishers by then, so the signals are handled here.
     """
-    rclpy.init(args=sys.argv)
+    for number in _SIGNALS:
+        signal.signal(number, _interrupt)
     node = None
     try:
+        rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()
-        rclpy.spin(node)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while True:
+            executor.spin_once(timeout_sec=_WAIT)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except ValueError as error:
@@ -29,7 +41,13 @@ def run_node(make_node: Callable[[], Node]) -> int:
         rclpy.logging.get_logger('dp_ros').fatal(str(error))
         return 2
     finally:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt

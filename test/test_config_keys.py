@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration file names every parameter of every node, and nothing else."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = ROOT / 'dp_ros_bringup' / 'config' / 'dp_ros.yaml'
+NODES = sorted(
+    path.name.removesuffix('_parameters.py')
+    for path in (ROOT / 'dp_ros' / 'dp_ros' / 'nodes').glob('*_parameters.py')
+    if path.name != 'live_parameters.py'
+)
+
+
+def flat(values, prefix=''):
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from flat(value, f'{prefix}{name}.')
+        else:
+            yield f'{prefix}{name}', value
+
+
+@pytest.mark.parametrize('node', NODES)
+def test_the_file_has_exactly_the_keys_and_defaults_of_the_table(node):
+    table = import_module(f'dp_ros.nodes.{node}_parameters').PARAMETERS
+    section = yaml.safe_load(CONFIG.read_text())[f'/**/{node}']['ros__parameters']
+    assert dict(flat(section)) == table.defaults()
+
+
+def test_the_file_speaks_of_no_other_node():
+    assert sorted(yaml.safe_load(CONFIG.read_text())) == [f'/**/{node}' for node in NODES]
