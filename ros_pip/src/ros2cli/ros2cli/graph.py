@@ -21,6 +21,8 @@ NODE_NAME_PREFIX = '_ros2cli'
 POLL_PERIOD = 0.02
 #: A graph that did not change for this long counts as discovered [s].
 QUIET_TIME = 0.6
+#: A graph without another node for this long counts as empty [s].
+EMPTY_TIME = 2.0
 
 NamesAndTypes = list[tuple[str, list[str]]]
 
@@ -102,14 +104,17 @@ def settle(node: Node, timeout: float) -> None:
         now = _everything(node)
         if now != seen:
             seen, changed = now, time.monotonic()
-        return time.monotonic() - changed > QUIET_TIME
+        alone = not now[0]
+        return time.monotonic() - changed > (EMPTY_TIME if alone else QUIET_TIME)
 
     wait_until(node, quiet, timeout)
 
 
 def _everything(node: Node) -> tuple[Any, ...]:
-    names = sorted(node.get_node_names_and_namespaces())
-    return names, node.get_topic_names_and_types(), node.get_service_names_and_types()
+    """Return nodes, topics and services; other short-lived nodes like this one do not count."""
+    names = node.get_node_names_and_namespaces()
+    lasting = sorted(pair for pair in names if not pair[0].startswith(NODE_NAME_PREFIX))
+    return lasting, node.get_topic_names_and_types(), node.get_service_names_and_types()
 
 
 def node_names(node: Node, include_hidden: bool = False) -> list[NodeName]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a launch description can do."""
 
+from ..lacking import lacking
 from .arguments import DeclareLaunchArgument, SetLaunchConfiguration, UnsetLaunchConfiguration
 from .environment import (
     AppendEnvironmentVariable,
@@ -21,7 +22,6 @@ from .scopes import (
 )
 from .simple import LogInfo, OpaqueFunction
 from .timer_action import TimerAction
-from ..lacking import lacking
 
 __all__ = [
     'AppendEnvironmentVariable',

@@ -10,8 +10,6 @@ import signal
 import traceback
 from typing import Any
 
-from .process_command import ProcessCommand
-from .process_output import ProcessOutput
 from ..action import Action
 from ..child_process import ChildProcess
 from ..conditions import evaluate_condition_expression
@@ -33,6 +31,8 @@ from ..logging import get_logger
 from ..substitution import SomeSubstitutionsType
 from ..substitutions import LaunchConfiguration
 from ..utilities import normalize_to_list_of_substitutions, perform
+from .process_command import ProcessCommand
+from .process_output import ProcessOutput
 
 OnExit = SomeEntitiesType | Callable[[ProcessExited, LaunchContext], SomeEntitiesType | None]
 

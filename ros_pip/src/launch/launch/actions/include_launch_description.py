@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import os
 from typing import Any
 
-from .arguments import SetLaunchConfiguration
 from ..action import Action
 from ..launch_context import LaunchContext
 from ..launch_description_entity import LaunchDescriptionEntity
@@ -15,6 +14,7 @@ from ..launch_description_source import LaunchDescriptionSource
 from ..launch_description_sources import AnyLaunchDescriptionSource
 from ..substitution import SomeSubstitutionsType
 from ..utilities import perform
+from .arguments import SetLaunchConfiguration
 
 
 class IncludeLaunchDescription(Action):

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .arguments import SetLaunchConfiguration
 from ..action import Action
 from ..launch_context import LaunchContext
 from ..launch_description_entity import LaunchDescriptionEntity
 from ..substitution import SomeSubstitutionsType
 from ..utilities import perform
+from .arguments import SetLaunchConfiguration
 
 Configurations = Mapping[SomeSubstitutionsType, SomeSubstitutionsType]
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from . import process
 from ..event import Event
 from ..lacking import lacking
+from . import process
 
 if TYPE_CHECKING:
     from ..action import Action

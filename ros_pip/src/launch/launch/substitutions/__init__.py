@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Substitutions: text that is known only when the launch runs."""
 
+from ..lacking import lacking
+from ..substitution import TextSubstitution
 from .context import (
     EnvironmentVariable,
     LaunchConfiguration,
@@ -18,8 +20,6 @@ from .logic import (
 )
 from .programs import Command, FindExecutable
 from .text import PathJoinSubstitution, PythonExpression
-from ..lacking import lacking
-from ..substitution import TextSubstitution
 
 __all__ = [
     'AndSubstitution',

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .failure import SubstitutionFailure
 from ..launch_context import LaunchContext
 from ..substitution import SomeSubstitutionsType, Substitution
 from ..utilities import normalize_to_list_of_substitutions, perform_substitutions
+from .failure import SubstitutionFailure
 
 
 class LaunchConfiguration(Substitution):

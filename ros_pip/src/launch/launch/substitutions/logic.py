@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from .failure import SubstitutionFailure
 from ..launch_context import LaunchContext
 from ..substitution import SomeSubstitutionsType, Substitution
 from ..utilities import normalize_to_list_of_substitutions, perform_substitutions
+from .failure import SubstitutionFailure
 
 _MEANING = {'true': True, '1': True, 'false': False, '0': False}
 

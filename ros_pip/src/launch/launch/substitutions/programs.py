@@ -7,11 +7,11 @@ import shlex
 import shutil
 import subprocess
 
-from .failure import SubstitutionFailure
 from ..launch_context import LaunchContext
 from ..logging import get_logger
 from ..substitution import SomeSubstitutionsType, Substitution
 from ..utilities import normalize_to_list_of_substitutions, perform_substitutions
+from .failure import SubstitutionFailure
 
 _ON_STDERR = ('fail', 'ignore', 'warn', 'capture')
 

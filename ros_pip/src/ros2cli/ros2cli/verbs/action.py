@@ -2,6 +2,7 @@
 """`ros2 action`: which actions there are, and goals."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 import sys
 from typing import Any
 
@@ -91,13 +92,7 @@ def send_goal(args: Namespace) -> Result:
         print('Waiting for an action server to become available...')
         wait_until(node, client.server_is_ready, float('inf'))
         print(f'Sending goal:\n     {message_to_yaml(goal)}')
-        sent = client.send_goal_async(goal, _print_feedback if args.feedback else None)
-        handle = result_of(node, sent)
-        if not handle.accepted:
-            print('Goal was rejected.')
-            return None
-        print(f'Goal accepted with ID: {bytes(handle.goal_id.uuid).hex()}\n')
-        _print_result(node, handle)
+        _follow(node, client, goal, _print_feedback if args.feedback else None)
         client.destroy()
     return None
 
@@ -106,14 +101,31 @@ def _print_feedback(message: Any) -> None:
     print(f'Feedback:\n    {message_to_yaml(message.feedback)}')
 
 
-def _print_result(node: Node, handle: Any) -> None:
+def _follow(
+    node: Node, client: ActionClient, goal: Any, on_feedback: Callable[[Any], None] | None
+) -> None:
+    """Send a goal and print how it ends; an interrupt cancels it.
+
+    :raises RuntimeError: where it cannot be canceled.
+    """
+    handle = None
     try:
+        handle = result_of(node, client.send_goal_async(goal, on_feedback))
+        if not handle.accepted:
+            print('Goal was rejected.')
+            return
+        print(f'Goal accepted with ID: {bytes(handle.goal_id.uuid).hex()}\n')
         result = result_of(node, handle.get_result_async())
     except KeyboardInterrupt:
-        print('Canceling goal...')
-        if not result_of(node, handle.cancel_goal_async()).goals_canceling:
-            raise RuntimeError('Failed to cancel goal') from None
-        print('Goal canceled.')
+        if handle is not None and handle.accepted:
+            _cancel(node, handle)
         raise
     print(f'Result:\n    {message_to_yaml(result.result)}')
     print(f'Goal finished with status: {STATUS_NAMES.get(result.status, "UNKNOWN")}')
+
+
+def _cancel(node: Node, handle: Any) -> None:
+    print('Canceling goal...')
+    if not result_of(node, handle.cancel_goal_async()).goals_canceling:
+        raise RuntimeError('Failed to cancel goal')
+    print('Goal canceled.')
