@@ -268,3 +268,16 @@ def test_parameters_that_contradict_each_other(make, tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(ValueError, match='parameter directory'):
         make(directory=str(tmp_path / 'file' / 'below'))
+
+
+def test_what_arrived_before_the_stop_is_in_the_bag_and_not_what_came_before_the_start(make):
+    bench = make().ready()
+    for _ in range(100):
+        bench.joints.publish(JointState(name=['before']))
+    bench.call('start')
+    bench.images.publish(Image())
+    for _ in range(100):
+        bench.joints.publish(JointState(name=['within']))
+    found = messages(bench.call('stop').path)
+    names = [message.name[0] for topic, _, message in found if topic == '/joint_states']
+    assert names == ['within'] * 100

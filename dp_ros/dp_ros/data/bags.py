@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys.store import Typestore
 import yaml
 
 NS = 1_000_000_000
+_YamlLoader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
 
 class BagError(ValueError):
@@ -48,6 +51,7 @@ class EpisodeRecording:
     """One recorded episode.
 
     :param builder: holds all joint states and images, ready to build windows.
+    :param info: what the recorder noted.
     :param stamps_ns: the newest stamp of each set of images that belong together.
     :param trajectories: each with the time it was received, on the clock of the stamps [ns].
     :param refused: how many samples were not taken, by reason.
@@ -55,6 +59,7 @@ class EpisodeRecording:
 
     path: Path
     builder: WindowBuilder
+    info: Mapping[str, str] = field(default_factory=dict)
     stamps_ns: list[int] = field(default_factory=list)
     trajectories: list[tuple[int, Trajectory]] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
@@ -72,13 +77,18 @@ class EpisodeRecording:
         return f' ({sum(self.refused.values())} refused, as {reason})'
 
 
+@cache
+def _standard_types() -> Typestore:
+    return get_typestore(Stores.ROS2_JAZZY)
+
+
 def bag_info(path: Path) -> dict[str, str]:
     """Return what the recorder noted in the bag, as `start_ns` and `succeeded`; else nothing.
 
     :raises BagError: when the bag's metadata cannot be read.
     """
     try:
-        metadata = yaml.safe_load((path / 'metadata.yaml').read_text())
+        metadata = yaml.load((path / 'metadata.yaml').read_text(), _YamlLoader)
         return dict(metadata['rosbag2_bagfile_information'].get('custom_data') or {})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise BagError(f'{path}: metadata.yaml cannot be read: {error!r}') from error
@@ -89,10 +99,10 @@ def read_bag(path: Path, spec: WindowSpec, topics: BagTopics) -> EpisodeRecordin
 
     :raises BagError: for a bag that is corrupt, empty, or lacks a topic.
     """
-    recording = EpisodeRecording(path, WindowBuilder(spec))
-    recording.builder.reset(int(bag_info(path).get('start_ns', 0)))
+    recording = EpisodeRecording(path, WindowBuilder(spec), bag_info(path))
+    recording.builder.reset(int(recording.info.get('start_ns', 0)))
     try:
-        with AnyReader([path], default_typestore=get_typestore(Stores.ROS2_JAZZY)) as reader:
+        with AnyReader([path], default_typestore=_standard_types()) as reader:
             _Replay(reader, recording, topics).run()
     except BagError:
         raise

@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 
 from dp_ros.control.trajectory import TrajectoryReference, TrajectoryRejected
-from dp_ros.data.bags import BagError, BagTopics, EpisodeRecording, bag_info, read_bag
+from dp_ros.data.bags import BagError, BagTopics, EpisodeRecording, read_bag
 from dp_ros.data.window import ObservationWindow, Refusal, WindowSpec
 import numpy as np
 from numpy.typing import NDArray
@@ -116,12 +116,6 @@ def find_bags(folder: Path) -> list[Path]:
     return bags
 
 
-def _recording(bag: Path, spec: WindowSpec, topics: BagTopics) -> EpisodeRecording:
-    if bag_info(bag).get('succeeded', 'true') != 'true':
-        raise DatasetError(f'{bag}: the demonstration is noted as failed')
-    return read_bag(bag, spec, topics)
-
-
 def load_dataset(
     folder: Path,
     spec: WindowSpec,
@@ -140,7 +134,9 @@ def load_dataset(
     digest = hashlib.sha256()
     for bag in on_progress(find_bags(folder)):
         try:
-            recording = _recording(bag, spec, topics)
+            recording = read_bag(bag, spec, topics)
+            if recording.info.get('succeeded', 'true') != 'true':
+                raise DatasetError(f'{bag}: the demonstration is noted as failed')
             parts.append(episode_windows(recording, horizon))
         except (BagError, DatasetError) as error:
             skipped.append(str(error))

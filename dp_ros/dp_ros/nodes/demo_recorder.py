@@ -77,6 +77,7 @@ class DemoRecorderNode(Node):
     def _on_start(
         self, request: StartEpisode.Request, response: StartEpisode.Response
     ) -> StartEpisode.Response:
+        self._topics.drain()
         response.message = self._why_not(request)
         if not response.message:
             try:
@@ -127,6 +128,7 @@ class DemoRecorderNode(Node):
     def _on_stop(
         self, request: StopEpisode.Request, response: StopEpisode.Response
     ) -> StopEpisode.Response:
+        self._topics.drain()
         if self._episode is None:
             response.message = self._given_up or 'no episode is open'
             return response

@@ -159,7 +159,7 @@ class RecordedTopics:
         return self._node.create_subscription(
             kind,
             topic.name,
-            partial(self._receive, topic),
+            partial(self._on_first, topic),
             QoSProfile(
                 depth=self._queue_size,
                 reliability=reliability.RELIABLE if topic.is_reliable else reliability.BEST_EFFORT,
@@ -170,6 +170,27 @@ class RecordedTopics:
                 message_lost=lambda event: _count_lost(topic, event.total_count_change)
             ),
         )
+
+    def drain(self) -> None:
+        """Take every message that has arrived by now."""
+        for topic in self.topics.values():
+            self._take_waiting(topic)
+
+    def _on_first(self, topic: RecordedTopic, data: bytes) -> None:
+        """Take a message and those behind it at once, for the executor takes long for each."""
+        self._receive(topic, data)
+        self._take_waiting(topic)
+
+    def _take_waiting(self, topic: RecordedTopic) -> None:
+        for _ in range(self._queue_size):
+            subscription = topic.subscription
+            if subscription is None:
+                return
+            with subscription.handle:
+                taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+            if taken is None:
+                return
+            self._receive(topic, taken[0])
 
     def _receive(self, topic: RecordedTopic, data: bytes) -> None:
         topic.last_ns = self._steady.now().nanoseconds
