@@ -25,7 +25,7 @@ from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import Marker, MarkerArray
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-DEADLINE = 10.0
+DEADLINE = 30.0
 
 
 @pytest.fixture(scope='module')
@@ -45,7 +45,13 @@ class Bench:
     """The node, and one that sends observations and keeps what comes back."""
 
     def __init__(self, context, folder, **parameters):
-        values = {'autostart': False, 'checkpoint': str(folder), 'engine': 'torch', 'rate': 50.0}
+        values = {
+            'autostart': False,
+            'checkpoint': str(folder),
+            'engine': 'torch',
+            'rate': 50.0,
+            'max_observation_age': 30.0,  # The machine that tests may be busy.
+        }
         values |= {name.replace('__', '.'): value for name, value in parameters.items()}
         overrides = [Parameter(name, value=value) for name, value in values.items()]
         self.policy = PolicyNode(context=context, parameter_overrides=overrides)
@@ -296,7 +302,7 @@ def test_an_observation_that_does_not_fit_is_named_and_the_next_one_used(bench, 
 
 @pytest.mark.parametrize(
     ('offset', 'reason'),
-    [(None, 'stamp 0 ns'), (-2.0, 'max_observation_age'), (1.0, 'in the future')],
+    [(None, 'stamp 0 ns'), (-40.0, 'max_observation_age'), (1.0, 'in the future')],
 )
 def test_a_wrong_stamp_is_named_and_the_next_one_used(bench, offset, reason):
     test = bench().start()

@@ -140,6 +140,7 @@ _LOWEST: Final = {
 class TrainConfig:
     """How a policy is trained.
 
+    :param batch_size: windows of a step, on each of the devices.
     :param ema_power: exponent of the warm-up of the moving average of the weights.
     :param validation_share: share of the episodes kept out of training.
     :param checkpoint_every: steps between two saved states, to resume from.
