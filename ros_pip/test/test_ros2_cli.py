@@ -41,7 +41,7 @@ def ros2(*words, code=0, **variables):
         env={**os.environ, 'ROS_DOMAIN_ID': '46', **variables},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -107,7 +107,7 @@ def test_run_passes_signals(prefix):
     )
     assert process.stdout.readline() == 'ready\n'
     process.send_signal(signal.SIGINT)
-    told, _ = process.communicate(timeout=5.0)
+    told, _ = process.communicate(timeout=30.0)
     assert (told, process.returncode) == ('interrupted\n', 5)
 
 
