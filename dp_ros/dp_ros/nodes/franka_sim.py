@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from array import array
+import sys
 from typing import Any
 
 from cv_bridge import CvBridge
@@ -43,7 +44,8 @@ TICK_NS = round(TICK * NS)
 STATUS_NS = NS // 10
 TRANSFORMS_NS = NS // 50
 SLIP_NS = NS // 10
-JUMP_NS = 2 * NS
+STALL_NS = 30 * NS
+CATCH_UP_TICKS = 50
 
 RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -59,8 +61,9 @@ class FrankaSimNode(Node):
 
     What is published has the stamp of the moment at which it was true, never one in the future,
     and an input takes effect at the millisecond at which it came. After a stall the simulation
-    catches up with the ROS clock; where that clock jumps, the scene starts anew. With its own
-    clock (``publish_clock``) simulated time slips instead when the machine cannot keep up.
+    catches up with the ROS clock; where that jumps, by more than half a minute or back, the scene
+    starts anew. With its own clock (``publish_clock``) simulated time slips instead when the
+    machine cannot keep up.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -130,7 +133,8 @@ class FrankaSimNode(Node):
         self._show_scene()
 
     def _tick(self) -> None:
-        self._run_to(self._now_ns() + (0 if self._values['real_time_factor'] else TICK_NS))
+        ahead_ns = 0 if self._values['real_time_factor'] else TICK_NS
+        self._run_to(self._now_ns() + ahead_ns, max_ticks=CATCH_UP_TICKS)
 
     def _meet(self) -> None:
         """Bring the simulation to this moment, for an input that has come."""
@@ -151,12 +155,13 @@ class FrankaSimNode(Node):
         self._epoch_ns -= slip_ns
         return now_ns - slip_ns
 
-    def _run_to(self, until_ns: int) -> None:
+    def _run_to(self, until_ns: int, max_ticks: int = sys.maxsize) -> None:
         """Simulate up to the last tick before a time, and publish what falls due at each."""
         simulation = self._simulation
-        if abs(until_ns - simulation.now_ns) > JUMP_NS:
+        if not -NS <= until_ns - simulation.now_ns <= STALL_NS:
             self._jump(until_ns)
-        while (tick_ns := self._next_tick_ns()) <= until_ns:
+        while (tick_ns := self._next_tick_ns()) <= until_ns and max_ticks > 0:
+            max_ticks -= 1
             before = simulation.state
             simulation.advance(tick_ns)
             if self._own_clock:
@@ -268,8 +273,7 @@ class FrankaSimNode(Node):
     def _on_reset(
         self, request: ResetEpisode.Request, response: ResetEpisode.Response
     ) -> ResetEpisode.Response:
-        self._meet()
-        self._begin(sample_scene(request.seed), self._simulation.now_ns)
+        self._begin(sample_scene(request.seed), max(self._now_ns(), self._simulation.now_ns))
         response.success = True
         response.message = f'scene {request.seed}'
         response.stamp = self._stamp()
