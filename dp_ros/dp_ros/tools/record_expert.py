@@ -22,6 +22,7 @@ from dp_ros.tools.child_nodes import ChildNodes
 from dp_ros.tools.expert_client import ExpertClient, ExpertError
 from dp_ros.tools.expert_episodes import make_episode
 import rclpy
+from rclpy.executors import ExternalShutdownException
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -47,7 +48,7 @@ def main() -> int:
     except (ExpertError, RecordingError) as error:
         console.print(f'record_expert: {error}', style='red', markup=False)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ExternalShutdownException):
         console.print('interrupted; the same command goes on')
         return 130
     finally:

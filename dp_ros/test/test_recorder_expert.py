@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""record_expert: which demonstrations it gives, and a folder filled through the nodes."""
+
+import json
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+from dp_ros.data.bags import BagTopics, read_bag
+from dp_ros.data.dataset import episode_windows
+from dp_ros.data.window import WindowSpec
+from dp_ros.sim.kinematics import JOINT_NAMES
+from dp_ros.sim.scene import GOAL_X, GOAL_Y
+from dp_ros.tools import record_expert
+from dp_ros.tools.expert_episodes import make_episode
+import numpy as np
+import psutil
+import pytest
+
+COMMAND = [sys.executable, '-m', 'dp_ros.tools.record_expert', '--seed', '5', '--out']
+ENVIRONMENT = os.environ | {'ROS_DOMAIN_ID': '44'}
+
+
+def test_pairs_pass_the_same_scene_on_either_side():
+    left, right = make_episode(3, 4, 0.0), make_episode(3, 5, 0.0)
+    assert (left.side, right.side) == ('left', 'right')
+    assert left.scene == right.scene and left.scene.seed == 5
+    again = make_episode(3, 4, 0.0)
+    np.testing.assert_array_equal(again.trajectory.positions, left.trajectory.positions)
+
+
+def test_a_goal_moves_within_its_area_in_both_of_a_pair():
+    for attempt in range(0, 20, 2):
+        episode, other = make_episode(0, attempt, 1.0), make_episode(0, attempt + 1, 1.0)
+        assert episode.jump == other.jump
+        x, y = episode.jump.goal
+        assert GOAL_X[0] <= x <= GOAL_X[1] and GOAL_Y[0] <= y <= GOAL_Y[1]
+    assert make_episode(0, 0, 0.0).jump is None
+
+
+def index(folder):
+    file = folder / 'episodes.jsonl'
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def run(folder, *arguments):
+    command = [*COMMAND, str(folder), *arguments]
+    return subprocess.run(
+        command, env=ENVIRONMENT, capture_output=True, text=True, timeout=150, check=False
+    )
+
+
+@pytest.mark.timeout(300)
+def test_a_killed_recording_goes_on_and_leaves_no_process(tmp_path):
+    log = (tmp_path / 'log').open('w')
+    process = subprocess.Popen([*COMMAND, str(tmp_path)], env=ENVIRONMENT, stdout=log)
+    end = time.monotonic() + 120
+    while not index(tmp_path):
+        assert process.poll() is None and time.monotonic() < end
+    children = psutil.Process(process.pid).children()
+    assert len(children) == 2
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert psutil.wait_procs(children, timeout=30)[1] == []
+
+    done = run(tmp_path, '--episodes', '4')
+    assert done.returncode == 0, done.stdout
+    entries = index(tmp_path)
+    assert len(entries) >= 4
+    assert [int(e['attempt']) for e in entries] == list(range(len(entries)))
+    assert [e['side'] for e in entries[:4]] == ['left', 'right', 'left', 'right']
+    for entry in entries:
+        check_episode(tmp_path / entry['episode'], float(entry['duration_s']))
+
+
+def check_episode(path: Path, duration):
+    """Nothing is missing, and the arm is where it was commanded to be."""
+    spec = WindowSpec(JOINT_NAMES, {'front': (96, 96)}, 100_000_000, 2)
+    recording = read_bag(path, spec, BagTopics())
+    assert set(np.diff(recording.builder.joints.stamps)) == {10_000_000}
+    windows = episode_windows(recording, 16)
+    assert len(windows.actions) >= duration * 10 - 5
+    assert np.abs(windows.actions[:, 1] - windows.joint_positions[:, 1]).max() < 2e-3
+
+
+def test_attaching_to_nothing_names_what_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(record_expert, '_READY_TIMEOUT', 0.2)
+    monkeypatch.setattr(sys, 'argv', ['record_expert', '--attach', '--out', str(tmp_path)])
+    monkeypatch.setenv('ROS_DOMAIN_ID', '44')
+    assert record_expert.main() == 1
+    assert 'no service franka_sim/reset' in ' '.join(capsys.readouterr().out.split())
