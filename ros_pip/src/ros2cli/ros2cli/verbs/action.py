@@ -10,6 +10,7 @@ from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient, get_action_names_and_types
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 
 from ..graph import (
     NODE_NAME_PREFIX,
@@ -108,24 +109,25 @@ def _follow(
 
     :raises RuntimeError: where it cannot be canceled.
     """
-    handle = None
+    sent = client.send_goal_async(goal, on_feedback)
     try:
-        handle = result_of(node, client.send_goal_async(goal, on_feedback))
+        handle = result_of(node, sent)
         if not handle.accepted:
             print('Goal was rejected.')
             return
         print(f'Goal accepted with ID: {bytes(handle.goal_id.uuid).hex()}\n')
         result = result_of(node, handle.get_result_async())
     except KeyboardInterrupt:
-        if handle is not None and handle.accepted:
-            _cancel(node, handle)
+        _cancel(node, sent)
         raise
     print(f'Result:\n    {message_to_yaml(result.result)}')
     print(f'Goal finished with status: {STATUS_NAMES.get(result.status, "UNKNOWN")}')
 
 
-def _cancel(node: Node, handle: Any) -> None:
+def _cancel(node: Node, sent: Future) -> None:
+    """Cancel a goal that was sent, once it is known whether it was accepted."""
     print('Canceling goal...')
-    if not result_of(node, handle.cancel_goal_async()).goals_canceling:
+    handle = result_of(node, sent)
+    if not handle.accepted or not result_of(node, handle.cancel_goal_async()).goals_canceling:
         raise RuntimeError('Failed to cancel goal')
     print('Goal canceled.')
