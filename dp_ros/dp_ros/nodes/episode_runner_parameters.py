@@ -14,7 +14,7 @@ PARAMETERS = ParameterTable(
         read_only=True,
     ),
     Parameter(
-        'service_timeout', 10.0, 'How long a node may take to answer [s].', low=0.5, high=120.0
+        'service_timeout', 30.0, 'How long a node may take to answer [s].', low=0.5, high=120.0
     ),
     Parameter(
         'chunk_timeout',

@@ -133,7 +133,7 @@ class RolloutClient(Node):
         if not handle.accepted:
             raise RolloutError('the episode runner refused the episode: is another one running?')
         try:
-            answer = self._await(handle.get_result_async(), timeout + 30.0, 'the episode to end')
+            answer = self._await(handle.get_result_async(), timeout + 60.0, 'the episode to end')
         except KeyboardInterrupt:
             self._await(handle.cancel_goal_async(), 5.0, 'the episode to be cancelled')
             raise

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Train a policy on a folder of rosbag2 recordings.
 
-`ros2 run dp_ros train --data DIR --config FILE --out DIR`
+`ros2 run dp_ros train --data DIR --config FILE --out DIR`; on several GPUs
+`accelerate launch --module dp_ros.tools.train --data DIR --config FILE --out DIR`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 import json
+import os
 from pathlib import Path
 import shlex
 import sys
@@ -40,7 +42,7 @@ import yaml
 def main() -> int:
     """Parse the command line, load, train, write the checkpoint, its card and its picture."""
     args = _parse(sys.argv[1:])
-    console = Console()
+    console = Console(quiet=os.environ.get('RANK', '0') != '0')  # One process of several talks.
     try:
         _run(args, console)
     except (ConfigError, DatasetError, TrainingError, OSError, yaml.YAMLError) as error:
