@@ -3,6 +3,10 @@
 
 from dataclasses import replace
 import json
+import os
+from pathlib import Path
+import subprocess
+import sys
 
 from accelerate import Accelerator
 from dp_ros.data.dataset import DatasetError
@@ -141,6 +145,38 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     config = replace(RUN, train=replace(SETTINGS, learning_rate=1e30, warmup_steps=0))
     with pytest.raises(TrainingError, match='at step .: lower train.learning_rate'):
         run(tmp_path, config)
+
+
+WORKER = """
+from pathlib import Path
+import sys
+import warnings
+
+warnings.simplefilter('ignore')
+sys.path.insert(0, sys.argv[1])
+from accelerate import PartialState
+import test_train
+import tiny_policy
+
+network = test_train.run(Path(sys.argv[2]))
+total = test_train.weights(network).double().sum().item()
+file = Path(sys.argv[2]) / f'{PartialState().process_index}.txt'
+file.write_text(f'{PartialState().num_processes} {total!r}')
+"""
+
+
+def test_two_processes_train_one_policy(tmp_path):
+    script, out = tmp_path / 'worker.py', tmp_path / 'out'
+    script.write_text(WORKER)
+    launch = [sys.executable, '-m', 'torch.distributed.run', '--nproc_per_node', '2']
+    environment = os.environ | {'OMP_NUM_THREADS': '1'}
+    folder = str(Path(__file__).parent)
+    command = [*launch, '--standalone', str(script), folder, str(out)]
+    subprocess.run(command, env=environment, timeout=150, check=True)
+    first, second = ((out / f'{rank}.txt').read_text() for rank in (0, 1))
+    assert first == second
+    assert first.startswith('2 ')
+    assert [line['step'] for line in metrics(out)] == [3, 6]
 
 
 @pytest.fixture
