@@ -120,11 +120,8 @@ class Player:
 
 
 @pytest.fixture
-def player():
-    context = rclpy.Context()
-    context.init(domain_id=44)
-    yield Player(context)
-    context.try_shutdown()
+def player(ros_context):
+    return Player(ros_context)
 
 
 def test_a_bag_played_live_gives_the_windows_of_the_data_set(player, tmp_path):

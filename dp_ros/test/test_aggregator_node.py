@@ -11,7 +11,6 @@ from dp_ros_msgs.msg import Observation
 from geometry_msgs.msg import TransformStamped
 import numpy as np
 import pytest
-import rclpy
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -31,20 +30,12 @@ RED = np.full((16, 24, 3), (255, 0, 0), dtype=np.uint8)
 
 
 @pytest.fixture
-def context():
-    made = rclpy.Context()
-    made.init(domain_id=44)
-    yield made
-    made.try_shutdown()
-
-
-@pytest.fixture
-def make(context):
+def make(ros_context):
     """Make benches that are gone, publishers and all, when the test is over."""
     benches = []
 
     def make_bench(**changes):
-        benches.append(Bench(context, **changes))
+        benches.append(Bench(ros_context, **changes))
         return benches[-1]
 
     yield make_bench
@@ -347,14 +338,14 @@ def test_a_clock_that_jumps_back_clears_the_buffers(make):
         ({'image_tolerance': 0.06}, 'serve two frames'),
     ],
 )
-def test_parameters_that_contradict_each_other(context, parameters, reason):
+def test_parameters_that_contradict_each_other(ros_context, parameters, reason):
     with pytest.raises(ValueError, match=reason):
-        make_node(context, **parameters)
+        make_node(ros_context, **parameters)
 
 
-def test_a_parameter_of_another_type(context):
+def test_a_parameter_of_another_type(ros_context):
     with pytest.raises(InvalidParameterTypeException):
-        make_node(context, dt='fast')
+        make_node(ros_context, dt='fast')
 
 
 def test_limits_change_while_it_runs(make):

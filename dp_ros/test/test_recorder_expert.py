@@ -2,7 +2,6 @@
 """record_expert: which demonstrations it gives, and a folder filled through the nodes."""
 
 import json
-import os
 from pathlib import Path
 import signal
 import subprocess
@@ -21,7 +20,6 @@ import psutil
 import pytest
 
 COMMAND = [sys.executable, '-m', 'dp_ros.tools.record_expert', '--seed', '5', '--out']
-ENVIRONMENT = os.environ | {'ROS_DOMAIN_ID': '44'}
 
 
 def test_pairs_pass_the_same_scene_on_either_side():
@@ -41,6 +39,11 @@ def test_a_goal_moves_within_its_area_in_both_of_a_pair():
     assert make_episode(0, 0, 0.0).jump is None
 
 
+@pytest.fixture(autouse=True)
+def own_domain(domain_id, monkeypatch):
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain_id))
+
+
 def index(folder):
     file = folder / 'episodes.jsonl'
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
@@ -48,15 +51,13 @@ def index(folder):
 
 def run(folder, *arguments):
     command = [*COMMAND, str(folder), *arguments]
-    return subprocess.run(
-        command, env=ENVIRONMENT, capture_output=True, text=True, timeout=150, check=False
-    )
+    return subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
 
 
 @pytest.mark.timeout(300)
 def test_a_killed_recording_goes_on_and_leaves_no_process(tmp_path):
     log = (tmp_path / 'log').open('w')
-    process = subprocess.Popen([*COMMAND, str(tmp_path)], env=ENVIRONMENT, stdout=log)
+    process = subprocess.Popen([*COMMAND, str(tmp_path)], stdout=log)
     end = time.monotonic() + 120
     while not index(tmp_path):
         assert process.poll() is None and time.monotonic() < end
@@ -89,6 +90,5 @@ def check_episode(path: Path, duration):
 def test_attaching_to_nothing_names_what_is_missing(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(record_expert, '_READY_TIMEOUT', 0.2)
     monkeypatch.setattr(sys, 'argv', ['record_expert', '--attach', '--out', str(tmp_path)])
-    monkeypatch.setenv('ROS_DOMAIN_ID', '44')
     assert record_expert.main() == 1
     assert 'no service franka_sim/reset' in ' '.join(capsys.readouterr().out.split())

@@ -12,7 +12,6 @@ from dp_ros_msgs.msg import EpisodeStatus
 from dp_ros_msgs.srv import StartEpisode, StopEpisode
 from geometry_msgs.msg import PoseStamped, TransformStamped
 import pytest
-import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -88,20 +87,17 @@ class Bench:
 
 
 @pytest.fixture
-def make(tmp_path):
-    context = rclpy.Context()
-    context.init(domain_id=44)
+def make(tmp_path, ros_context):
     benches = []
 
     def make_bench(**parameters):
-        benches.append(Bench(context, **{'directory': str(tmp_path / 'out')} | parameters))
+        benches.append(Bench(ros_context, **{'directory': str(tmp_path / 'out')} | parameters))
         return benches[-1]
 
     yield make_bench
     for bench in benches:
         bench.recorder.destroy_node()
         bench.node.destroy_node()
-    context.try_shutdown()
 
 
 def messages(path):
