@@ -156,6 +156,7 @@ step_build() {
   (
     set +u
     . "$here/env.sh"
+    export MAKEFLAGS="-j$(nproc)"  # without it colcon waits until the machine is idle
     command -v make >/dev/null || export CMAKE_GENERATOR=Ninja
     colcon --log-base "$dp/log/colcon" build --base-paths "${paths[@]}" --build-base "$dp/build" \
       --install-base "$dp/install" --symlink-install --metas "$root/colcon.meta" \
