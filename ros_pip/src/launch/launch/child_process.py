@@ -67,9 +67,14 @@ class ChildProcess:
         stdin, *outputs = (ours for ours, _ in channels)
         return cls(process, tuple([await _reader(fd) for fd in outputs]), stdin)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the child has not ended yet."""
+        return self._process.returncode is None
+
     def send_signal(self, number: signal.Signals) -> None:
-        """Signal the child, if it still runs."""
-        if self._process.returncode is None:
+        """Signal the child; does nothing where it has ended."""
+        if self.is_running:
             self._process.send_signal(number)
 
     async def exits_within(self, seconds: float) -> bool:

@@ -36,6 +36,9 @@ from .process_output import ProcessOutput
 
 OnExit = SomeEntitiesType | Callable[[ProcessExited, LaunchContext], SomeEntitiesType | None]
 
+_SIGTERM_TIMEOUT = LaunchConfiguration('sigterm_timeout', default=5)
+_SIGKILL_TIMEOUT = LaunchConfiguration('sigkill_timeout', default=5)
+
 
 class ExecuteProcess(Action):
     """Runs a command; at the launch's end it gets SIGINT, then SIGTERM, then SIGKILL.
@@ -59,8 +62,8 @@ class ExecuteProcess(Action):
         env: Mapping[SomeSubstitutionsType, SomeSubstitutionsType] | None = None,
         additional_env: Mapping[SomeSubstitutionsType, SomeSubstitutionsType] | None = None,
         shell: bool = False,
-        sigterm_timeout: SomeSubstitutionsType = LaunchConfiguration('sigterm_timeout', default=5),
-        sigkill_timeout: SomeSubstitutionsType = LaunchConfiguration('sigkill_timeout', default=5),
+        sigterm_timeout: SomeSubstitutionsType = _SIGTERM_TIMEOUT,
+        sigkill_timeout: SomeSubstitutionsType = _SIGKILL_TIMEOUT,
         emulate_tty: bool = False,
         output: SomeSubstitutionsType | Mapping[str, Any] = 'log',
         log_cmd: bool = False,
@@ -213,7 +216,7 @@ class ExecuteProcess(Action):
             self._end(send_sigint)
 
     def _end(self, send_sigint: bool) -> None:
-        if self._child is not None:
+        if self._child is not None and self._child.is_running:
             self._ending = asyncio.ensure_future(self._escalate(self._child, send_sigint))
 
     async def _escalate(self, child: ChildProcess, send_sigint: bool) -> None:
@@ -235,7 +238,7 @@ class ExecuteProcess(Action):
         self._signal(now)
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._child is not None:
+        if self._child is not None and self._child.is_running:
             name = self.process_details['name']
             self._logger.info(f"sending signal '{number.name}' to process[{name}]")
             self._child.send_signal(number)
