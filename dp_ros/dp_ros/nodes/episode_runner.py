@@ -2,7 +2,7 @@
 """The node `episode_runner`: an action that runs the policy for one episode.
 
 ```
-pause executor → reset scene → forget older data, set the seed → resume executor
+pause executor → set the policy's seed → reset scene → forget older data → resume executor
     → watch until success, collision, time-out or cancel → pause executor
 ```
 """
@@ -147,6 +147,8 @@ class EpisodeRunnerNode(Node):
     async def _episode_of(self, handle: ServerGoalHandle, result: RunEpisode.Result) -> None:
         goal = handle.request
         await self._call(self._executor_services['pause'], Trigger.Request())
+        # A policy that is loading answers when it is done, so no episode's time is lost to it.
+        await self._call(self._set_policy, _seed_request(goal.seed))
         self._begin()
         if self._reset is not None:
             response = await self._call(self._reset, ResetEpisode.Request(seed=goal.seed))
@@ -155,7 +157,6 @@ class EpisodeRunnerNode(Node):
             result.stamp, self._episode = response.stamp, response.status
         else:
             result.stamp = self.get_clock().now().to_msg()
-        await self._call(self._set_policy, _seed_request(goal.seed))
         for client in self._forget:
             await self._call(client, Trigger.Request())
         await self._resume()

@@ -7,17 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dp_ros.policy.checkpoint import load_description
-
 _MARK: Final = '\n## Measured\n'
 
 
-def write_model_card(folder: Path, commands: str) -> None:
+def write_model_card(folder: Path, description: Mapping[str, Any], commands: str) -> None:
     """Write README.md beside the checkpoint.
 
-    :param commands: the shell commands that made it.
+    :param description: the checkpoint's; ``commands``: the shell commands that made it.
     """
-    description = load_description(folder)
     config, training = description['policy'], description['training']
     sizes = ', '.join(f'{name} {h}×{w}' for name, (h, w) in config['image_sizes'].items())
     method = {

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 import contextlib
 import json
 from pathlib import Path
+import shlex
 import sys
 import tempfile
 from typing import Any
 
+from dp_ros.policy.model_card import add_measurement
 from dp_ros.tools.rollout import Rollout, RolloutClient, RolloutError, start_client
 from dp_ros.tools.simulation import LaunchedSimulation
 from dp_ros.tools.summary import summarize
@@ -46,8 +48,11 @@ def main() -> int:
     finally:
         try_shutdown()
     args.json.write_text(json.dumps(summary, indent=2) + '\n')
-    console.print(describe(summary), markup=False)
+    figures = describe(summary)
+    console.print(figures, markup=False)
     console.print(f'figures: {args.json}', markup=False)
+    if args.card:
+        add_measurement(args.policy, _command(sys.argv[1:]), figures, summary)
     return 0
 
 
@@ -61,6 +66,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         '--move-goal', type=float, default=0.0, help='move the goal in mid-run by this much [m]'
     )
+    parser.add_argument(
+        '--card', action='store_true', help="write the figures into the policy's README.md"
+    )
     parser.add_argument('launch', nargs='*', help='launch arguments, name:=value')
     args = parser.parse_args(argv)
     if args.episodes < 1:
@@ -68,6 +76,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     if not (args.policy / 'policy.json').is_file():
         parser.error(f'--policy {args.policy}: no policy.json in that folder')
     return args
+
+
+def _command(argv: Sequence[str]) -> str:
+    return shlex.join(['ros2', 'run', 'dp_ros', 'evaluate', *(a for a in argv if a != '--card')])
 
 
 def _evaluate(args: argparse.Namespace, console: Console) -> dict[str, Any]:

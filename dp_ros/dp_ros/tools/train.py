@@ -20,7 +20,7 @@ from accelerate import PartialState
 from dp_ros.data.bags import BagTopics
 from dp_ros.data.dataset import DatasetError, WindowDataset, load_dataset
 from dp_ros.data.window import WindowSpec
-from dp_ros.policy.checkpoint import save_checkpoint
+from dp_ros.policy.checkpoint import load_description, save_checkpoint
 from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig, parse_run, to_dict
 from dp_ros.policy.model_card import write_model_card
 from dp_ros.policy.network import PolicyNetwork
@@ -135,7 +135,8 @@ def _store(out: Path, network: PolicyNetwork, config: RunConfig, dataset: Window
     save_checkpoint(out, network, _record(network, config, dataset, metrics[-1]))
     draw_training(metrics, out / 'training.png')
     words = [word for word in sys.argv[1:] if word != '--resume']
-    write_model_card(out, '$ ' + shlex.join(['ros2', 'run', 'dp_ros', 'train', *words]))
+    command = '$ ' + shlex.join(['ros2', 'run', 'dp_ros', 'train', *words])
+    write_model_card(out, load_description(out), command)
     clear_state(out)
 
 
