@@ -3,23 +3,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
 import importlib
 import tempfile
+import time
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from dp_ros.parameters import ParameterTable
 import rclpy
-from rclpy.action import ActionClient, ActionServer
+from rclpy.action import (
+    ActionClient,
+    ActionServer,
+    get_action_client_names_and_types_by_node,
+    get_action_server_names_and_types_by_node,
+)
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+Actions = list[tuple[str, list[str]]]
 
 NAMESPACE = '/inside'
 # What every node has: parameters, lifecycle, logging, simulated time.
 COMMON_TYPES = ('rcl_interfaces', 'lifecycle_msgs', 'type_description_interfaces')
 COMMON_NAMES = ('/clock',)
+DISCOVERY_TIMEOUT = 10.0
 
 
 class Interface(NamedTuple):
@@ -34,7 +43,7 @@ class Interface(NamedTuple):
 def node_interfaces(table: ParameterTable) -> list[Interface]:
     """Start the node with its default parameters, in an empty folder, and ask it."""
     context = rclpy.Context()
-    rclpy.init(context=context, args=[])
+    rclpy.init(context=context, args=['--ros-args', '--log-level', 'error'])
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         node = _start(table, context)
         try:
@@ -49,7 +58,7 @@ def _start(table: ParameterTable, context: rclpy.Context) -> Node:
     make_node = next(value for value in vars(module).values() if _is_node_of(module, value))
     overrides = [rclpy.Parameter('autostart', value=False)] if 'autostart' in table else []
     # By another name `policy/chunk` and `~/chunk` can be told apart.
-    renamed = ['--ros-args', '-r', '__node:=renamed', '--log-level', 'error']
+    renamed = ['--ros-args', '-r', '__node:=renamed']
     return make_node(
         context=context, namespace=NAMESPACE, cli_args=renamed, parameter_overrides=overrides
     )
@@ -68,11 +77,24 @@ def _interfaces(node: Node) -> Iterator[Interface]:
     for role, services in (('serves', node.services), ('calls', node.clients)):
         for service in services:
             yield from _unless_common(node, role, service.srv_name, service.srv_type, '')
-    for waitable in node.waitables:
-        if isinstance(waitable, (ActionServer, ActionClient)):
-            role = 'serves action' if isinstance(waitable, ActionServer) else 'calls action'
-            name = node.resolve_topic_name(waitable._action_name)
-            yield from _unless_common(node, role, name, waitable._action_type, '')
+    for role, kind, names_and_types in (
+        ('serves action', ActionServer, get_action_server_names_and_types_by_node),
+        ('calls action', ActionClient, get_action_client_names_and_types_by_node),
+    ):
+        if any(isinstance(waitable, kind) for waitable in node.waitables):
+            for name, types in _discover(node, names_and_types):
+                yield Interface(role, _short(node, name), types[0], '')
+
+
+def _discover(node: Node, names_and_types: Callable[..., Actions]) -> Actions:
+    """Ask the graph, which learns of the node's own actions only a moment after they open."""
+    deadline = time.monotonic() + DISCOVERY_TIMEOUT
+    while time.monotonic() < deadline:
+        found = names_and_types(node, node.get_name(), node.get_namespace())
+        if found:
+            return found
+        time.sleep(0.02)
+    raise TimeoutError(f'{node.get_name()}: its actions are not in the graph')
 
 
 def _topic(node: Node, role: str, endpoint: Any) -> Iterator[Interface]:

@@ -58,7 +58,7 @@ def node_tables() -> Iterator[ParameterTable]:
 
 def reference(tables: Iterable[ParameterTable], interfaces: Mapping[str, Rows]) -> str:
     """Return the reference page of some nodes."""
-    head = '# Nodes\n\nPrinted by `ros2 run dp_ros parameters` from the code.\n'
+    head = '# Nodes\n\nPrinted from the code by `ros2 run dp_ros parameters --topics`.\n'
     return '\n'.join([head, *(section(table, interfaces.get(table.node)) for table in tables)])
 
 

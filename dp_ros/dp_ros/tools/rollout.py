@@ -66,7 +66,8 @@ class RolloutClient(Node):
     """
 
     def __init__(self, *, keep_markers: bool = False, **kwargs: Any) -> None:
-        super().__init__('rollout_client', **kwargs)
+        # Its log goes to the terminal only: a second client of that name would be warned about.
+        super().__init__('rollout_client', enable_rosout=False, **kwargs)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self)
         self._action = ActionClient(self, RunEpisode, 'episode_runner/run')
