@@ -4,6 +4,7 @@
 from dp_ros.sim.judge import boundary_velocity_steps, judge
 from dp_ros.sim.world import READY
 import numpy as np
+import pytest
 
 
 def smooth(n=2000, reach=0.3):
@@ -43,3 +44,11 @@ def test_velocity_steps_are_those_at_boundaries_only():
     ids[200:] = 1
     np.testing.assert_allclose(boundary_velocity_steps(positions, ids), [0.3], atol=1e-9)
     assert len(boundary_velocity_steps(positions, np.zeros(n, dtype=np.int64))) == 0
+
+
+@pytest.mark.parametrize('boundary', [1, 2, 5, 8, 9])
+def test_a_boundary_may_be_anywhere(boundary):
+    positions = 1e-3 * np.cumsum(np.repeat([0.1, 0.4], 5))[:, None] * np.ones(7)
+    ids = (np.arange(10) >= boundary).astype(np.int64)
+    expected = 0.3 if abs(boundary - 5) <= 1 else 0.0
+    np.testing.assert_allclose(boundary_velocity_steps(positions, ids), [expected], atol=1e-9)

@@ -62,6 +62,6 @@ def boundary_velocity_steps(
     """
     velocities = np.diff(positions, axis=0) / period
     changes = np.abs(np.diff(velocities, axis=0)).max(axis=1, initial=0.0)
+    changes = np.pad(changes, (1, 2))  # a boundary may be the first or the last sample
     boundaries = np.flatnonzero(np.diff(trajectory_ids)) + 1
-    inside = boundaries[(boundaries >= 2) & (boundaries < len(positions) - 1)]
-    return np.maximum(changes[inside - 2], np.maximum(changes[inside - 1], changes[inside]))
+    return np.maximum.reduce([changes[boundaries + k] for k in (-1, 0, 1)])
