@@ -146,12 +146,12 @@ class LaunchService:
         event = asyncio.ensure_future(queue.get())
         waiting = [event, *self._futures, *self._context._completion_futures]
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for future in done - {event}:
-            future.result()
         if event in done:
             self._handle(event.result())
         else:
-            event.cancel()
+            event.cancel()  # else it would swallow the next event
+        for future in done - {event}:
+            future.result()
 
     def _handle(self, event: Event) -> None:
         context = self._context

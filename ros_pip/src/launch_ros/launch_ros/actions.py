@@ -12,7 +12,7 @@ from launch.action import Action
 from launch.actions import ExecuteProcess
 from launch.lacking import lacking
 from launch.launch_context import LaunchContext
-from launch.substitution import SomeSubstitutionsType, Substitution
+from launch.substitution import SomeSubstitutionsType, Substitution, TextSubstitution
 from launch.utilities import perform
 import yaml
 
@@ -86,19 +86,9 @@ class Node(ExecuteProcess):
 
     def execute(self, context: LaunchContext) -> None:
         """Add what ROS is told, and start the process."""
-        self._command.words.extend([_Text(word)] for word in self._ros.perform(context))
+        words = self._ros.perform(context)
+        self._command.words.extend([TextSubstitution(text=word)] for word in words)
         super().execute(context)
-
-
-class _Text(Substitution):
-    """A word that is already known."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self._text = text
-
-    def perform(self, context: LaunchContext) -> str:
-        return self._text
 
 
 class _ProgramOf(Substitution):

@@ -23,6 +23,11 @@ class FindPackagePrefix(Substitution):
         super().__init__()
         self._package = normalize_to_list_of_substitutions(package)
 
+    def describe(self) -> str:
+        """Return a description for people."""
+        package = ' + '.join(sub.describe() for sub in self._package)
+        return f'{type(self).__name__}(pkg={package})'
+
     def perform(self, context: LaunchContext) -> str:
         """Find it.
 
