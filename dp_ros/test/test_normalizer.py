@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Min-max normalisation."""
+"""Normalisation by ranges, by deviations, and not at all."""
 
-from dp_ros.policy.normalizer import MinMaxNormalizer
+from dp_ros.policy.normalizer import Normalizer
 import pytest
 import torch
 
@@ -10,7 +10,7 @@ VALUES = torch.tensor([[-2.0, 5.0, 0.1], [4.0, 5.0, 0.3], [1.0, 5.0, 0.2]])
 
 @pytest.fixture
 def normalizer():
-    made = MinMaxNormalizer(3)
+    made = Normalizer(3)
     made.fit(VALUES)
     return made
 
@@ -36,7 +36,7 @@ def test_the_inverse_gives_back_what_went_in_also_outside_the_range(normalizer):
 
 
 def test_the_range_is_part_of_the_state(normalizer):
-    other = MinMaxNormalizer(3)
+    other = Normalizer(3)
     other.load_state_dict(normalizer.state_dict())
     assert torch.equal(other(VALUES), normalizer(VALUES))
 
@@ -44,4 +44,33 @@ def test_the_range_is_part_of_the_state(normalizer):
 @pytest.mark.parametrize('bad', [float('nan'), float('inf')])
 def test_data_that_are_not_finite_are_refused(bad):
     with pytest.raises(ValueError, match='not finite'):
-        MinMaxNormalizer(1).fit(torch.tensor([[0.0], [bad]]))
+        Normalizer(1).fit(torch.tensor([[0.0], [bad]]))
+
+
+def fitted(*modes):
+    made = Normalizer(3)
+    made.fit(VALUES, modes)
+    return made
+
+
+def test_the_deviation_becomes_one():
+    normalised = fitted('mean_std', 'mean_std', 'mean_std')(VALUES)[:, [0, 2]]
+    torch.testing.assert_close(normalised.mean(dim=0), torch.zeros(2), atol=1e-6, rtol=0)
+    torch.testing.assert_close(normalised.std(dim=0, correction=0), torch.ones(2))
+
+
+def test_none_changes_nothing():
+    assert torch.equal(fitted('none', 'none', 'none')(VALUES), VALUES)
+
+
+def test_every_dimension_has_a_mode_of_its_own():
+    mixed = fitted('min_max', 'none', 'mean_std')
+    expected = [fitted(*[mode] * 3)(VALUES) for mode in ('min_max', 'none', 'mean_std')]
+    for index, values in enumerate(expected):
+        torch.testing.assert_close(mixed(VALUES)[:, index], values[:, index])
+    torch.testing.assert_close(mixed.inverse(mixed(VALUES)), VALUES)
+
+
+@pytest.mark.parametrize('mode', ['min_max', 'mean_std'])
+def test_a_constant_dimension_is_zero_in_both_modes(mode):
+    assert (fitted(mode, mode, mode)(VALUES)[:, 1] == 0).all()

@@ -21,6 +21,8 @@ CONFIGS = Path(__file__).parents[2] / 'dp_ros_bringup' / 'config'
         ({'n_obs_steps': 0}, 'n_obs_steps = 0'),
         ({'n_action_steps': 16}, 'n_action_steps = 16: needs 1 to .* = 15'),
         ({'state_names': ('a', 'a')}, 'state_names .* a name is used twice'),
+        ({'state_modes': 'max'}, "state_modes = 'max': needs one of"),
+        ({'action_modes': ['none', 'none']}, 'action_modes = .* needs 1 or 7 modes'),
         ({'horizon': 15}, 'horizon = 15: needs a multiple of 2'),
         ({'image_sizes': {'front': (16, 40)}}, r"'front' \(16, 40\)"),
         ({'method': 'magic'}, "method = 'magic': needs one of"),
@@ -66,6 +68,11 @@ def test_an_unknown_section_is_refused():
 
 def test_a_configuration_survives_being_written():
     assert policy_from_dict(to_dict(tiny_policy.CONFIG)) == tiny_policy.CONFIG
+
+
+def test_one_mode_or_one_for_each_dimension():
+    config = replace(tiny_policy.CONFIG, action_modes='none', state_modes=['min_max'] * 7)
+    assert (config.action_modes, config.state_modes) == (('none',), ('min_max',) * 7)
 
 
 @pytest.mark.parametrize('name', ['train_reach', 'train_reach_mse'])

@@ -17,6 +17,7 @@ from dp_ros.policy.encoders.encoder import Encoder
 from dp_ros.policy.methods import METHODS
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.methods.method import Method
+from dp_ros.policy.normalizer import MODES
 
 __all__ = ['ConfigError', 'PolicyConfig', 'RunConfig', 'TrainConfig']
 
@@ -38,6 +39,8 @@ class PolicyConfig:
     :param n_obs_steps: To, frames in the observation window.
     :param horizon: Tp, actions denoised; the first To - 1 belong to the past of the window.
     :param n_action_steps: Ta, actions to follow before a new chunk is due.
+    :param state_modes: how states are normalised, one mode of ``normalizer.MODES`` for all or
+        one for each; ``action_modes``: likewise the actions.
     :param method: what is learned, as a part, its settings by name, or its name.
     :param denoiser: the network that maps noise to chunks; ``encoder``: the one for images.
     """
@@ -49,6 +52,8 @@ class PolicyConfig:
     n_obs_steps: int = 2
     horizon: int = 16
     n_action_steps: int = 8
+    state_modes: tuple[str, ...] = ('min_max',)
+    action_modes: tuple[str, ...] = ('min_max',)
     method: Method = field(default_factory=Diffusion)
     denoiser: Denoiser = field(default_factory=Unet)
     encoder: Encoder = field(default_factory=Cnn)
@@ -57,6 +62,9 @@ class PolicyConfig:
         names = tuple(self.joint_names)
         object.__setattr__(self, 'joint_names', names)
         object.__setattr__(self, 'state_names', tuple(self.state_names) or names)
+        for key in ('state_modes', 'action_modes'):
+            modes = getattr(self, key)
+            object.__setattr__(self, key, (modes,) if isinstance(modes, str) else tuple(modes))
         sizes = {name: (int(size[0]), int(size[1])) for name, size in self.image_sizes.items()}
         object.__setattr__(self, 'image_sizes', sizes)
         for role, kinds in _PARTS.items():
@@ -64,6 +72,7 @@ class PolicyConfig:
             if not isinstance(value, Component):
                 object.__setattr__(self, role, make_component(role, kinds, value))
         self._check_task()
+        self._check_modes()
         for role in _PARTS:
             getattr(self, role).check(self)
 
@@ -92,6 +101,14 @@ class PolicyConfig:
             f'n_action_steps = {self.n_action_steps}: needs 1 to horizon - n_obs_steps + 1 '
             f'= {self.n_points}',
         )
+
+    def _check_modes(self) -> None:
+        counts = {'state_modes': len(self.state_names), 'action_modes': len(self.joint_names)}
+        for key, count in counts.items():
+            given = getattr(self, key)
+            for mode in given:
+                require(mode in MODES, f'{key} = {mode!r}: needs one of {tuple(MODES)}')
+            require(len(given) in (1, count), f'{key} = {given}: needs 1 or {count} modes')
 
 
 @dataclass(frozen=True)

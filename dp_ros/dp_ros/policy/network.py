@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.denoisers.denoiser import Shapes
-from dp_ros.policy.normalizer import MinMaxNormalizer
+from dp_ros.policy.normalizer import Normalizer
 import torch
 from torch import Tensor, nn
 
@@ -21,8 +21,8 @@ class PolicyNetwork(nn.Module):
     def __init__(self, config: PolicyConfig) -> None:
         super().__init__()
         self.config = config
-        self.states = MinMaxNormalizer(len(config.state_names))
-        self.actions = MinMaxNormalizer(len(config.joint_names))
+        self.states = Normalizer(len(config.state_names))
+        self.actions = Normalizer(len(config.joint_names))
         self.encoders = nn.ModuleDict(
             {name: config.encoder.make(size) for name, size in config.image_sizes.items()}
         )

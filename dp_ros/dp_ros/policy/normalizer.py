@@ -1,18 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Min-max normalisation of states and actions to -1..1."""
+"""Normalisation of states and actions, each dimension by a mode of its own."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 _CONSTANT = 1e-6
 
+Bounds = tuple[Tensor, Tensor]
 
-class MinMaxNormalizer(nn.Module):
-    """Map each dimension's training range to -1..1; a constant dimension to 0.
 
-    Its range is part of the weights, so a checkpoint carries it.
+def _range(values: Tensor) -> Bounds:
+    return values.amin(dim=0), values.amax(dim=0)
+
+
+def _deviation(values: Tensor) -> Bounds:
+    mean, deviation = values.mean(dim=0), values.std(dim=0, correction=0)
+    return mean - deviation, mean + deviation
+
+
+def _identity(values: Tensor) -> Bounds:
+    ones = torch.ones_like(values[0])
+    return -ones, ones
+
+
+MODES: Final[Mapping[str, Callable[[Tensor], Bounds]]] = {
+    'min_max': _range,
+    'mean_std': _deviation,
+    'none': _identity,
+}
+
+
+class Normalizer(nn.Module):
+    """Map low..high of each dimension to -1..1; a constant dimension to 0.
+
+    The mode only says what low and high are: ``min_max`` the ends of the training data,
+    ``mean_std`` a standard deviation to either side of their mean, ``none`` -1 and 1, which
+    changes nothing. A checkpoint carries low and high, and needs to know no more.
     """
 
     low: Tensor
@@ -23,15 +51,19 @@ class MinMaxNormalizer(nn.Module):
         self.register_buffer('low', -torch.ones(dim))
         self.register_buffer('high', torch.ones(dim))
 
-    def fit(self, values: Tensor) -> None:
-        """Take the range of (n, dim) values.
+    def fit(self, values: Tensor, modes: Sequence[str] = ('min_max',)) -> None:
+        """Take low and high from (n, dim) values.
 
+        :param modes: one for all dimensions, or one for each.
         :raises ValueError: for values that are not finite.
         """
         if not torch.isfinite(values).all():
             raise ValueError('the data hold a value that is not finite')
-        self.low.copy_(values.amin(dim=0))
-        self.high.copy_(values.amax(dim=0))
+        bounds = {mode: MODES[mode](values) for mode in set(modes)}
+        chosen = modes if len(modes) > 1 else list(modes) * len(self.low)
+        for index, mode in enumerate(chosen):
+            low, high = bounds[mode]
+            self.low[index], self.high[index] = low[index], high[index]
 
     def forward(self, values: Tensor) -> Tensor:
         """Normalise (..., dim)."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from dp_ros.policy.config import ConfigError, PolicyConfig
 from dp_ros.policy.engine import Engine
-from dp_ros.policy.normalizer import MinMaxNormalizer
+from dp_ros.policy.normalizer import Normalizer
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -38,7 +38,7 @@ class Policy:
     """
 
     def __init__(
-        self, config: PolicyConfig, engine: Engine, actions: MinMaxNormalizer, digest: str = ''
+        self, config: PolicyConfig, engine: Engine, actions: Normalizer, digest: str = ''
     ) -> None:
         self.config = config
         self.engine = engine

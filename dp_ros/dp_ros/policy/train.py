@@ -74,8 +74,8 @@ class Trainer:
         self._train, self._validation = dataset.split(settings.validation_share, settings.seed)
         set_seed(settings.seed)
         network = PolicyNetwork(config.policy)
-        network.states.fit(dataset.state.flatten(0, 1))
-        network.actions.fit(dataset.actions.flatten(0, 1))
+        network.states.fit(dataset.state.flatten(0, 1), config.policy.state_modes)
+        network.actions.fit(dataset.actions.flatten(0, 1), config.policy.action_modes)
         module = TrainingStep(network)
         optimizer = torch.optim.AdamW(
             module.parameters(),
