@@ -43,7 +43,7 @@ class TrainingStep(nn.Module):
     def __init__(self, network: PolicyNetwork) -> None:
         super().__init__()
         self.network = network
-        self.critic = network.config.method.make_critic(network.config)
+        self.critic = network.config.method.make_critic(network)
 
     def forward(self, batch: Batch, random_crop: bool = True) -> Tensor:
         """Return the loss of what the network's method minimises."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from dp_ros.policy.config import PolicyConfig
+    from dp_ros.policy.network import PolicyNetwork
 
 Denoise = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(sample (B, Tp, n_in), timestep (B,), conditioning (B, D)) → prediction (B, Tp, n_out)."""
@@ -42,8 +42,11 @@ class Method(Component):
         """Return the channels of what the denoiser predicts."""
         return n_joints
 
-    def make_critic(self, policy: PolicyConfig) -> nn.Module | None:
-        """Make what only training needs besides the denoiser, or None."""
+    def make_critic(self, network: PolicyNetwork) -> nn.Module | None:
+        """Make what only training needs besides the policy's networks, or None.
+
+        A method that starts from trained weights puts them into ``network``.
+        """
         return None
 
     def loss(
