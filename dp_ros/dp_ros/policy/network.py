@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.denoisers.denoiser import Shapes
 from dp_ros.policy.normalizer import Normalizer
 import torch
 from torch import Tensor, nn
+
+_SHARED: Final = 'shared'
 
 
 class PolicyNetwork(nn.Module):
@@ -24,37 +27,53 @@ class PolicyNetwork(nn.Module):
         self.states = Normalizer(len(config.state_names))
         self.actions = Normalizer(len(config.joint_names))
         self.encoders = nn.ModuleDict(
-            {name: config.encoder.make(size) for name, size in config.image_sizes.items()}
+            {name: config.encoder.make(size) for name, size in _encoder_sizes(config).items()}
         )
         self.shapes = denoiser_shapes(config)
         self.denoiser = config.denoiser.make(self.shapes)
 
+    def load_pretrained(self) -> None:
+        """Load what the encoders' settings want training to start from.
+
+        :raises ConfigError: when it cannot be read or does not fit.
+        """
+        for encoder in self.encoders.values():
+            self.config.encoder.load_pretrained(encoder)
+
     def condition(
-        self, state: Tensor, images: Mapping[str, Tensor], random_crop: bool = False
+        self, state: Tensor, images: Mapping[str, Tensor], augment: bool = False
     ) -> Tensor:
         """Encode an observation window.
 
         :param state: (B, To, S); ``images``: (B, To, 3, H, W) uint8 per camera.
-        :param random_crop: crop at random, all frames of a window alike, as in training.
+        :param augment: crop and colour at random, all frames of a window alike, as in training.
         :returns: (B, To · frame_dim).
         """
         frames = [self.states(state)]
-        for name, encoder in self.encoders.items():
-            stack = images[name]
-            n_batch, n_frames = stack.shape[:2]
-            pixels = stack.flatten(0, 1).to(torch.float32) / 255
-            offset = None
-            if random_crop:
-                limit = 2 * self.config.encoder.crop_margin + 1
-                offset = torch.randint(limit, (n_batch, 2), device=stack.device)
-                offset = offset.repeat_interleave(n_frames, dim=0).to(torch.float32)
-            frames.append(encoder(pixels, offset).unflatten(0, (n_batch, n_frames)))
+        frames += [self._encode(name, images[name], augment) for name in self.config.camera_names]
         return torch.cat(frames, dim=-1).flatten(1)
+
+    def _encode(self, camera: str, stack: Tensor, augment: bool) -> Tensor:
+        """Encode (B, To, 3, H, W) to (B, To, n_features)."""
+        settings = self.config.encoder
+        pixels, offset = stack.flatten(0, 1).to(torch.float32) / 255, None
+        if augment:
+            pixels, offset = settings.augment(pixels, stack.shape[1])
+        encoder = self.encoders[_SHARED if settings.shared else camera]
+        features: Tensor = encoder(settings.normalize(pixels), offset)
+        return features.reshape(*stack.shape[:2], -1)
 
     def denoise(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
         """Ask the denoiser, all values normalised, at timesteps (B,)."""
         prediction: Tensor = self.denoiser(sample, timestep, cond)
         return prediction
+
+
+def _encoder_sizes(config: PolicyConfig) -> Mapping[str, tuple[int, int]]:
+    """Return the size of the images that each encoder is for."""
+    if config.encoder.shared and config.image_sizes:
+        return {_SHARED: next(iter(config.image_sizes.values()))}
+    return config.image_sizes
 
 
 def denoiser_shapes(config: PolicyConfig) -> Shapes:

@@ -45,10 +45,10 @@ class TrainingStep(nn.Module):
         self.network = network
         self.critic = network.config.method.make_critic(network)
 
-    def forward(self, batch: Batch, random_crop: bool = True) -> Tensor:
+    def forward(self, batch: Batch, augment: bool = True) -> Tensor:
         """Return the loss of what the network's method minimises."""
         network = self.network
-        cond = network.condition(batch.state, batch.images, random_crop)
+        cond = network.condition(batch.state, batch.images, augment)
         actions = network.actions(batch.actions)
         return network.config.method.loss(network.denoise, actions, cond, self.critic)
 
@@ -76,6 +76,7 @@ class Trainer:
         network = PolicyNetwork(config.policy)
         network.states.fit(dataset.state.flatten(0, 1), config.policy.state_modes)
         network.actions.fit(dataset.actions.flatten(0, 1), config.policy.action_modes)
+        network.load_pretrained()
         module = TrainingStep(network)
         optimizer = torch.optim.AdamW(
             module.parameters(),
@@ -131,7 +132,7 @@ class Trainer:
         self._ema.copy_to(network.parameters())
         with torch.no_grad():
             set_seed(settings.seed)
-            loss = float(self.accelerator.unwrap_model(self._module)(batch, random_crop=False))
+            loss = float(self.accelerator.unwrap_model(self._module)(batch, augment=False))
             actions = self._sample(network, batch)
         self._ema.restore(network.parameters())
         error = float((actions - batch.actions).abs().mean())

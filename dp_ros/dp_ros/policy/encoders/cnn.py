@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images to keypoints: a small CNN with group norm and a spatial softmax.
 
-The expected position of each feature (Finn et al. 2016) says where something is to a fraction of
-a pixel, which pooling would lose. Positions are in the uncropped image, so that a random crop
-changes what is seen but not where it is.
+Positions are in the uncropped image, so that a random crop changes what is seen but not where it
+is.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from typing import ClassVar, Final
 
 from dp_ros.policy.component import require
 from dp_ros.policy.encoders.encoder import Encoder
+from dp_ros.policy.encoders.vision import SpatialSoftmax, centre, cut_out
 import torch
 from torch import Tensor, nn
 
@@ -50,26 +50,8 @@ class Cnn(Encoder):
         return ImageEncoder(size, self.crop(size), self.channels, self.n_keypoints)
 
 
-class SpatialSoftmax(nn.Module):
-    """Feature maps (B, K, h, w) → expected positions (B, 2·K), x first, in -1..1 of the map."""
-
-    grid: Tensor
-
-    def __init__(self, height: int, width: int) -> None:
-        super().__init__()
-        y, x = torch.meshgrid(
-            torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing='ij'
-        )
-        grid = torch.stack([x.flatten(), y.flatten()], dim=1)
-        self.register_buffer('grid', grid, persistent=False)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return the positions, (B, K, 2)."""
-        return features.flatten(2).softmax(dim=-1) @ self.grid
-
-
 class ImageEncoder(nn.Module):
-    """Images of one camera (B, 3, H, W) in 0..1 → keypoints (B, 2·K).
+    """Images of one camera (B, 3, H, W) → keypoints (B, 2·K).
 
     :param crop: (height, width) of what is seen of the image [px].
     """
@@ -100,26 +82,13 @@ class ImageEncoder(nn.Module):
 
         :param offset: (B, 2) top and left of each crop [px]; the centre when not given.
         """
-        top, left = ((self.size[axis] - self.crop[axis]) // 2 for axis in (0, 1))
-        if offset is None:
-            images = images[:, :, top : top + self.crop[0], left : left + self.crop[1]]
-            return (self.softmax(self.features(images)) * self.scale).flatten(1)
-        points = self.softmax(self.features(_crop(images, offset, self.crop))) * self.scale
-        moved = (offset - offset.new_tensor([top, left])).flip(-1)
-        moved = 2 * moved / moved.new_tensor([self.size[1], self.size[0]])
-        return (points + moved[:, None, :]).flatten(1)
+        points = self.softmax(self.features(cut_out(images, self.crop, offset))) * self.scale
+        if offset is not None:
+            moved = (offset - offset.new_tensor(centre(images, self.crop))).flip(-1)
+            moved = 2 * moved / moved.new_tensor([self.size[1], self.size[0]])
+            points = points + moved[:, None, :]
+        return points.flatten(1)
 
 
 def _norm(channels: int) -> tuple[nn.Module, nn.Module]:
     return nn.GroupNorm(_GROUPS, channels), nn.ReLU()
-
-
-def _crop(images: Tensor, offset: Tensor, crop: tuple[int, int]) -> Tensor:
-    """Cut (B, 3, *crop) out of (B, 3, H, W), each image at its own offset (B, 2) [px]."""
-    rows = offset[:, 0, None] + torch.arange(crop[0], device=images.device)
-    columns = offset[:, 1, None] + torch.arange(crop[1], device=images.device)
-    batch = torch.arange(len(images), device=images.device)
-    cut = images.permute(0, 2, 3, 1)[
-        batch[:, None, None], rows.long()[:, :, None], columns.long()[:, None, :]
-    ]
-    return cut.permute(0, 3, 1, 2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every image encoder has in common: images and where they are cropped in, features out."""
+"""What every image encoder has in common: how images are augmented, cropped and normalised."""
 
 from __future__ import annotations
 
@@ -7,37 +7,83 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from dp_ros.policy.component import Component, require
-from torch import nn
+from dp_ros.policy.encoders.vision import jitter_colors
+import torch
+from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from dp_ros.policy.config import PolicyConfig
 
-SMALLEST_CROP = 16
-
 
 @dataclass(frozen=True)
 class Encoder(Component):
-    """Settings of an image encoder; ``make`` makes its network for one camera.
+    """Settings of an image encoder; ``make`` makes its network for one camera, or for all.
 
+    :cvar smallest_crop: what must be left of an image on either side [px].
     :param crop_margin: how far the image is cropped on each side [px]; at random in training.
+    :param shared: one network for all cameras, instead of one each.
+    :param mean: of red, green and blue in 0..1; with ``std`` what the network sees is
+        (image - mean) / std. DINOv2 wants ImageNet's.
+    :param color_jitter: how far brightness, contrast and saturation are changed in training,
+        each by a factor of 1 ± this.
     """
 
+    smallest_crop: ClassVar[int] = 16
     lowest: ClassVar = {'crop_margin': 0}
 
     crop_margin: int = 4
+    shared: bool = False
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    color_jitter: tuple[float, ...] = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ('mean', 'std', 'color_jitter'):
+            values = getattr(self, key)
+            require(len(values) == 3, f'{self.name}.{key} = {values}: needs 3 values')
+        require(min(self.std) > 0, f'{self.name}.std = {self.std}: needs values above 0')
+        require(
+            0 <= min(self.color_jitter) <= max(self.color_jitter) <= 1,
+            f'{self.name}.color_jitter = {self.color_jitter}: needs values in 0..1',
+        )
 
     def crop(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return height and width of what is left of an image of this size [px]."""
         return size[0] - 2 * self.crop_margin, size[1] - 2 * self.crop_margin
 
     def check(self, policy: PolicyConfig) -> None:
-        """Refuse images of which the crop leaves too little."""
+        """Refuse images of which the crop leaves too little, and sizes that cannot share."""
         for name, size in policy.image_sizes.items():
             require(
-                min(self.crop(size)) >= SMALLEST_CROP,
-                f'image_sizes of {name!r} {size}: less than {SMALLEST_CROP} px left after '
+                min(self.crop(size)) >= self.smallest_crop,
+                f'image_sizes of {name!r} {size}: less than {self.smallest_crop} px left after '
                 f'crop_margin {self.crop_margin}',
             )
+        sizes = sorted(set(policy.image_sizes.values()))
+        require(
+            not self.shared or len(sizes) < 2,
+            f'{self.name}.shared: images of {sizes} px, one network needs one size',
+        )
+
+    def augment(self, images: Tensor, n_frames: int) -> tuple[Tensor, Tensor]:
+        """Draw how a training step sees windows of ``n_frames``, all frames of one alike.
+
+        :param images: (B, 3, H, W) in 0..1, the frames of a window in a row.
+        :returns: the images with other colours, and the offset of each one's crop (B, 2) [px].
+        """
+        n_windows, device = len(images) // n_frames, images.device
+        offset = torch.randint(2 * self.crop_margin + 1, (n_windows, 2), device=device)
+        if any(self.color_jitter):
+            factors = 2 * torch.rand(n_windows, 3, device=device) - 1
+            factors = 1 + factors * images.new_tensor(self.color_jitter)
+            images = jitter_colors(images, factors.repeat_interleave(n_frames, dim=0))
+        return images, offset.repeat_interleave(n_frames, dim=0).to(torch.float32)
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """Return (images - mean) / std, of (B, 3, H, W) in 0..1."""
+        mean, std = (images.new_tensor(value)[:, None, None] for value in (self.mean, self.std))
+        return (images - mean) / std
 
     @property
     def n_features(self) -> int:
@@ -47,7 +93,14 @@ class Encoder(Component):
     def make(self, size: tuple[int, int]) -> nn.Module:
         """Make the network for images of (height, width).
 
-        It takes images (B, 3, H, W) in 0..1, and the offset of each crop (B, 2) [px] or None for
-        the centre; and gives (B, n_features).
+        It takes images (B, 3, H, W), normalised, and the offset of each crop (B, 2) [px] or None
+        for the centre; and gives (B, n_features).
         """
         raise NotImplementedError
+
+    def load_pretrained(self, network: nn.Module) -> None:
+        """Load weights to start training from, where the settings name some.
+
+        :param network: what ``make`` made.
+        :raises ConfigError: when they cannot be read or do not fit.
+        """
