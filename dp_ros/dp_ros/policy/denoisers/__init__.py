@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from dp_ros.policy.denoisers.denoiser import Denoiser
+from dp_ros.policy.denoisers.lstm import Lstm
 from dp_ros.policy.denoisers.unet import Unet
 
-DENOISERS: Final[Mapping[str, type[Denoiser]]] = {kind.name: kind for kind in (Unet,)}
+DENOISERS: Final[Mapping[str, type[Denoiser]]] = {kind.name: kind for kind in (Unet, Lstm)}

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Denoising diffusion over action chunks (Ho et al. 2020; Song et al. 2021 for DDIM).
+"""Denoising diffusion over action chunks (Ho et al. 2020).
 
-The schedules and the steps are diffusers'; the noise comes from outside, so that a seed gives the
-same chunk again.
+Samplers: DDIM (Song et al. 2021), DDPM, and DPM-Solver++ of second order (Lu et al. 2022). The
+schedules and the steps are diffusers'; the noise comes from outside, so that a seed gives the same
+chunk again.
 """
 
 from __future__ import annotations
@@ -11,34 +12,56 @@ from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from dp_ros.policy.component import require
 from dp_ros.policy.methods.method import Denoise, Method
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+if TYPE_CHECKING:
+    from dp_ros.policy.config import PolicyConfig
+
+_DPM: Final = 'dpmsolver++'
+
 
 @dataclass(frozen=True)
 class Diffusion(Method):
-    """Predict the noise in a noisy chunk, or the chunk itself.
+    """Predict the noise in a noisy chunk, the chunk itself, or the velocity between the two.
 
     :param num_train_timesteps: K, steps of the forward process.
+    :param beta_start: first variance of the linear schedules; ``beta_end``: their last.
+    :param prediction_type: ``v_prediction`` is that of Salimans and Ho 2022.
     :param clip_sample: keep the denoised sample inside the normalised range.
     """
 
     name: ClassVar = 'diffusion'
-    samplers: ClassVar = ('ddim', 'ddpm')
+    samplers: ClassVar = ('ddim', 'ddpm', _DPM)
     choices: ClassVar = {
         'beta_schedule': ('squaredcos_cap_v2', 'linear', 'scaled_linear'),
-        'prediction_type': ('epsilon', 'sample'),
+        'prediction_type': ('epsilon', 'sample', 'v_prediction'),
     }
     lowest: ClassVar = {'num_train_timesteps': 1}
 
     num_train_timesteps: int = 100
     beta_schedule: str = 'squaredcos_cap_v2'
+    beta_start: float = 0.0001
+    beta_end: float = 0.02
     prediction_type: str = 'epsilon'
     clip_sample: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            0 < self.beta_start <= self.beta_end < 1,
+            f'{self.name}.beta_start = {self.beta_start}, beta_end = {self.beta_end}: needs '
+            '0 < beta_start <= beta_end < 1',
+        )
+
+    def check(self, policy: PolicyConfig) -> None:
+        """Refuse to clip what is not normalised to its range."""
+        check_clipping(self, self.clip_sample, policy)
 
     @property
     def max_inference_steps(self) -> int:
@@ -48,12 +71,14 @@ class Diffusion(Method):
     def loss(
         self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None = None
     ) -> Tensor:
-        """Mean squared error of the predicted noise, or sample, at random timesteps."""
+        """Mean squared error of what is predicted, at random timesteps."""
         scheduler = make_scheduler(self, 'ddpm')
         noise = torch.randn_like(actions)
         timestep = torch.randint(self.num_train_timesteps, (len(actions),), device=actions.device)
         noisy = scheduler.add_noise(actions, noise, timestep)
-        target = noise if self.prediction_type == 'epsilon' else actions
+        target = {'epsilon': noise, 'sample': actions}.get(self.prediction_type)
+        if target is None:
+            target = scheduler.get_velocity(actions, noise, timestep)
         return functional.mse_loss(denoise(noisy, timestep, cond), target)
 
     def walk(
@@ -68,13 +93,64 @@ class Diffusion(Method):
         """Yield the noise, and the sample after every step."""
         # A copy, for setting the timesteps must not disturb a walk that is under way.
         scheduler = copy(make_scheduler(self, sampler))
-        scheduler.set_timesteps(num_inference_steps)
+        if sampler == _DPM:
+            scheduler.set_timesteps(timesteps=self.timesteps(num_inference_steps))
+        else:
+            scheduler.set_timesteps(num_inference_steps)
         sample = noise
         yield sample
         for timestep in scheduler.timesteps:
-            prediction = denoise(sample, timestep.expand(len(sample)), cond)
+            batch = timestep.expand(len(sample)).to(sample.device)
+            prediction = denoise(sample, batch, cond)
+            if sampler == _DPM:
+                prediction = self.clip(self.clean_and_noise(prediction, sample, batch)[0])
             sample = scheduler.step(prediction, timestep, sample, generator=generator).prev_sample
             yield sample
+
+    def timesteps(self, num_inference_steps: int) -> list[int]:
+        """Spread steps over the forward process, from the noisiest down to 0.
+
+        They are diffusers' 'leading' ones where their number divides that of the forward process,
+        and reach its noisy end where it does not.
+        """
+        count, total = num_inference_steps, self.num_train_timesteps
+        return [step * total // count for step in reversed(range(count))]
+
+    def signal(self, timestep: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the shares (B, 1, 1) of chunk and noise, alpha and sigma, at timesteps (B,)."""
+        bars = make_scheduler(self, 'ddpm').alphas_cumprod.to(timestep.device)
+        bar = bars[timestep][:, None, None]
+        return bar.sqrt(), (1 - bar).sqrt()
+
+    def clean_and_noise(
+        self, prediction: Tensor, sample: Tensor, timestep: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the chunk and the noise that a prediction says a sample is made of.
+
+        :param sample: (B, Tp, J) that the prediction is for; ``timestep``: (B,).
+        """
+        alpha, sigma = self.signal(timestep)
+        if self.prediction_type == 'sample':
+            return prediction, (sample - alpha * prediction) / sigma
+        if self.prediction_type == 'epsilon':
+            return (sample - sigma * prediction) / alpha, prediction
+        return alpha * sample - sigma * prediction, alpha * prediction + sigma * sample
+
+    def clip(self, clean: Tensor) -> Tensor:
+        """Keep a denoised chunk inside the normalised range, if that is wanted."""
+        return clean.clamp(-1, 1) if self.clip_sample else clean
+
+
+def check_clipping(method: Method, clip_sample: bool, policy: PolicyConfig) -> None:
+    """Refuse to clip actions whose mode of normalisation leaves the range.
+
+    :raises ConfigError: naming both settings.
+    """
+    require(
+        not clip_sample or 'mean_std' not in policy.action_modes,
+        f'{method.name}.clip_sample = True: would cut actions at one standard deviation, for '
+        "action_modes has 'mean_std'; needs clip_sample = false",
+    )
 
 
 @cache
@@ -84,15 +160,52 @@ def make_scheduler(method: Diffusion, sampler: str) -> Any:
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
     from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
-    common = {
+    betas = {
         'num_train_timesteps': method.num_train_timesteps,
         'beta_schedule': method.beta_schedule,
+        'beta_start': method.beta_start,
+        'beta_end': method.beta_end,
+        'trained_betas': None,
+        'rescale_betas_zero_snr': False,
+        'thresholding': False,
+        'timestep_spacing': 'leading',
+        'steps_offset': 0,
+    }
+    if sampler == _DPM:
+        return _make_dpm_solver(betas)
+    common = betas | {
         'prediction_type': method.prediction_type,
         'clip_sample': method.clip_sample,
         'clip_sample_range': 1.0,
-        'timestep_spacing': 'leading',
-        'steps_offset': 0,
     }
     if sampler == 'ddpm':
         return DDPMScheduler(variance_type='fixed_small', **common)
     return DDIMScheduler(set_alpha_to_one=True, **common)
+
+
+def _make_dpm_solver(betas: dict[str, Any]) -> Any:
+    """Make DPM-Solver++(2M): an ODE solver, whose only noise is what it starts from.
+
+    It is given the clean chunk whatever the network predicts, for it would not clip it. The last
+    step is of first order and ends without noise.
+    """
+    from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+
+    return DPMSolverMultistepScheduler(
+        algorithm_type='dpmsolver++',
+        solver_order=2,
+        solver_type='midpoint',
+        prediction_type='sample',
+        lower_order_final=True,
+        euler_at_final=False,
+        final_sigmas_type='zero',
+        lambda_min_clipped=-float('inf'),
+        variance_type=None,
+        use_karras_sigmas=False,
+        use_exponential_sigmas=False,
+        use_beta_sigmas=False,
+        use_lu_lambdas=False,
+        use_flow_sigmas=False,
+        use_dynamic_shifting=False,
+        **betas,
+    )

@@ -95,3 +95,8 @@ class Method(Component):
                 f'num_inference_steps = {num_inference_steps}: needs 1 to '
                 f'{self.max_inference_steps}'
             )
+
+
+def ask(denoise: Denoise, sample: Tensor, cond: Tensor) -> Tensor:
+    """Ask the network once, at timestep 0, as methods do that do not denoise."""
+    return denoise(sample, sample.new_zeros(len(sample)), cond)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dp_ros.policy.methods.method import Denoise, Method
+from dp_ros.policy.methods.method import Denoise, Method, ask
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -27,7 +27,7 @@ class Regression(Method):
         self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None = None
     ) -> Tensor:
         """Mean squared error of the chunk."""
-        return functional.mse_loss(_ask(denoise, torch.zeros_like(actions), cond), actions)
+        return functional.mse_loss(ask(denoise, torch.zeros_like(actions), cond), actions)
 
     def walk(
         self,
@@ -39,8 +39,4 @@ class Regression(Method):
         generator: torch.Generator,
     ) -> Iterator[Tensor]:
         """Yield the one answer, whatever the noise."""
-        yield _ask(denoise, torch.zeros_like(noise), cond)
-
-
-def _ask(denoise: Denoise, zeros: Tensor, cond: Tensor) -> Tensor:
-    return denoise(zeros, torch.zeros(len(zeros), device=zeros.device), cond)
+        yield ask(denoise, torch.zeros_like(noise), cond)

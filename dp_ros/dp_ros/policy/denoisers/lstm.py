@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A recurrent network over the actions of a chunk, as behaviour cloning used before diffusion.
+
+With the method `mixture` it is the LSTM-GMM of Mandlekar et al. 2021. Every step sees the same
+conditioning and its own value of the sample.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from dp_ros.policy.component import require
+from dp_ros.policy.denoisers.denoiser import Denoiser, Shapes
+from dp_ros.policy.denoisers.unet import TimestepEmbedding
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Lstm(Denoiser):
+    """The network's settings."""
+
+    name: ClassVar = 'lstm'
+    lowest: ClassVar = {'hidden_dim': 1, 'n_layers': 1, 'timestep_dim': 2}
+
+    hidden_dim: int = 256
+    n_layers: int = 2
+    timestep_dim: int = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            self.timestep_dim % 2 == 0,
+            f'lstm.timestep_dim = {self.timestep_dim}: needs an even one',
+        )
+
+    def make(self, shapes: Shapes) -> ConditionalLstm:
+        """Make the network."""
+        return ConditionalLstm(shapes, self.hidden_dim, self.n_layers, self.timestep_dim)
+
+
+class ConditionalLstm(nn.Module):
+    """Denoiser: sample (B, T, n_in), timesteps (B,), conditioning (B, D) → (B, T, n_out)."""
+
+    def __init__(self, shapes: Shapes, hidden_dim: int, n_layers: int, timestep_dim: int) -> None:
+        super().__init__()
+        self.timestep = TimestepEmbedding(timestep_dim)
+        n_seen = shapes.n_in + shapes.cond_dim + timestep_dim
+        self.lstm = nn.LSTM(n_seen, hidden_dim, n_layers, batch_first=True)
+        self.out = nn.Linear(hidden_dim, shapes.n_out)
+
+    def forward(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
+        """Predict what it was trained for."""
+        told = torch.cat([self.timestep(timestep), cond], dim=-1)
+        told = told[:, None].expand(-1, sample.shape[1], -1)
+        hidden, _ = self.lstm(torch.cat([sample, told], dim=-1))
+        return self.out(hidden)

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Consistency distillation: a trained diffusion policy in one to four steps.
+
+The student maps every point of one of the teacher's denoising paths to the end of that path (Song
+et al. 2023, algorithm 2; for policies, Prasad et al. 2024). Its target at the next point is its
+own answer there, without a second, averaged network (Song and Dhariwal 2024, section 3.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final, cast
+
+from dp_ros.policy.component import ConfigError, make_value, require
+from dp_ros.policy.methods.diffusion import Diffusion
+from dp_ros.policy.methods.method import Denoise, Method
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from dp_ros.policy.config import PolicyConfig
+    from dp_ros.policy.network import PolicyNetwork
+
+_OWN: Final = ('method', 'n_action_steps')
+"""Settings of a policy in which student and teacher may differ."""
+
+
+@dataclass(frozen=True)
+class Consistency(Method):
+    """Predict the end of the teacher's path from any point of it.
+
+    :param teacher: folder of the diffusion policy's checkpoint; only training needs it.
+    :param process: the teacher's diffusion, which a checkpoint of the student carries; read from
+        the teacher where it is not given.
+    :param num_solver_steps: N, points of a path: steps of DDIM by the teacher.
+    """
+
+    name: ClassVar = 'consistency'
+    samplers: ClassVar = ('consistency',)
+    lowest: ClassVar = {'num_solver_steps': 1}
+
+    teacher: str = ''
+    process: Diffusion | None = None
+    num_solver_steps: int = 20
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        process = self.process
+        if process is None:
+            process = _process_of(_load_teacher(self.teacher).config)
+        elif isinstance(process, Mapping):
+            process = make_value(Diffusion, process, 'consistency.process')
+        object.__setattr__(self, 'process', process)
+        require(
+            self.num_solver_steps <= self._diffusion.num_train_timesteps,
+            f'consistency.num_solver_steps = {self.num_solver_steps}: the teacher was trained '
+            f'with {self._diffusion.num_train_timesteps}',
+        )
+
+    @property
+    def _diffusion(self) -> Diffusion:
+        return cast(Diffusion, self.process)
+
+    @property
+    def max_inference_steps(self) -> int:
+        """The student knows the points of the teacher's paths."""
+        return self.num_solver_steps
+
+    def make_critic(self, network: PolicyNetwork) -> nn.Module:
+        """Put the teacher's weights into the student, and return the teacher's denoiser.
+
+        The student sees through the teacher's encoders, and leaves them as they are.
+
+        :raises ConfigError: when the teacher is no diffusion policy of the same shape.
+        """
+        teacher = _load_teacher(self.teacher)
+        _check_alike(network.config, teacher.config, self._diffusion)
+        network.load_state_dict(teacher.state_dict())
+        network.encoders.requires_grad_(False)
+        return teacher.denoiser.eval().requires_grad_(False)
+
+    def loss(
+        self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None
+    ) -> Tensor:
+        """Pseudo-Huber distance of the answers at two neighbouring points of a path.
+
+        :param critic: the teacher's denoiser.
+        """
+        process, device = self._diffusion, actions.device
+        grid = torch.tensor(process.timesteps(self.num_solver_steps)[::-1], device=device)
+        index = torch.randint(len(grid), (len(actions),), device=device)
+        here, there = grid[index], grid[(index - 1).clamp(min=0)]
+        alpha, sigma = process.signal(here)
+        sample = alpha * actions + sigma * torch.randn_like(actions)
+        with torch.no_grad():
+            prediction = cast(nn.Module, critic)(sample, here, cond)
+            clean, noise = process.clean_and_noise(prediction, sample, here)
+            alpha, sigma = process.signal(there)
+            moved = alpha * process.clip(clean) + sigma * noise
+            further = process.clip(self._answer(denoise, moved, there, cond))
+            target = torch.where((index == 0)[:, None, None], process.clip(clean), further)
+        return _pseudo_huber(self._answer(denoise, sample, here, cond) - target)
+
+    def walk(
+        self,
+        denoise: Denoise,
+        noise: Tensor,
+        cond: Tensor,
+        sampler: str,
+        num_inference_steps: int,
+        generator: torch.Generator,
+    ) -> Iterator[Tensor]:
+        """Yield the noise, and the chunk after every step (Song et al. 2023, algorithm 1).
+
+        Every step but the first adds noise to the chunk of the last one, less from step to step.
+        """
+        grid = self._diffusion.timesteps(self.num_solver_steps)
+        count = num_inference_steps
+        chosen = [grid[step * len(grid) // count] for step in range(count)]
+        sample = noise
+        yield sample
+        for step, timestep in enumerate(chosen):
+            batch = torch.full((len(noise),), timestep, device=noise.device)
+            if step > 0:
+                alpha, sigma = self._diffusion.signal(batch)
+                fresh = torch.randn(noise.shape, generator=generator).to(noise.device)
+                sample = alpha * sample + sigma * fresh
+            sample = self._diffusion.clip(self._answer(denoise, sample, batch, cond))
+            yield sample
+
+    def _answer(self, denoise: Denoise, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
+        """Return where the student says that the paths through samples (B, Tp, J) end.
+
+        At the end itself, where it must be the sample, it is never asked.
+        """
+        prediction = denoise(sample, timestep, cond)
+        return self._diffusion.clean_and_noise(prediction, sample, timestep)[0]
+
+
+def _load_teacher(folder: str) -> PolicyNetwork:
+    from dp_ros.policy.checkpoint import CheckpointError, load_network  # It needs the methods.
+
+    require(bool(folder), 'consistency.teacher is empty: needs the folder of a diffusion policy')
+    try:
+        return load_network(Path(folder))
+    except CheckpointError as error:
+        raise ConfigError(f'consistency.teacher: {error}') from error
+
+
+def _process_of(teacher: PolicyConfig) -> Diffusion:
+    method = teacher.method
+    if not isinstance(method, Diffusion):
+        raise ConfigError(f'consistency.teacher: is a {method.name} policy, needs a diffusion one')
+    return method
+
+
+def _check_alike(student: PolicyConfig, teacher: PolicyConfig, process: Diffusion) -> None:
+    for entry in fields(teacher):
+        key = entry.name
+        mine, taught = getattr(student, key), getattr(teacher, key)
+        require(
+            key in _OWN or mine == taught, f'{key} = {mine}: the consistency.teacher has {taught}'
+        )
+    taught = _process_of(teacher)
+    require(process == taught, f'consistency.process = {process}: the teacher has {taught}')
+
+
+def _pseudo_huber(difference: Tensor) -> Tensor:
+    """Return the mean of sqrt(|d|² + c²) - c over chunks, c by Song and Dhariwal 2024, eq. 8."""
+    flat = difference.flatten(1)
+    c = 0.00054 * math.sqrt(flat.shape[1])
+    return ((flat.square().sum(dim=1) + c**2).sqrt() - c).mean()

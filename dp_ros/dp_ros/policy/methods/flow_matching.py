@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flow matching over action chunks (Lipman et al. 2023, with straight paths).
+
+Time runs from noise at 0 to the chunk at 1, as in Lipman et al. and in pi0 (Black et al. 2024)::
+
+    x(t) = t · chunk + (1 - t) · noise        velocity = chunk - noise
+
+Rectified flow (Liu et al. 2023) draws the same lines. The network learns the velocity; samplers
+follow it from 0 to 1 in equal steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+from dp_ros.policy.methods.diffusion import check_clipping
+from dp_ros.policy.methods.method import Denoise, Method
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from dp_ros.policy.config import PolicyConfig
+
+_MOST_STEPS: Final = 1000
+_LATEST: Final = 0.999
+"""Latest time that 'beta' draws: s of Black et al. 2024, appendix B."""
+
+
+def _beta(zeros: Tensor) -> Tensor:
+    """Draw early, noisy times more often: (s - t) / s is distributed as Beta(1.5, 1).
+
+    Its distribution function is u^1.5, inverted in closed form (Black et al. 2024, appendix B).
+    """
+    return _LATEST * (1 - torch.rand_like(zeros) ** (1 / 1.5))
+
+
+_TIMES: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
+    'uniform': torch.rand_like,
+    'logit_normal': lambda zeros: torch.randn_like(zeros).sigmoid(),
+    'beta': _beta,
+}
+
+
+@dataclass(frozen=True)
+class FlowMatching(Method):
+    """Predict the velocity from noise to chunk.
+
+    :param time_sampling: of the times trained at: ``uniform``, ``logit_normal`` (Esser et al.
+        2024, most in the middle) or ``beta`` (Black et al. 2024, most near the noise).
+    :param timestep_scale: what the network is told at time 1; its sinusoidal embedding is made
+        for timesteps that are far apart.
+    :param clip_sample: keep the chunk at the end inside the normalised range.
+    """
+
+    name: ClassVar = 'flow_matching'
+    samplers: ClassVar = ('euler', 'heun')
+    choices: ClassVar = {'time_sampling': tuple(_TIMES)}
+    lowest: ClassVar = {'timestep_scale': 1.0}
+
+    time_sampling: str = 'uniform'
+    timestep_scale: float = 1000.0
+    clip_sample: bool = True
+
+    def check(self, policy: PolicyConfig) -> None:
+        """Refuse to clip what is not normalised to its range."""
+        check_clipping(self, self.clip_sample, policy)
+
+    @property
+    def max_inference_steps(self) -> int:
+        """The steps may be as small as one likes; more than this help nobody."""
+        return _MOST_STEPS
+
+    def loss(
+        self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None = None
+    ) -> Tensor:
+        """Mean squared error of the velocity, at random times (Lipman et al. 2023, eq. 23)."""
+        noise = torch.randn_like(actions)
+        time = _TIMES[self.time_sampling](actions.new_zeros(len(actions)))
+        share = time[:, None, None]
+        sample = share * actions + (1 - share) * noise
+        velocity = denoise(sample, time * self.timestep_scale, cond)
+        return functional.mse_loss(velocity, actions - noise)
+
+    def walk(
+        self,
+        denoise: Denoise,
+        noise: Tensor,
+        cond: Tensor,
+        sampler: str,
+        num_inference_steps: int,
+        generator: torch.Generator,
+    ) -> Iterator[Tensor]:
+        """Yield the noise, and the sample after every step; a step of Heun's asks twice."""
+
+        def velocity(sample: Tensor, step: int) -> Tensor:
+            time = sample.new_full((len(sample),), step / num_inference_steps)
+            return denoise(sample, time * self.timestep_scale, cond)
+
+        sample = noise
+        yield sample
+        for step in range(num_inference_steps):
+            slope = velocity(sample, step)
+            if sampler == 'heun':
+                ahead = sample + slope / num_inference_steps
+                slope = (slope + velocity(ahead, step + 1)) / 2
+            sample = sample + slope / num_inference_steps
+            if self.clip_sample and step + 1 == num_inference_steps:
+                sample = sample.clamp(-1, 1)
+            yield sample

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Gaussian-mixture baseline, with the denoiser `lstm` the LSTM-GMM of Mandlekar et al. 2021.
+
+One component is chosen for the whole chunk, so that a chunk does not change its way halfway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from dp_ros.policy.methods.gaussian import log_normal
+from dp_ros.policy.methods.method import Denoise, Method, ask
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Mixture(Method):
+    """Negative log-likelihood of a mixture of Gaussians over chunks.
+
+    :param n_modes: M, components of the mixture.
+    :param min_std: least standard deviation, of normalised actions.
+    :param temperature: share of the component's standard deviation that is drawn; 0, as is usual
+        when such a policy is run, gives its mean.
+    """
+
+    name: ClassVar = 'mixture'
+    lowest: ClassVar = {'n_modes': 1, 'min_std': 1e-4, 'temperature': 0.0}
+
+    n_modes: int = 5
+    min_std: float = 0.01
+    temperature: float = 0.0
+
+    def n_out(self, n_joints: int) -> int:
+        """Return the channels of every component's mean, log-deviation and weight."""
+        return self.n_modes * (2 * n_joints + 1)
+
+    def loss(
+        self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None = None
+    ) -> Tensor:
+        """Negative log-likelihood of a chunk, for each of its values [nats]."""
+        logits, mean, std = self.split(ask(denoise, torch.zeros_like(actions), cond))
+        densities = log_normal(actions[:, None], mean, std).sum(dim=(2, 3))
+        likelihood = torch.logsumexp(logits.log_softmax(dim=1) + densities, dim=1)
+        return -likelihood.mean() / actions[0].numel()
+
+    def walk(
+        self,
+        denoise: Denoise,
+        noise: Tensor,
+        cond: Tensor,
+        sampler: str,
+        num_inference_steps: int,
+        generator: torch.Generator,
+    ) -> Iterator[Tensor]:
+        """Yield a chunk: the generator chooses the component, the noise where in it."""
+        logits, mean, std = self.split(ask(denoise, torch.zeros_like(noise), cond))
+        draws = torch.rand(len(noise), 1, generator=generator).to(noise.device)
+        below = logits.softmax(dim=1).cumsum(dim=1) < draws
+        chosen = below.sum(dim=1).clamp(max=self.n_modes - 1)
+        rows = torch.arange(len(noise), device=noise.device)
+        yield mean[rows, chosen] + self.temperature * std[rows, chosen] * noise
+
+    def split(self, prediction: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logits (B, M), means and standard deviations (B, M, Tp, J) of a prediction.
+
+        A component's weight is predicted for every action; the chunk's is their mean.
+        """
+        logits, values = prediction.split([self.n_modes, prediction.shape[-1] - self.n_modes], -1)
+        mean, log_std = values.unflatten(-1, (self.n_modes, -1)).transpose(1, 2).chunk(2, dim=-1)
+        return logits.mean(dim=1), mean, log_std.exp() + self.min_std
