@@ -3,6 +3,8 @@
 
 from dp_ros.policy import engine
 from dp_ros.policy.config import ConfigError
+from dp_ros.policy.encoders.resnet import Resnet
+from dp_ros.policy.encoders.vit import Vit
 from dp_ros.policy.engine import make_engine
 from dp_ros.policy.policy import Policy
 import numpy as np
@@ -38,6 +40,26 @@ def test_openvino_answers_as_pytorch_within_1e_4(pair, options):
 
 def test_the_conditioning_is_the_same(pair):
     reference, answer = (each.encode(tiny_policy.observation()).numpy() for each in pair)
+    np.testing.assert_allclose(answer, reference, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    'encoder',
+    [
+        Resnet(crop_margin=2, width=16, n_keypoints=4, shared=True),
+        Vit(crop_margin=2, patch_size=6, dim=24, depth=2, heads=3, mean=(0.5, 0.4, 0.3)),
+    ],
+)
+def test_every_encoder_gives_the_same_features(encoder):
+    pytest.importorskip('openvino')
+    network = tiny_policy.network(
+        image_sizes={'left': (40, 52), 'right': (40, 52)}, encoder=encoder
+    )
+    seen = tiny_policy.observation(config=network.config)
+    reference, answer = (
+        policy(network, name).encode(seen).numpy() for name in ('torch', 'openvino')
+    )
+    assert np.ptp(reference) > 0.01
     np.testing.assert_allclose(answer, reference, rtol=0, atol=1e-4)
 
 
