@@ -67,12 +67,19 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path, 
     assert not torch.equal(a, weights(run(tmp_path / 'c', other)))
 
 
-@pytest.mark.parametrize('step', [3, 5])
-def test_a_killed_run_goes_on_as_if_there_was_no_kill(tmp_path, step):
-    whole = weights(run(tmp_path / 'whole'))
+JITTER = replace(tiny_policy.CONFIG.encoder, color_jitter=(0.2, 0.2, 0.2))
+MANY = RunConfig(
+    replace(tiny_policy.CONFIG, encoder=JITTER),
+    replace(SETTINGS, gradient_accumulation_steps=2, lr_schedule='constant'),
+)
+
+
+@pytest.mark.parametrize(('step', 'config'), [(3, RUN), (5, RUN), (3, MANY)])
+def test_a_killed_run_goes_on_as_if_there_was_no_kill(tmp_path, step, config):
+    whole = weights(run(tmp_path / 'whole', config))
     with pytest.raises(KilledError):
-        run(tmp_path / 'killed', report=kill_at(step))
-    assert torch.equal(weights(run(tmp_path / 'killed', resume=True)), whole)
+        run(tmp_path / 'killed', config, kill_at(step))
+    assert torch.equal(weights(run(tmp_path / 'killed', config, resume=True)), whole)
     assert metrics(tmp_path / 'killed') == metrics(tmp_path / 'whole')
 
 
@@ -118,6 +125,11 @@ def test_there_must_be_a_state_to_resume(tmp_path):
     [
         (replace(RUN, train=replace(SETTINGS, batch_size=5)), None, 'was started with train'),
         (RUN, tiny_policy.dataset(seed=1), 'was started with data random-0: random-1'),
+        (
+            replace(RUN, policy=replace(tiny_policy.CONFIG, method='regression')),
+            None,
+            'was started with policy',
+        ),
     ],
 )
 def test_a_run_is_not_resumed_with_other_settings_or_data(tmp_path, config, data, reason):
@@ -195,7 +207,7 @@ def test_the_average_follows_the_weights_slowly(trainer):
 
 
 def test_the_average_with_its_warm_up_is_its_formula(trainer):
-    """decay = 1 - (1 + step)^-power, as in Diffusion Policy's EMA."""
+    """decay = 1 - (1 + step)^-power; Diffusion Policy's EMA counts one step less."""
     expected = None
     for step in range(4):
         trainer._advance()

@@ -39,7 +39,8 @@ def test_it_leaves_a_checkpoint_a_picture_a_card_and_the_curves(command, tmp_pat
     assert command('--steps', '4') == 0
     out = tmp_path / 'out'
     names = {path.name for path in out.iterdir()}
-    expected = {'policy.json', 'policy.safetensors', 'README.md', 'training.png', 'metrics.jsonl'}
+    pictures = {'training.png', 'metrics.jsonl', 'tensorboard'}
+    expected = {'policy.json', 'policy.safetensors', 'README.md'} | pictures
     assert names == expected
     load_policy(out, engine='torch').infer(tiny_policy.observation(), 0)
     record = load_description(out)['training']

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dp_ros.policy.component import Component, ConfigError, make_component, make_value, require
 from dp_ros.policy.denoisers import DENOISERS
@@ -112,21 +112,43 @@ class PolicyConfig:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Component):
     """How a policy is trained.
 
-    :param batch_size: windows of a step, on each of the devices.
+    :param batch_size: windows of a batch, on each of the devices.
+    :param gradient_accumulation_steps: batches of a step.
+    :param lr_schedule: what follows the warm-up, down to zero by a ``cosine`` or ``constant``.
+    :param weight_decay: of weight matrices; norms, biases and embeddings have none.
+    :param mixed_precision: ``bf16`` for networks in bfloat16, with weights in float32.
     :param ema_power: exponent of the warm-up of the moving average of the weights.
     :param validation_share: share of the episodes kept out of training.
     :param checkpoint_every: steps between two saved states, to resume from.
     """
 
+    name: ClassVar = 'train'
+    choices: ClassVar = {'lr_schedule': ('cosine', 'constant'), 'mixed_precision': ('no', 'bf16')}
+    lowest: ClassVar = {
+        'steps': 1,
+        'batch_size': 1,
+        'gradient_accumulation_steps': 1,
+        'weight_decay': 0,
+        'warmup_steps': 0,
+        'ema_max': 0,
+        'seed': 0,
+        'validation_every': 1,
+        'checkpoint_every': 1,
+        'num_inference_steps': 1,
+    }
+
     steps: int = 10_000
     batch_size: int = 64
+    gradient_accumulation_steps: int = 1
     learning_rate: float = 3e-4
+    lr_schedule: str = 'cosine'
     weight_decay: float = 1e-6
     warmup_steps: int = 300
     gradient_clip: float = 1.0
+    mixed_precision: str = 'no'
     ema_power: float = 0.75
     ema_max: float = 0.999
     seed: int = 0
@@ -136,12 +158,13 @@ class TrainConfig:
     num_inference_steps: int = 10
 
     def __post_init__(self) -> None:
-        for name in ('steps', 'batch_size', 'validation_every', 'checkpoint_every'):
-            require(getattr(self, name) >= 1, f'{name} = {getattr(self, name)}: needs at least 1')
-        require(self.learning_rate > 0, f'learning_rate = {self.learning_rate}: needs > 0')
+        super().__post_init__()
+        for key in ('learning_rate', 'gradient_clip', 'ema_power'):
+            require(getattr(self, key) > 0, f'train.{key} = {getattr(self, key)}: needs > 0')
+        require(self.ema_max < 1, f'train.ema_max = {self.ema_max}: needs less than 1')
         require(
             0 < self.validation_share < 1,
-            f'validation_share = {self.validation_share}: needs a share between 0 and 1',
+            f'train.validation_share = {self.validation_share}: needs a share between 0 and 1',
         )
 
 
@@ -151,6 +174,9 @@ class RunConfig:
 
     policy: PolicyConfig
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        self.policy.method.check_sampling('auto', self.train.num_inference_steps)
 
 
 def parse_run(values: Mapping[str, Any]) -> RunConfig:

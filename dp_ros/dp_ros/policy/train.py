@@ -13,18 +13,17 @@ from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from diffusers.optimization import get_cosine_schedule_with_warmup
 from diffusers.training_utils import EMAModel
 from dp_ros.data.dataset import Batch, WindowDataset
 from dp_ros.policy.config import ConfigError, RunConfig, to_dict
+from dp_ros.policy.metrics import MetricsLog, clear_metrics
 from dp_ros.policy.network import PolicyNetwork
+from dp_ros.policy.optimizer import make_accelerator, make_optimizer, make_schedule
 import numpy as np
-from numpy.typing import NDArray
 import torch
 from torch import Tensor, nn
 
 STATE = 'state'
-METRICS = 'metrics.jsonl'
 _RUN = 'run.json'
 _VALIDATION_WINDOWS = 256
 
@@ -64,7 +63,7 @@ class Trainer:
     ) -> None:
         self.config, self.out, self.accelerator = config, out, accelerator
         self.step, self.loss, self.elapsed = 0, math.nan, 0.0
-        self._dataset = dataset
+        self._dataset, self._log = dataset, MetricsLog(out)
         self._identity = {
             'policy': to_dict(config.policy),
             'train': to_dict(config.train),
@@ -78,17 +77,9 @@ class Trainer:
         network.actions.fit(dataset.actions.flatten(0, 1), config.policy.action_modes)
         network.load_pretrained()
         module = TrainingStep(network)
-        optimizer = torch.optim.AdamW(
-            module.parameters(),
-            settings.learning_rate,
-            betas=(0.95, 0.999),
-            weight_decay=settings.weight_decay,
-        )
-        schedule = get_cosine_schedule_with_warmup(
-            optimizer, settings.warmup_steps, settings.steps
-        )
+        optimizer = make_optimizer(module, settings)
+        self._schedule = make_schedule(optimizer, settings)
         self._module, self._optimizer = accelerator.prepare(module, optimizer)
-        self._schedule = schedule
         self._ema = EMAModel(
             self._network.parameters(),
             decay=settings.ema_max,
@@ -112,9 +103,10 @@ class Trainer:
             report(self.step, self.loss)
             last = self.step == settings.steps
             if last or self.step % settings.validation_every == 0:
-                self._log(self._progress() | self.validate())
+                self._measure()
             if last or self.step % settings.checkpoint_every == 0:
                 self.save()
+        self._log.close()
         self._ema.copy_to(self._network.parameters())
         return self._network
 
@@ -164,7 +156,7 @@ class Trainer:
         self.accelerator.load_state(str(state))
         self.step, self.loss, self.elapsed = (saved[k] for k in ('step', 'loss', 'elapsed_s'))
         if self.accelerator.is_main_process:
-            _keep_metrics(self.out / METRICS, self.step)
+            self._log.resume(self.step)
 
     def _advance(self) -> float:
         """Take one optimiser step; its batch and noise depend on seed and step alone."""
@@ -172,16 +164,28 @@ class Trainer:
         seeds = np.random.SeedSequence([settings.seed, self.step, rank]).generate_state(2)
         rng = np.random.default_rng(int(seeds[0]))
         torch.manual_seed(int(seeds[1]))
-        chosen: NDArray[np.int64] = rng.choice(self._train, settings.batch_size)
-        loss = self._module(self._dataset.batch(chosen).to(self.accelerator.device))
         self._optimizer.zero_grad()
-        self.accelerator.backward(loss)
+        loss = self._accumulate(rng)
         self.accelerator.clip_grad_norm_(self._module.parameters(), settings.gradient_clip)
         self._optimizer.step()
         self._schedule.step()
         self._ema.step(self._network.parameters())
         self.step += 1
-        return float(loss.detach())
+        return loss
+
+    def _accumulate(self, rng: np.random.Generator) -> float:
+        """Add the gradients of a step's batches; return the mean loss."""
+        losses = []
+        for _ in range(self.config.train.gradient_accumulation_steps):
+            with self.accelerator.accumulate(self._module):
+                loss = self._module(self._draw(rng))
+                self.accelerator.backward(loss)
+            losses.append(loss.detach())
+        return float(torch.stack(losses).mean())
+
+    def _draw(self, rng: np.random.Generator) -> Batch:
+        chosen = rng.choice(self._train, self.config.train.batch_size)
+        return self._dataset.batch(chosen).to(self.accelerator.device)
 
     def _smooth(self, loss: float) -> None:
         if not math.isfinite(loss):
@@ -209,10 +213,11 @@ class Trainer:
         )
         return network.actions.inverse(sample)
 
-    def _log(self, values: dict[str, Any]) -> None:
+    def _measure(self) -> None:
+        values = self._progress() | {'learning_rate': self._schedule.get_last_lr()[0]}
+        values |= self.validate()
         if self.accelerator.is_main_process:
-            with (self.out / METRICS).open('a') as file:
-                file.write(json.dumps(values) + '\n')
+            self._log.write(values)
 
 
 def saved_state(out: Path) -> Path | None:
@@ -230,13 +235,6 @@ def clear_state(out: Path) -> None:
         shutil.rmtree(out / name, ignore_errors=True)
 
 
-def _keep_metrics(file: Path, step: int) -> None:
-    """Drop what was measured after ``step``: it will be measured again."""
-    lines = file.read_text().splitlines() if file.is_file() else []
-    kept = [line for line in lines if json.loads(line)['step'] <= step]
-    file.write_text(''.join(f'{line}\n' for line in kept))
-
-
 def train(
     dataset: WindowDataset,
     config: RunConfig,
@@ -249,15 +247,17 @@ def train(
     """Train in ``out``, and leave the last state there until ``clear_state``.
 
     :param device: 'cpu' to stay on the CPU; by default accelerate chooses.
-    :raises ConfigError: when ``out`` holds another run, or ``resume`` finds none.
+    :raises ConfigError: when ``out`` holds another run, ``resume`` finds none, or the device
+        cannot do what the settings want.
     :raises TrainingError: when the loss is not finite any more.
     """
     out.mkdir(parents=True, exist_ok=True)
     if not resume and saved_state(out) is not None:
         raise ConfigError(f'{out}: holds a started run; use --resume, or another folder')
-    trainer = Trainer(dataset, config, out, Accelerator(cpu=device == 'cpu'))
+    accelerator = make_accelerator(config.train, device)
+    trainer = Trainer(dataset, config, out, accelerator)
     if resume:
         trainer.resume()
-    elif trainer.accelerator.is_main_process:
-        (out / METRICS).unlink(missing_ok=True)
+    elif accelerator.is_main_process:
+        clear_metrics(out)
     return trainer.run(report)

@@ -22,9 +22,10 @@ from dp_ros.data.dataset import DatasetError, WindowDataset, load_dataset
 from dp_ros.data.window import WindowSpec
 from dp_ros.policy.checkpoint import load_description, save_checkpoint
 from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig, parse_run, to_dict
+from dp_ros.policy.metrics import METRICS
 from dp_ros.policy.model_card import write_model_card
 from dp_ros.policy.network import PolicyNetwork
-from dp_ros.policy.train import METRICS, TrainingError, clear_state, train
+from dp_ros.policy.train import TrainingError, clear_state, train
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import (

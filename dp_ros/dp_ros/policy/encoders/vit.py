@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from math import isqrt
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from dp_ros.policy.component import ConfigError, require
 from dp_ros.policy.encoders.encoder import Encoder
@@ -86,8 +86,8 @@ class Vit(Encoder):
         try:
             tensors = load_file(self.checkpoint)
             tensors.pop(_UNUSED, None)
-            grid = network.get_submodule('patch_embed').grid
-            tensors['pos_embed'] = fit_positions(tensors['pos_embed'], grid)
+            patches = cast(PatchEmbedding, network.patch_embed)
+            tensors['pos_embed'] = fit_positions(tensors['pos_embed'], patches.grid)
             network.load_state_dict(tensors)
         except (OSError, SafetensorError, KeyError, RuntimeError) as error:
             raise ConfigError(f'vit.checkpoint = {self.checkpoint!r}: {error}') from error
