@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dp_ros.policy.component import Component
-from torch import nn
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,26 @@ class Shapes:
 class Denoiser(Component):
     """Settings of a denoiser; ``make`` makes its network."""
 
-    def make(self, shapes: Shapes) -> nn.Module:
-        """Make the network.
+    def make(self, shapes: Shapes) -> DenoiserNetwork:
+        """Make the network."""
+        raise NotImplementedError
 
-        It takes sample (B, Tp, n_in), timestep (B,) and conditioning (B, To · frame_dim).
-        """
+
+class DenoiserNetwork(nn.Module):
+    """Sample (B, Tp, n_in), timestep (B,), conditioning (B, To · frame_dim) → (B, Tp, n_out).
+
+    It works in two parts, so that what the sample does not change can be made ahead of it: for
+    all timesteps of a chunk at once.
+    """
+
+    def forward(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
+        """Predict what it was trained for."""
+        return self.predict(sample, self.prepare(timestep, cond))
+
+    def prepare(self, timestep: Tensor, cond: Tensor) -> Tensor:
+        """Make (B, ...) of timesteps and conditioning what ``predict`` needs of them."""
+        raise NotImplementedError
+
+    def predict(self, sample: Tensor, prepared: Tensor) -> Tensor:
+        """Predict, with what was prepared for every sample, or one for all."""
         raise NotImplementedError

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from dp_ros.policy.component import require
-from dp_ros.policy.denoisers.denoiser import Denoiser, Shapes
-from dp_ros.policy.denoisers.unet import TimestepEmbedding
+from dp_ros.policy.denoisers.denoiser import Denoiser, DenoiserNetwork, Shapes
+from dp_ros.policy.denoisers.timestep import TimestepEmbedding
 import torch
 from torch import Tensor, nn
 
@@ -40,7 +40,7 @@ class Lstm(Denoiser):
         return ConditionalLstm(shapes, self.hidden_dim, self.n_layers, self.timestep_dim)
 
 
-class ConditionalLstm(nn.Module):
+class ConditionalLstm(DenoiserNetwork):
     """Denoiser: sample (B, T, n_in), timesteps (B,), conditioning (B, D) → (B, T, n_out)."""
 
     def __init__(self, shapes: Shapes, hidden_dim: int, n_layers: int, timestep_dim: int) -> None:
@@ -50,9 +50,12 @@ class ConditionalLstm(nn.Module):
         self.lstm = nn.LSTM(n_seen, hidden_dim, n_layers, batch_first=True)
         self.out = nn.Linear(hidden_dim, shapes.n_out)
 
-    def forward(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
+    def prepare(self, timestep: Tensor, cond: Tensor) -> Tensor:
+        """Make what every step is told, (B, D + timestep_dim)."""
+        return torch.cat([self.timestep(timestep), cond], dim=-1)
+
+    def predict(self, sample: Tensor, prepared: Tensor) -> Tensor:
         """Predict what it was trained for."""
-        told = torch.cat([self.timestep(timestep), cond], dim=-1)
-        told = told[:, None].expand(-1, sample.shape[1], -1)
+        told = prepared[:, None].expand(len(sample), sample.shape[1], -1)
         hidden, _ = self.lstm(torch.cat([sample, told], dim=-1))
         return self.out(hidden)

@@ -1,19 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The conditional 1-D U-Net of Diffusion Policy (Chi et al. 2023), convolving over time.
 
-Every residual block is modulated by the conditioning through FiLM (Perez et al. 2018), with scale
-and shift.
+Every residual block is modulated by the conditioning through FiLM (Perez et al. 2018).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-import math
 from typing import TYPE_CHECKING, ClassVar
 
 from dp_ros.policy.component import require
 from dp_ros.policy.denoisers.denoiser import Denoiser, Shapes
+from dp_ros.policy.denoisers.timestep import TimestepEmbedding
 import torch
 from torch import Tensor, nn
 
@@ -26,15 +24,25 @@ class Unet(Denoiser):
     """The U-Net's settings.
 
     :param down_dims: channels of each level; the length halves from one level to the next.
+    :param out_groups: groups of the last norm; 0 for ``n_groups``. The networks of Diffusion
+        Policy and LeRobot have 8 there, whatever the others have.
+    :param film_scale: modulate by scale and shift; by shift only, where it is false.
+    :param skips: what a level of the way up is given of the way down: ``above``, the output of
+        the level it climbs to (Ronneberger et al. 2015), or ``own``, that of the level it is at,
+        as in Diffusion Policy and LeRobot, which leaves the first level's unused.
     """
 
     name: ClassVar = 'unet'
-    lowest: ClassVar = {'n_groups': 1, 'kernel_size': 1, 'timestep_dim': 2}
+    choices: ClassVar = {'skips': ('above', 'own')}
+    lowest: ClassVar = {'n_groups': 1, 'kernel_size': 1, 'timestep_dim': 2, 'out_groups': 0}
 
     down_dims: tuple[int, ...] = (48, 96, 192)
     kernel_size: int = 5
     n_groups: int = 8
     timestep_dim: int = 64
+    out_groups: int = 0
+    film_scale: bool = True
+    skips: str = 'above'
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -42,6 +50,10 @@ class Unet(Denoiser):
         require(
             bool(dims) and all(dim > 0 and dim % groups == 0 for dim in dims),
             f'unet.down_dims = {dims}: needs multiples of n_groups = {groups}, for the group norm',
+        )
+        require(
+            self.out_groups == 0 or dims[0] % self.out_groups == 0,
+            f'unet.out_groups = {self.out_groups}: needs a divisor of down_dims[0] = {dims[0]}',
         )
         for key, remainder, kind in (('kernel_size', 1, 'odd'), ('timestep_dim', 0, 'even')):
             value = getattr(self, key)
@@ -58,33 +70,7 @@ class Unet(Denoiser):
 
     def make(self, shapes: Shapes) -> ConditionalUnet1D:
         """Make the U-Net."""
-        return ConditionalUnet1D(
-            shapes.n_in,
-            shapes.n_out,
-            shapes.cond_dim,
-            self.down_dims,
-            self.kernel_size,
-            self.n_groups,
-            self.timestep_dim,
-        )
-
-
-class TimestepEmbedding(nn.Module):
-    """Sinusoidal embedding of the diffusion timestep (B,) → (B, dim), then two layers."""
-
-    frequencies: Tensor
-
-    def __init__(self, dim: int) -> None:
-        super().__init__()
-        half = dim // 2
-        frequencies = torch.exp(torch.arange(half) * (-math.log(10_000) / max(half - 1, 1)))
-        self.register_buffer('frequencies', frequencies, persistent=False)
-        self.layers = nn.Sequential(nn.Linear(dim, 4 * dim), nn.Mish(), nn.Linear(4 * dim, dim))
-
-    def forward(self, timestep: Tensor) -> Tensor:
-        """Embed the timesteps."""
-        angles = timestep.to(torch.float32)[:, None] * self.frequencies
-        return self.layers(torch.cat([angles.sin(), angles.cos()], dim=-1))
+        return ConditionalUnet1D(shapes, self)
 
 
 class ConvBlock(nn.Sequential):
@@ -101,30 +87,35 @@ class ConvBlock(nn.Sequential):
 class ResidualBlock(nn.Module):
     """Two convolutions with FiLM between them, and a way around."""
 
-    def __init__(
-        self, n_in: int, n_out: int, cond_dim: int, kernel_size: int, n_groups: int
-    ) -> None:
+    def __init__(self, n_in: int, n_out: int, cond_dim: int, settings: Unet) -> None:
         super().__init__()
+        kernel_size, n_groups = settings.kernel_size, settings.n_groups
+        self.film_scale = settings.film_scale
         self.first = ConvBlock(n_in, n_out, kernel_size, n_groups)
         self.second = ConvBlock(n_out, n_out, kernel_size, n_groups)
-        self.film = nn.Sequential(nn.Mish(), nn.Linear(cond_dim, 2 * n_out))
+        n_film = 2 * n_out if self.film_scale else n_out
+        self.film = nn.Sequential(nn.Mish(), nn.Linear(cond_dim, n_film))
         self.around = nn.Conv1d(n_in, n_out, 1) if n_in != n_out else nn.Identity()
 
     def forward(self, x: Tensor, cond: Tensor) -> Tensor:
         """Map (B, n_in, T) and (B, cond_dim) to (B, n_out, T)."""
-        scale, shift = self.film(cond)[:, :, None].chunk(2, dim=1)
-        return self.second(scale * self.first(x) + shift) + self.around(x)
+        return self.second(self._modulate(self.first(x), cond)) + self.around(x)
+
+    def _modulate(self, x: Tensor, cond: Tensor) -> Tensor:
+        film = self.film(cond)[:, :, None]
+        if not self.film_scale:
+            return x + film
+        scale, shift = film.chunk(2, dim=1)
+        return scale * x + shift
 
 
 class Level(nn.Module):
     """Two residual blocks."""
 
-    def __init__(
-        self, n_in: int, n_out: int, cond_dim: int, kernel_size: int, n_groups: int
-    ) -> None:
+    def __init__(self, n_in: int, n_out: int, cond_dim: int, settings: Unet) -> None:
         super().__init__()
-        self.first = ResidualBlock(n_in, n_out, cond_dim, kernel_size, n_groups)
-        self.second = ResidualBlock(n_out, n_out, cond_dim, kernel_size, n_groups)
+        self.first = ResidualBlock(n_in, n_out, cond_dim, settings)
+        self.second = ResidualBlock(n_out, n_out, cond_dim, settings)
 
     def forward(self, x: Tensor, cond: Tensor) -> Tensor:
         """Map (B, n_in, T) and (B, cond_dim) to (B, n_out, T)."""
@@ -132,39 +123,33 @@ class Level(nn.Module):
 
 
 class ConditionalUnet1D(nn.Module):
-    """Denoiser: sample (B, T, n_in), timesteps (B,), conditioning (B, D) → (B, T, n_out).
+    """Denoiser: sample (B, T, n_in), timesteps (B,), conditioning (B, D) → (B, T, n_out)."""
 
-    :param cond_dim: D.
-    :param down_dims: channels of each level; the length halves from one level to the next.
-    """
-
-    def __init__(
-        self,
-        n_in: int,
-        n_out: int,
-        cond_dim: int,
-        down_dims: Sequence[int],
-        kernel_size: int = 5,
-        n_groups: int = 8,
-        timestep_dim: int = 64,
-    ) -> None:
+    def __init__(self, shapes: Shapes, settings: Unet) -> None:
         super().__init__()
-        self.timestep = TimestepEmbedding(timestep_dim)
+        self.timestep = TimestepEmbedding(settings.timestep_dim)
+        cond_dim = settings.timestep_dim + shapes.cond_dim
+        dims = settings.down_dims
 
         def level(n_in: int, n_out: int) -> Level:
-            return Level(n_in, n_out, timestep_dim + cond_dim, kernel_size, n_groups)
+            return Level(n_in, n_out, cond_dim, settings)
 
-        widths = [n_in, *down_dims]
+        widths = [shapes.n_in, *dims]
         steps = list(zip(widths[:-1], widths[1:], strict=True))
         self.down = nn.ModuleList(level(n_in, n_out) for n_in, n_out in steps)
-        self.shrink = nn.ModuleList(nn.Conv1d(dim, dim, 3, 2, 1) for dim in down_dims[:-1])
-        self.middle = level(down_dims[-1], down_dims[-1])
+        self.shrink = nn.ModuleList(nn.Conv1d(dim, dim, 3, 2, 1) for dim in dims[:-1])
+        self.middle = level(dims[-1], dims[-1])
+        self.own_skips = settings.skips == 'own'
         climb = [(below, above) for above, below in reversed(steps[1:])]
-        self.grow = nn.ModuleList(nn.ConvTranspose1d(b, b, 4, 2, 1) for b, _ in climb)
-        self.up = nn.ModuleList(level(below + above, above) for below, above in climb)
+        grown = [above if self.own_skips else below for below, above in climb]
+        self.grow = nn.ModuleList(nn.ConvTranspose1d(dim, dim, 4, 2, 1) for dim in grown)
+        self.up = nn.ModuleList(
+            level(below + (below if self.own_skips else above), above) for below, above in climb
+        )
+        groups = settings.out_groups or settings.n_groups
         self.out = nn.Sequential(
-            ConvBlock(down_dims[0], down_dims[0], kernel_size, n_groups),
-            nn.Conv1d(down_dims[0], n_out, 1),
+            ConvBlock(dims[0], dims[0], settings.kernel_size, groups),
+            nn.Conv1d(dims[0], shapes.n_out, 1),
         )
 
     def forward(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
@@ -172,11 +157,15 @@ class ConditionalUnet1D(nn.Module):
         cond = torch.cat([self.timestep(timestep), cond], dim=-1)
         x = sample.transpose(1, 2)
         skips = []
-        for level, shrink in zip(self.down[:-1], self.shrink, strict=True):
+        for level, shrink in zip(self.down, [*self.shrink, nn.Identity()], strict=True):
             x = level(x, cond)
             skips.append(x)
             x = shrink(x)
-        x = self.middle(self.down[-1](x, cond), cond)
-        for grow, level in zip(self.grow, self.up, strict=True):
-            x = level(torch.cat([grow(x), skips.pop()], dim=1), cond)
+        x = self.middle(x, cond)
+        offered = reversed(skips[1:] if self.own_skips else skips[:-1])
+        for grow, level, skip in zip(self.grow, self.up, offered, strict=True):
+            if self.own_skips:
+                x = grow(level(torch.cat([x, skip], dim=1), cond))
+            else:
+                x = level(torch.cat([grow(x), skip], dim=1), cond)
         return self.out(x).transpose(1, 2)
