@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Training windows: observations, actions, episodes' ends, splits, and folders of no use."""
 
+from dataclasses import replace
+
 from bag_maker import (
     IMAGE,
     JOINT_STATE,
@@ -8,6 +10,7 @@ from bag_maker import (
     START,
     TRAJECTORY,
     episode,
+    image,
     pixels,
     spec,
     trajectory,
@@ -19,6 +22,7 @@ from dp_ros.data.bags import BagTopics, read_bag
 from dp_ros.data.dataset import DatasetError, episode_windows, load_dataset
 import numpy as np
 import pytest
+import tiny_policy
 
 TOPICS = BagTopics(trajectories='arm/joint_trajectory')
 HORIZON = 8
@@ -61,6 +65,13 @@ def test_after_the_end_the_last_value_repeats(tmp_path):
     np.testing.assert_allclose(found.actions[-1], expected, atol=1e-5)
 
 
+def test_an_episode_shorter_than_the_horizon_is_filled_with_its_last_value(tmp_path):
+    found = windows(write(tmp_path / 'bag', episode(0.4)), horizon=16)
+    assert len(found.actions) == 3
+    np.testing.assert_allclose(found.actions[0, :4], [where(t) for t in np.arange(0.05, 0.4, 0.1)])
+    np.testing.assert_allclose(found.actions[0, 4:], [where(0.39)] * 12, atol=1e-5)
+
+
 def test_actions_are_what_the_controller_was_commanded(tmp_path):
     times, points = [0.5, 1.0], [[1.0, 2.0], [3.0, 4.0]]
     stamp_ns = START + 200 * MS
@@ -96,6 +107,34 @@ def test_commands_that_no_controller_accepts(tmp_path):
     write(tmp_path / 'bag', rows)
     text = refused(tmp_path)
     assert "no trajectory can be followed: joints ['a', 'b']: needs" in text
+
+
+def test_a_command_that_is_not_finite_is_passed_over(tmp_path):
+    rows = with_command(episode(), 0, [0.1], [[np.nan, 1.0]], at=100)
+    rows = with_command(rows, 0, [0.1], [[1.0, 1.0]], at=20)
+    found = windows(write(tmp_path / 'bag', rows))
+    np.testing.assert_allclose(found.actions[-1, -1], [1.0, 1.0], atol=1e-6)
+
+
+def test_images_of_several_sizes_are_of_the_policys(tmp_path):
+    rows = episode()
+    pictures = [index for index, row in enumerate(rows) if row[0] == IMAGE]
+    for index, size in zip(pictures[5:7], [(32, 48), (16, 48)], strict=True):
+        stamp_ns = rows[index][1] - 2 * MS
+        rows[index] = (IMAGE, rows[index][1], image(stamp_ns, pixels(0, *size)))
+    found = windows(write(tmp_path / 'bag', rows))
+    assert found.images['front'].shape[1:] == (16, 24, 3)
+    assert len(found.images['front']) == len(pictures) - 1
+    assert len(found.state) == len(windows(write(tmp_path / 'whole', episode())).state) - 2
+
+
+@pytest.mark.parametrize('name', ['state', 'actions'])
+@pytest.mark.parametrize('bad', [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_named(name, bad):
+    values = getattr(tiny_policy.dataset(), name).clone()
+    values[13, 1, 4] = bad
+    with pytest.raises(DatasetError, match=f'{name} of episode 1: dimension 4 is {bad}: needs'):
+        replace(tiny_policy.dataset(), **{name: values})
 
 
 def test_a_folder_of_bags_of_any_layout(tmp_path):

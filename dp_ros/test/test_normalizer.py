@@ -74,3 +74,9 @@ def test_every_dimension_has_a_mode_of_its_own():
 @pytest.mark.parametrize('mode', ['min_max', 'mean_std'])
 def test_a_constant_dimension_is_zero_in_both_modes(mode):
     assert (fitted(mode, mode, mode)(VALUES)[:, 1] == 0).all()
+
+
+def test_what_varies_by_rounding_alone_is_constant():
+    made = Normalizer(1)
+    made.fit(torch.tensor([[0.5], [0.50003]]))
+    assert made(torch.tensor([0.50003])).abs() < 1e-4

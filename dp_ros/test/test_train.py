@@ -153,6 +153,28 @@ def test_one_episode_is_not_enough(tmp_path):
         run(tmp_path, data=tiny_policy.dataset(n_episodes=1))
 
 
+@pytest.mark.parametrize(
+    ('change', 'reason'),
+    [
+        ({'horizon': 8, 'n_action_steps': 4}, r'actions of a window: \(16, 7\) .* needs \(8, 7\)'),
+        ({'state_names': ('a', 'b')}, r'state of a window: \(2, 7\) in the data: needs \(2, 2\)'),
+        ({'image_sizes': {'front': (40, 40)}}, r"images of 'front' .* needs \(3, 40, 40\)"),
+        ({'image_sizes': {'wrist': (32, 40)}}, r"images of 'wrist' of a window: None"),
+    ],
+)
+def test_data_of_other_shapes_than_the_policys_are_refused(tmp_path, change, reason):
+    with pytest.raises(DatasetError, match=reason):
+        run(tmp_path, replace(RUN, policy=replace(tiny_policy.CONFIG, **change)))
+
+
+def test_a_constant_dimension_can_be_learned(tmp_path):
+    data = tiny_policy.dataset()
+    data.state[..., 2] = data.actions[..., 5] = 0.3
+    network = run(tmp_path, data=data)
+    assert torch.isfinite(weights(network)).all()
+    assert float(network.actions.inverse(torch.zeros(7))[5]) == pytest.approx(0.3)
+
+
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     config = replace(RUN, train=replace(SETTINGS, learning_rate=1e30, warmup_steps=0))
     with pytest.raises(TrainingError, match='at step .: lower train.learning_rate'):

@@ -57,7 +57,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class WindowDataset:
-    """All windows, in memory.
+    """All windows, in memory, checked to hold finite numbers.
 
     :param episode: (N,) which episode each window is of.
     :param digest: sha256 over the messages of all bags that were used.
@@ -70,8 +70,24 @@ class WindowDataset:
     episode: NDArray[np.int64]
     digest: str
 
+    def __post_init__(self) -> None:
+        for name in ('state', 'actions'):
+            values: Tensor = getattr(self, name)
+            for window, step, dimension in (~torch.isfinite(values)).nonzero()[:1].tolist():
+                raise DatasetError(
+                    f'{name} of episode {self.episode[window]}: dimension {dimension} is '
+                    f'{float(values[window, step, dimension])}: needs finite numbers'
+                )
+
     def __len__(self) -> int:
         return len(self.episode)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of one window: its state, its actions, and each camera's images."""
+        images = {f'images of {name!r}': value.shape[1:] for name, value in self.images.items()}
+        found = {'state': self.state.shape[1:], 'actions': self.actions.shape[1:]} | images
+        return {name: tuple(shape) for name, shape in found.items()}
 
     @property
     def n_episodes(self) -> int:

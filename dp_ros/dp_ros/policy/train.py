@@ -14,8 +14,8 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from diffusers.training_utils import EMAModel
-from dp_ros.data.dataset import Batch, WindowDataset
-from dp_ros.policy.config import ConfigError, RunConfig, to_dict
+from dp_ros.data.dataset import Batch, DatasetError, WindowDataset
+from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig, to_dict
 from dp_ros.policy.metrics import MetricsLog, clear_metrics
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.optimizer import make_accelerator, make_optimizer, make_schedule
@@ -69,6 +69,7 @@ class Trainer:
             'train': to_dict(config.train),
             'data': dataset.digest,
         }
+        _check_data(dataset, config.policy)
         settings = config.train
         self._train, self._validation = dataset.split(settings.validation_share, settings.seed)
         set_seed(settings.seed)
@@ -220,6 +221,18 @@ class Trainer:
             self._log.write(values)
 
 
+def _check_data(dataset: WindowDataset, policy: PolicyConfig) -> None:
+    """Refuse windows that are not of the policy's shapes."""
+    expected = {
+        'state': (policy.n_obs_steps, len(policy.state_names)),
+        'actions': (policy.horizon, len(policy.joint_names)),
+    } | {f'images of {name!r}': (3, *size) for name, size in policy.image_sizes.items()}
+    found = dataset.shapes
+    for name, shape in expected.items():
+        if found.get(name) != shape:
+            raise DatasetError(f'{name} of a window: {found.get(name)} in the data: needs {shape}')
+
+
 def saved_state(out: Path) -> Path | None:
     """Return the whole state that was saved last in ``out``, or None."""
     # A kill between removing the old state and renaming the new one leaves only the new one.
@@ -249,6 +262,7 @@ def train(
     :param device: 'cpu' to stay on the CPU; by default accelerate chooses.
     :raises ConfigError: when ``out`` holds another run, ``resume`` finds none, or the device
         cannot do what the settings want.
+    :raises DatasetError: when the data are not of the policy's shapes, or one episode alone.
     :raises TrainingError: when the loss is not finite any more.
     """
     out.mkdir(parents=True, exist_ok=True)
