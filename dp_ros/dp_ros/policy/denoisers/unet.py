@@ -6,11 +6,12 @@ Every residual block is modulated by the conditioning through FiLM (Perez et al.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from dp_ros.policy.component import require
-from dp_ros.policy.denoisers.denoiser import Denoiser, Shapes
+from dp_ros.policy.denoisers.denoiser import Denoiser, DenoiserNetwork, Shapes
 from dp_ros.policy.denoisers.timestep import TimestepEmbedding
 import torch
 from torch import Tensor, nn
@@ -85,24 +86,26 @@ class ConvBlock(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions with FiLM between them, and a way around."""
+    """Two convolutions with FiLM between them, and a way around.
+
+    ``film`` makes of the conditioning the scales and shifts (B, n_film) that ``forward`` takes.
+    """
 
     def __init__(self, n_in: int, n_out: int, cond_dim: int, settings: Unet) -> None:
         super().__init__()
         kernel_size, n_groups = settings.kernel_size, settings.n_groups
         self.film_scale = settings.film_scale
+        self.n_film = 2 * n_out if self.film_scale else n_out
         self.first = ConvBlock(n_in, n_out, kernel_size, n_groups)
         self.second = ConvBlock(n_out, n_out, kernel_size, n_groups)
-        n_film = 2 * n_out if self.film_scale else n_out
-        self.film = nn.Sequential(nn.Mish(), nn.Linear(cond_dim, n_film))
+        self.film = nn.Sequential(nn.Mish(), nn.Linear(cond_dim, self.n_film))
         self.around = nn.Conv1d(n_in, n_out, 1) if n_in != n_out else nn.Identity()
 
-    def forward(self, x: Tensor, cond: Tensor) -> Tensor:
-        """Map (B, n_in, T) and (B, cond_dim) to (B, n_out, T)."""
-        return self.second(self._modulate(self.first(x), cond)) + self.around(x)
+    def forward(self, x: Tensor, film: Tensor) -> Tensor:
+        """Map (B, n_in, T) to (B, n_out, T)."""
+        return self.second(self._modulate(self.first(x), film[:, :, None])) + self.around(x)
 
-    def _modulate(self, x: Tensor, cond: Tensor) -> Tensor:
-        film = self.film(cond)[:, :, None]
+    def _modulate(self, x: Tensor, film: Tensor) -> Tensor:
         if not self.film_scale:
             return x + film
         scale, shift = film.chunk(2, dim=1)
@@ -117,12 +120,12 @@ class Level(nn.Module):
         self.first = ResidualBlock(n_in, n_out, cond_dim, settings)
         self.second = ResidualBlock(n_out, n_out, cond_dim, settings)
 
-    def forward(self, x: Tensor, cond: Tensor) -> Tensor:
-        """Map (B, n_in, T) and (B, cond_dim) to (B, n_out, T)."""
-        return self.second(self.first(x, cond), cond)
+    def forward(self, x: Tensor, films: Iterator[Tensor]) -> Tensor:
+        """Map (B, n_in, T) to (B, n_out, T), each block with the next of ``films``."""
+        return self.second(self.first(x, next(films)), next(films))
 
 
-class ConditionalUnet1D(nn.Module):
+class ConditionalUnet1D(DenoiserNetwork):
     """Denoiser: sample (B, T, n_in), timesteps (B,), conditioning (B, D) → (B, T, n_out)."""
 
     def __init__(self, shapes: Shapes, settings: Unet) -> None:
@@ -152,20 +155,30 @@ class ConditionalUnet1D(nn.Module):
             nn.Conv1d(dims[0], shapes.n_out, 1),
         )
 
-    def forward(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
+    def prepare(self, timestep: Tensor, cond: Tensor) -> Tensor:
+        """Make the scales and shifts of all blocks, (B, F)."""
+        told = torch.cat([self.timestep(timestep), cond], dim=-1)
+        return torch.cat([block.film(told) for block in self._blocks()], dim=-1)
+
+    def predict(self, sample: Tensor, prepared: Tensor) -> Tensor:
         """Predict the noise, or the clean sample, by what it was trained for."""
-        cond = torch.cat([self.timestep(timestep), cond], dim=-1)
+        films = iter(prepared.split([block.n_film for block in self._blocks()], dim=-1))
         x = sample.transpose(1, 2)
         skips = []
         for level, shrink in zip(self.down, [*self.shrink, nn.Identity()], strict=True):
-            x = level(x, cond)
+            x = level(x, films)
             skips.append(x)
             x = shrink(x)
-        x = self.middle(x, cond)
+        x = self.middle(x, films)
         offered = reversed(skips[1:] if self.own_skips else skips[:-1])
         for grow, level, skip in zip(self.grow, self.up, offered, strict=True):
             if self.own_skips:
-                x = grow(level(torch.cat([x, skip], dim=1), cond))
+                x = grow(level(torch.cat([x, skip], dim=1), films))
             else:
-                x = level(torch.cat([grow(x), skip], dim=1), cond)
+                x = level(torch.cat([grow(x), skip], dim=1), films)
         return self.out(x).transpose(1, 2)
+
+    def _blocks(self) -> list[Any]:
+        """Return the residual blocks in the order in which a sample meets them."""
+        levels: list[Any] = [*self.down, self.middle, *self.up]
+        return [block for level in levels for block in (level.first, level.second)]
