@@ -24,6 +24,9 @@ CONFIGS = Path(__file__).parents[2] / 'dp_ros_bringup' / 'config'
         ({'state_modes': 'max'}, "state_modes = 'max': needs one of"),
         ({'action_modes': ['none', 'none']}, 'action_modes = .* needs 1 or 7 modes'),
         ({'horizon': 15}, 'horizon = 15: needs a multiple of 2'),
+        ({'image_sizes': {'front': [32]}}, r"'front' = \[32\]: needs height and width"),
+        ({'image_sizes': {'front': [32, 'a']}}, "'front' = .* needs height and width"),
+        ({'image_sizes': {'a.b': [32, 40]}}, "'a.b': a name cannot hold a dot"),
         ({'image_sizes': {'front': (16, 40)}}, r"'front' \(16, 40\)"),
         ({'method': 'magic'}, "method = 'magic': needs one of"),
         ({'method': {'name': 'diffusion', 'steps': 3}}, 'method diffusion: steps: no such key'),
@@ -59,12 +62,21 @@ def test_a_contradiction_is_refused(change, reason):
         ({'ema_max': 1.0}, 'train.ema_max = 1.0'),
         ({'num_inference_steps': 21}, 'num_inference_steps = 21: needs 1 to 20'),
         ({'epochs': 3}, 'epochs: no such key'),
-        ({'steps': 'many'}, 'train'),
+        ({'steps': 'many'}, "train: steps = 'many': needs int"),
+        ({'steps': 10.5}, 'train: steps = 10.5: needs int'),
+        ({'steps': True}, 'train: steps = True: needs int'),
+        ({'learning_rate': '5e-4'}, "train: learning_rate = '5e-4': needs float"),
     ],
 )
 def test_a_training_that_cannot_be_is_refused(train, reason):
     with pytest.raises(ConfigError, match=reason):
         parse_run({'policy': to_dict(tiny_policy.CONFIG), 'train': train})
+
+
+def test_a_part_with_a_value_of_the_wrong_kind_is_refused():
+    values = to_dict(tiny_policy.CONFIG) | {'method': {'name': 'diffusion', 'clip_sample': 1}}
+    with pytest.raises(ConfigError, match='method diffusion: clip_sample = 1: needs bool'):
+        policy_from_dict(values)
 
 
 def test_an_unknown_section_is_refused():

@@ -5,10 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 if TYPE_CHECKING:
     from dp_ros.policy.config import PolicyConfig
+
+_PLAIN: Final[Mapping[str, tuple[type, ...]]] = {
+    'bool': (bool,),
+    'int': (int,),
+    'float': (int, float),
+    'str': (str,),
+}
 
 
 class ConfigError(ValueError):
@@ -78,6 +85,12 @@ def make_value(kind: type[Any], values: Mapping[str, Any], what: str) -> Any:
     known = sorted(entry.name for entry in fields(kind))
     unknown = sorted(set(values) - set(known))
     require(not unknown, f'{what}: {", ".join(unknown)}: no such key; there are {known}')
+    for entry in fields(kind):
+        allowed = _PLAIN.get(str(entry.type))
+        if allowed and entry.name in values:
+            value = values[entry.name]
+            fits = isinstance(value, allowed) and isinstance(value, bool) == (allowed == (bool,))
+            require(fits, f'{what}: {entry.name} = {value!r}: needs {entry.type}')
     try:
         return kind(**values)
     except (TypeError, AttributeError) as error:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Final
 
@@ -65,7 +65,7 @@ class PolicyConfig:
         for key in ('state_modes', 'action_modes'):
             modes = getattr(self, key)
             object.__setattr__(self, key, (modes,) if isinstance(modes, str) else tuple(modes))
-        sizes = {name: (int(size[0]), int(size[1])) for name, size in self.image_sizes.items()}
+        sizes = {name: _size(name, size) for name, size in self.image_sizes.items()}
         object.__setattr__(self, 'image_sizes', sizes)
         for role, kinds in _PARTS.items():
             value = getattr(self, role)
@@ -109,6 +109,13 @@ class PolicyConfig:
             for mode in given:
                 require(mode in MODES, f'{key} = {mode!r}: needs one of {tuple(MODES)}')
             require(len(given) in (1, count), f'{key} = {given}: needs 1 or {count} modes')
+
+
+def _size(camera: str, size: Sequence[int]) -> tuple[int, int]:
+    pair = len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size)
+    require(pair, f'image_sizes of {camera!r} = {size}: needs height and width [px]')
+    require('.' not in camera, f'image_sizes of {camera!r}: a name cannot hold a dot')
+    return size[0], size[1]
 
 
 @dataclass(frozen=True)

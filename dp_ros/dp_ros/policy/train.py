@@ -69,15 +69,10 @@ class Trainer:
             'train': to_dict(config.train),
             'data': dataset.digest,
         }
-        _check_data(dataset, config.policy)
         settings = config.train
         self._train, self._validation = dataset.split(settings.validation_share, settings.seed)
         set_seed(settings.seed)
-        network = PolicyNetwork(config.policy)
-        network.states.fit(dataset.state.flatten(0, 1), config.policy.state_modes)
-        network.actions.fit(dataset.actions.flatten(0, 1), config.policy.action_modes)
-        network.load_pretrained()
-        module = TrainingStep(network)
+        module = TrainingStep(_make_network(dataset, config.policy))
         optimizer = make_optimizer(module, settings)
         self._schedule = make_schedule(optimizer, settings)
         self._module, self._optimizer = accelerator.prepare(module, optimizer)
@@ -219,6 +214,15 @@ class Trainer:
         values |= self.validate()
         if self.accelerator.is_main_process:
             self._log.write(values)
+
+
+def _make_network(dataset: WindowDataset, policy: PolicyConfig) -> PolicyNetwork:
+    _check_data(dataset, policy)
+    network = PolicyNetwork(policy)
+    network.states.fit(dataset.state.flatten(0, 1), policy.state_modes)
+    network.actions.fit(dataset.actions.flatten(0, 1), policy.action_modes)
+    network.load_pretrained()
+    return network
 
 
 def _check_data(dataset: WindowDataset, policy: PolicyConfig) -> None:
