@@ -450,9 +450,11 @@ def fail(context):
 )
 def test_an_error_ends_all_processes_and_is_told(said, failing, message):
     process = sh(ENDLESS)
-    told = said(process, at_output(process, failing), code=1)
+    exited = OnProcessExit(target_action=process, on_exit=[say('its end is heard')])
+    told = said(process, at_output(process, failing), RegisterEventHandler(exited), code=1)
     assert f'Caught exception in launch (see debug for traceback): {message}' in told
     assert process.return_code == -signal.SIGINT
+    assert 'its end is heard' in told
 
 
 # ---- what comes from outside
