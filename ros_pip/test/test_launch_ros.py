@@ -101,7 +101,9 @@ def test_parameters_keep_their_types(told):
                 'as_text': ParameterValue(LaunchConfiguration('rate'), value_type=str),
                 'flag': LaunchConfiguration('flag'),
                 'words': ['a', 'b'],
-                'pair': ['a', LaunchConfiguration('rate')],
+                'joined': ['a', LaunchConfiguration('rate')],
+                'pair': [['a', LaunchConfiguration('rate')], ['b']],
+                'numbers': [1, 2.5],
                 'sampler': {'name': 'ddim', LaunchConfiguration('flag'): 1},
             }
         ],
@@ -113,11 +115,13 @@ def test_parameters_keep_their_types(told):
         'as_text': '7',
         'flag': True,
         'words': ['a', 'b'],
-        'pair': 'a7',
+        'joined': 'a7',
+        'pair': ['a7', 'b'],
+        'numbers': [1.0, 2.5],
         'sampler.name': 'ddim',
         'sampler.true': 1,
     }
-    assert isinstance(values['as_float'], float)
+    assert all(isinstance(value, float) for value in (values['as_float'], *values['numbers']))
 
 
 def test_parameter_files_come_in_their_order_and_absent_ones_are_told(told, package, capsys):
