@@ -110,7 +110,10 @@ def test_a_description_of_something_else_is_refused(folder, text):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda d: d['policy'].update(down_dims=[24, 32]), 'weights and description do not fit'),
+        (
+            lambda d: d['policy']['denoiser'].update(down_dims=[24, 32]),
+            'weights and description do not fit',
+        ),
         (lambda d: d['policy'].update(horizon=15), 'horizon = 15'),
         (lambda d: d['policy'].update(new_key=1), 'new_key: no such key'),
         (lambda d: d.pop('normalizer'), 'normalizer'),

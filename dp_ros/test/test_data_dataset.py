@@ -42,9 +42,9 @@ def refused(folder, **changes):
 def test_a_window_at_every_image_with_a_history(tmp_path):
     found = windows(write(tmp_path / 'bag', episode()))
     stamps = np.arange(0.15, 1.5, 0.1)
-    assert len(found.joint_positions) == len(stamps)
+    assert len(found.state) == len(stamps)
     expected = [[where(t - 0.1), where(t)] for t in stamps]
-    np.testing.assert_allclose(found.joint_positions, expected, atol=1e-6)
+    np.testing.assert_allclose(found.state, expected, atol=1e-6)
     assert found.image_index['front'].tolist() == [[i, i + 1] for i in range(len(stamps))]
     np.testing.assert_array_equal(found.images['front'][1], pixels(15))
 

@@ -5,11 +5,12 @@ from dataclasses import replace
 import functools
 
 from dp_ros.policy.config import ConfigError, PolicyConfig
-from dp_ros.policy.diffusion import diffusion_loss, make_scheduler
+from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.engine import make_engine
+from dp_ros.policy.methods.diffusion import Diffusion
+from dp_ros.policy.methods.regression import Regression
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.policy import Policy, blank_observation, chunk_seed
-from dp_ros.policy.regression import regression_loss
 import numpy as np
 import pytest
 import tiny_policy
@@ -65,8 +66,8 @@ def wrong(**changes):
 @pytest.mark.parametrize(
     ('observation', 'options', 'reason'),
     [
-        (wrong(joint_positions=np.zeros((2, 6))), {}, r'shape \(2, 6\): needs \(2, 7\)'),
-        (wrong(joint_positions=np.full((2, 7), np.inf)), {}, 'finite'),
+        (wrong(state=np.zeros((2, 6))), {}, r'shape \(2, 6\): needs \(2, 7\)'),
+        (wrong(state=np.full((2, 7), np.inf)), {}, 'finite'),
         (wrong(images={}), {}, "no image of camera 'front'"),
         (wrong(images={'front': np.zeros((2, 9, 9, 3), np.uint8)}), {}, r'\(2, 9, 9, 3\)'),
         (wrong(), {'num_inference_steps': 21}, 'num_inference_steps = 21: needs 1 to 20'),
@@ -104,18 +105,17 @@ WAYS = PolicyConfig(
     {},
     horizon=8,
     n_action_steps=4,
-    down_dims=(16, 32),
-    timestep_dim=16,
-    num_train_timesteps=50,
-    prediction_type='sample',
+    denoiser=Unet(down_dims=(16, 32), timestep_dim=16),
 )
+
+
+DIFFUSION = Diffusion(num_train_timesteps=50, prediction_type='sample')
 
 
 @functools.cache
 def learned(method):
     torch.manual_seed(0)
     network = PolicyNetwork(replace(WAYS, method=method))
-    scheduler = make_scheduler(network.config, 'ddpm')
     optimizer = torch.optim.AdamW(network.parameters(), 3e-3)
     bow = torch.sin(torch.linspace(0, torch.pi, 8))
     x = torch.linspace(-1, 1, 8).expand(64, 8)
@@ -123,10 +123,7 @@ def learned(method):
     for _ in range(250):
         side = torch.randint(2, (64, 1)) * 2 - 1
         actions = torch.stack([x, side * bow], dim=-1)
-        if method == 'regression':
-            loss = regression_loss(network, actions, cond)
-        else:
-            loss = diffusion_loss(network, scheduler, actions, cond)
+        loss = method.loss(network.denoise, actions, cond)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -135,17 +132,17 @@ def learned(method):
 
 def middles(method, **options):
     """Where 200 sampled paths pass the obstacle, y."""
-    seen = {'joint_positions': np.zeros((2, 2)), 'images': {}}
+    seen = {'state': np.zeros((2, 2)), 'images': {}}
     return learned(method).infer(seen, 0, n_samples=200, **options).actions[:, 2:4, 1].mean(axis=1)
 
 
 @pytest.mark.parametrize(('sampler', 'steps'), [('ddim', 10), ('ddpm', 50)])
 def test_diffusion_finds_both_ways(sampler, steps):
-    y = middles('diffusion', sampler=sampler, num_inference_steps=steps)
+    y = middles(DIFFUSION, sampler=sampler, num_inference_steps=steps)
     assert 0.25 < (y > 0).mean() < 0.75
     assert (np.abs(y) > 0.7).mean() > 0.95
 
 
 def test_regression_goes_straight_into_the_obstacle():
-    y = middles('regression')
+    y = middles(Regression())
     assert np.abs(y).max() < 0.3

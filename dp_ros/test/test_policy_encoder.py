@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images to keypoints, and the conditioning made of them."""
 
-from dp_ros.policy.encoder import ImageEncoder, SpatialSoftmax
+from dp_ros.policy.encoders.cnn import ImageEncoder, SpatialSoftmax
 import pytest
 import tiny_policy
 import torch

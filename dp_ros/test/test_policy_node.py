@@ -137,7 +137,7 @@ def observation_msg(stamp_ns, seed=0):
         dt=0.1,
         n_obs_steps=2,
         joint_names=list(tiny_policy.JOINTS),
-        joint_positions=values['joint_positions'].ravel().tolist(),
+        joint_positions=values['state'].ravel().tolist(),
         camera_names=['front'],
         images=[
             Image(height=32, width=40, encoding='rgb8', step=120, data=image.tobytes())
@@ -227,7 +227,7 @@ def test_a_live_parameter_takes_effect_at_the_next_chunk(bench):
     [
         ('sampler.num_inference_steps', 21, 'needs 1 to 20'),
         ('sampler.num_inference_steps', 0, ''),
-        ('sampler.name', 'euler', "needs one of 'ddim', 'ddpm'"),
+        ('sampler.name', 'euler', "needs one of 'auto', 'ddim', 'ddpm'"),
         ('rate', 0.0, ''),
         ('rate', 'fast', ''),
         ('n_samples', 65, ''),
@@ -283,7 +283,7 @@ def test_a_refused_checkpoint_can_be_replaced(bench, folder):
         ({'dt': 0.2}, 'frames 0.2 s apart'),
         ({'n_obs_steps': 3}, '3 frames, needs 2'),
         ({'joint_positions': [0.0]}, '1 joint_positions, needs 14'),
-        ({'joint_positions': [float('nan')] * 14}, 'need finite numbers'),
+        ({'joint_positions': [float('nan')] * 14}, 'state of fr3_joint1 is [nan, nan]'),
         ({'images': []}, '0 images, needs 2'),
         (
             {'images': [Image(height=2, width=2, encoding='rgb8', step=6, data=[0] * 12)] * 2},

@@ -84,7 +84,7 @@ def check_episode(path: Path, duration):
     assert set(np.diff(recording.builder.joints.stamps)) == {10_000_000}
     windows = episode_windows(recording, 16)
     assert len(windows.actions) >= duration * 10 - 5
-    assert np.abs(windows.actions[:, 1] - windows.joint_positions[:, 1]).max() < 2e-3
+    assert np.abs(windows.actions[:, 1] - windows.state[:, 1]).max() < 2e-3
 
 
 def test_attaching_to_nothing_names_what_is_missing(tmp_path, monkeypatch, capsys):

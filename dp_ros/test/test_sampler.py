@@ -5,7 +5,7 @@ import json
 import math
 
 from dp_ros.policy.config import ConfigError
-from dp_ros.policy.diffusion import make_scheduler, sample_steps
+from dp_ros.policy.methods.diffusion import Diffusion, make_scheduler
 from golden import renew
 import pytest
 import torch
@@ -27,14 +27,14 @@ def noise(seed=0):
     return torch.randn(2, 8, 3, generator=torch.Generator().manual_seed(seed))
 
 
-def run(name, denoise, steps, start, **config):
-    scheduler = make_scheduler(renew.config(**config), name)
-    generator = torch.Generator().manual_seed(1)
-    return list(sample_steps(denoise, scheduler, start, torch.zeros(2, 0), steps, generator))
+def run(name, denoise, steps, start, seed=1, **settings):
+    generator = torch.Generator().manual_seed(seed)
+    method = Diffusion(**settings)
+    return list(method.walk(denoise, start, torch.zeros(2, 0), name, steps, generator))
 
 
 def test_the_forward_process_is_the_closed_form():
-    scheduler = make_scheduler(renew.config(), 'ddpm')
+    scheduler = make_scheduler(Diffusion(), 'ddpm')
     clean, added = noise(0), noise(1)
     for k in (0, 37, K - 1):
         noisy = scheduler.add_noise(clean, added, torch.tensor([k, k]))
@@ -85,20 +85,7 @@ def test_a_perfect_prediction_leads_to_the_clean_sample(name, prediction_type):
 
 def test_ddim_adds_no_noise_and_ddpm_only_that_of_its_generator():
     assert torch.equal(*(run('ddpm', renew.denoise, 9, noise())[-1] for _ in range(2)))
-    scheduler = make_scheduler(renew.config(), 'ddim')
-    ends = [
-        list(
-            sample_steps(
-                renew.denoise,
-                scheduler,
-                noise(),
-                torch.zeros(2, 0),
-                9,
-                torch.Generator().manual_seed(seed),
-            )
-        )[-1]
-        for seed in (1, 2)
-    ]
+    ends = [run('ddim', renew.denoise, 9, noise(), seed)[-1] for seed in (1, 2)]
     assert torch.equal(*ends)
 
 
@@ -109,7 +96,7 @@ def test_the_samples_stay_within_the_range_of_the_data():
 
 def test_an_unknown_sampler_is_named():
     with pytest.raises(ConfigError, match="sampler = 'euler': needs one of"):
-        make_scheduler(renew.config(), 'euler')
+        Diffusion().check_sampling('euler', 10)
 
 
 @pytest.mark.parametrize('name', ['ddim', 'ddpm'])

@@ -4,13 +4,16 @@
 import json
 
 from dp_ros.policy.config import PolicyConfig
+from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.sim.kinematics import JOINT_NAMES
 from dp_ros.tools import bench
 import pytest
 import torch
 
-SMALL = PolicyConfig(JOINT_NAMES, {'front': (32, 32)}, down_dims=(8, 16), timestep_dim=8)
+SMALL = PolicyConfig(
+    JOINT_NAMES, {'front': (32, 32)}, denoiser=Unet(down_dims=(8, 16), timestep_dim=8)
+)
 
 
 @pytest.fixture(autouse=True)

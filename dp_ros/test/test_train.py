@@ -215,7 +215,7 @@ def test_validation_leaves_the_weights_as_they_are(trainer):
 def test_training_learns_what_the_data_hold(tmp_path):
     """Actions that hold still at the joints' position are learned to a small error."""
     data = tiny_policy.dataset()
-    still = data.joint_positions[:, -1:].expand(-1, 16, -1).contiguous()
+    still = data.state[:, -1:].expand(-1, 16, -1).contiguous()
     data = replace(data, actions=still)
     policy = replace(tiny_policy.CONFIG, method='regression')
     settings = replace(SETTINGS, steps=150, batch_size=16, learning_rate=3e-3, validation_every=75)

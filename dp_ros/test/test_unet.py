@@ -3,7 +3,7 @@
 
 import json
 
-from dp_ros.policy.unet import ConditionalUnet1D
+from dp_ros.policy.denoisers.unet import ConditionalUnet1D
 from golden import renew
 import pytest
 import torch
@@ -14,7 +14,7 @@ T = torch.tensor([3, 50])
 @pytest.fixture(scope='module')
 def net():
     torch.manual_seed(0)
-    return ConditionalUnet1D(7, 11, (16, 32, 64)).eval()
+    return ConditionalUnet1D(7, 7, 11, (16, 32, 64)).eval()
 
 
 def inputs(seed=0):
@@ -46,7 +46,7 @@ def test_the_members_of_a_batch_do_not_touch_each_other(net):
 
 def test_every_weight_gets_a_gradient():
     torch.manual_seed(0)
-    net = ConditionalUnet1D(7, 11, (16, 32, 64))
+    net = ConditionalUnet1D(7, 7, 11, (16, 32, 64))
     net(*inputs()).square().mean().backward()
     without = [n for n, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum()]
     assert without == []

@@ -6,6 +6,9 @@ from dataclasses import replace
 from dp_ros.data.dataset import WindowDataset
 from dp_ros.policy.checkpoint import save_checkpoint
 from dp_ros.policy.config import PolicyConfig
+from dp_ros.policy.denoisers.unet import Unet
+from dp_ros.policy.encoders.cnn import Cnn
+from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.network import PolicyNetwork
 import numpy as np
 import torch
@@ -16,12 +19,9 @@ HOME = np.array([0.0, -0.3, 0.0, -2.2, 0.0, 2.0, 0.785])
 CONFIG = PolicyConfig(
     joint_names=JOINTS,
     image_sizes={'front': (32, 40)},
-    crop_margin=2,
-    encoder_channels=(8, 8, 8),
-    n_keypoints=6,
-    down_dims=(16, 32),
-    timestep_dim=16,
-    num_train_timesteps=20,
+    method=Diffusion(num_train_timesteps=20),
+    denoiser=Unet(down_dims=(16, 32), timestep_dim=16),
+    encoder=Cnn(crop_margin=2, channels=(8, 8, 8), n_keypoints=6),
 )
 
 
@@ -30,7 +30,7 @@ def network(seed=0, **changes):
     torch.manual_seed(seed)
     made = PolicyNetwork(replace(CONFIG, **changes))
     home = torch.tensor(HOME[: len(made.config.joint_names)], dtype=torch.float32)
-    made.joints.fit(torch.stack([home - 1, home + 1]))
+    made.states.fit(torch.stack([home - 1, home + 1]))
     made.actions.fit(torch.stack([home - 0.2, home + 0.2]))
     return made.eval()
 
@@ -45,7 +45,7 @@ def observation(seed=0, config=CONFIG):
     n_obs = config.n_obs_steps
     joints = HOME[: len(config.joint_names)] + rng.normal(0, 0.1, (n_obs, len(config.joint_names)))
     return {
-        'joint_positions': joints,
+        'state': joints,
         'images': {
             name: rng.integers(0, 256, (n_obs, *size, 3), dtype=np.uint8)
             for name, size in config.image_sizes.items()
@@ -63,7 +63,7 @@ def dataset(n_episodes=4, length=12, seed=0, config=CONFIG):
     }
     frames = torch.arange(n)[:, None] - torch.arange(n_obs - 1, -1, -1)
     return WindowDataset(
-        joint_positions=torch.rand(n, n_obs, n_joints, generator=generator),
+        state=torch.rand(n, n_obs, n_joints, generator=generator),
         actions=torch.rand(n, config.horizon, n_joints, generator=generator),
         images=images,
         image_index={name: frames.clamp(min=0) for name in images},

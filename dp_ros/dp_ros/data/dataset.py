@@ -27,11 +27,11 @@ class DatasetError(ValueError):
 class EpisodeWindows:
     """The windows of one episode, n of them.
 
-    :param joint_positions: (n, To, J); ``actions``: (n, Tp, J) [rad].
+    :param state: (n, To, J); ``actions``: (n, Tp, J) [rad].
     :param images: (n_images, H, W, 3) per camera; ``image_index``: (n, To) into them.
     """
 
-    joint_positions: Float32
+    state: Float32
     actions: Float32
     images: dict[str, NDArray[np.uint8]]
     image_index: dict[str, NDArray[np.int64]]
@@ -41,18 +41,18 @@ class EpisodeWindows:
 class Batch:
     """Some windows, B of them.
 
-    :param joint_positions: (B, To, J); ``actions``: (B, Tp, J) [rad].
+    :param state: (B, To, J); ``actions``: (B, Tp, J) [rad].
     :param images: (B, To, 3, H, W) uint8 per camera.
     """
 
-    joint_positions: Tensor
+    state: Tensor
     images: dict[str, Tensor]
     actions: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """Move to a device."""
         images = {name: value.to(device) for name, value in self.images.items()}
-        return Batch(self.joint_positions.to(device), images, self.actions.to(device))
+        return Batch(self.state.to(device), images, self.actions.to(device))
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class WindowDataset:
     :param digest: sha256 over the messages of all bags that were used.
     """
 
-    joint_positions: Tensor
+    state: Tensor
     actions: Tensor
     images: dict[str, Tensor]
     image_index: dict[str, Tensor]
@@ -84,7 +84,7 @@ class WindowDataset:
         images = {
             name: images[self.image_index[name][chosen]] for name, images in self.images.items()
         }
-        return Batch(self.joint_positions[chosen], images, self.actions[chosen])
+        return Batch(self.state[chosen], images, self.actions[chosen])
 
     def split(
         self, validation_share: float, seed: int
@@ -236,7 +236,7 @@ def _join(parts: Sequence[EpisodeWindows], digest: str) -> WindowDataset:
     }
     lengths = [len(part.actions) for part in parts]
     return WindowDataset(
-        torch.from_numpy(np.concatenate([part.joint_positions for part in parts])),
+        torch.from_numpy(np.concatenate([part.state for part in parts])),
         torch.from_numpy(np.concatenate([part.actions for part in parts])),
         images,
         index,

@@ -185,7 +185,7 @@ class PolicyNode(LifecycleNode):
         sampling = _sampling(values)
         policy.infer(blank_observation(policy.config), 0, **sampling)
         self.get_logger().info(
-            f'{policy.config.method} policy of {folder}, {policy.engine.name} on {device}'
+            f'{policy.config.method.name} policy of {folder}, {policy.engine.name} on {device}'
         )
         return policy
 
@@ -203,9 +203,9 @@ class PolicyNode(LifecycleNode):
         if reason is not None or self._policy is None:
             return reason
         try:
-            self._policy.check_steps(values['sampler.num_inference_steps'])
+            self._policy.config.method.check_sampling(**_sampling(values))
         except ConfigError as error:
-            return f'sampler.{error}'
+            return f'sampler: {error}'
         return None
 
     def _apply(self, values: Values) -> None:
@@ -297,7 +297,7 @@ class PolicyNode(LifecycleNode):
         steps = self._walk(job, cond, 1, lambda: False)
         duration = time.monotonic() - started
         if steps and self._publish(job, steps[-1][0], duration) and self._tcp_paths.known:
-            self._draw(job, cond, np.concatenate(steps), observation['joint_positions'])
+            self._draw(job, cond, np.concatenate(steps), observation['state'])
 
     def _walk(
         self, job: Job, cond: torch.Tensor, n_samples: int, stop: Callable[[], bool]
@@ -326,12 +326,14 @@ class PolicyNode(LifecycleNode):
         return True
 
     def _status(self, job: Job) -> PolicyStatus:
-        policy, samples = job.policy, job.policy.config.method == 'diffusion'
+        policy, method = job.policy, job.policy.config.method
         status = PolicyStatus(
             chunk_id=self._tally.chunks,
             seed=job.seed,
-            sampler=job.values['sampler.name'] if samples else 'regression',
-            num_inference_steps=job.values['sampler.num_inference_steps'] if samples else 1,
+            sampler=method.sampler(job.values['sampler.name']),
+            num_inference_steps=(
+                job.values['sampler.num_inference_steps'] if method.samplers else 1
+            ),
             engine=policy.engine.name,
             device=policy.engine.device,
             checkpoint=job.values['checkpoint'],
@@ -353,7 +355,7 @@ class PolicyNode(LifecycleNode):
         path, config = self._tcp_paths, job.policy.config
         self._trail.append(path(joint_positions[-1]))
         fan: list[NDArray[np.float64]] = []
-        if job.values['n_samples'] > 1 and config.method == 'diffusion':
+        if job.values['n_samples'] > 1 and config.method.stochastic:
             fan = self._walk(job, cond, job.values['n_samples'], self._inbox.due)
         denoising = steps if job.values['show_denoising'] else steps[:0]
         intention = Intention(

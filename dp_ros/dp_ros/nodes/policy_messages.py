@@ -19,19 +19,19 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 def observation_from_msg(message: Observation, config: PolicyConfig) -> dict[str, Any]:
     """Read an observation; joints and cameras may come in another order and be more than needed.
 
-    :returns: `joint_positions` (To, J) and `images`, camera → (To, H, W, 3).
+    :returns: `state` (To, S) and `images`, camera → (To, H, W, 3).
     :raises Refusal: when it does not fit the policy, with the first difference.
     """
     if message.n_obs_steps != config.n_obs_steps:
         raise Refusal(f'observation: {message.n_obs_steps} frames, needs {config.n_obs_steps}')
     if abs(message.dt - config.dt) > 1e-6:
         raise Refusal(f'observation: frames {message.dt:g} s apart, needs {config.dt:g} s')
-    joints = _columns('joint', message.joint_names, config.joint_names)
+    joints = _columns('joint', message.joint_names, config.state_names)
     cameras = _columns('camera', message.camera_names, config.camera_names)
     positions = _rows('joint_positions', message.joint_positions, message, message.joint_names)
     images = _rows('images', message.images, message, message.camera_names)
     return {
-        'joint_positions': np.array([[float(row[j]) for j in joints] for row in positions]),
+        'state': np.array([[float(row[j]) for j in joints] for row in positions]),
         'images': {
             name: np.stack([_image(name, row[camera], config.image_sizes[name]) for row in images])
             for name, camera in zip(config.camera_names, cameras, strict=True)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from dp_ros.parameters import Parameter, ParameterTable
-from dp_ros.policy.config import SAMPLERS
 from dp_ros.policy.engine import ENGINES
 from dp_ros.policy.inbox import InboxLimits
 
@@ -75,7 +74,12 @@ PARAMETERS = ParameterTable(
     Parameter(
         'max_observation_age', 0.5, 'Oldest observation that is used [s].', low=0.01, high=60.0
     ),
-    Parameter('sampler.name', 'ddim', 'How the chunk is denoised.', choices=SAMPLERS),
+    Parameter(
+        'sampler.name',
+        'auto',
+        'How the chunk is denoised, one of those of the policy; auto: its first.',
+        choices=('auto', 'ddim', 'ddpm'),
+    ),
     Parameter(
         'sampler.num_inference_steps',
         10,

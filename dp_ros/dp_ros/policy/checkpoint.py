@@ -27,7 +27,7 @@ import torch
 WEIGHTS: Final = 'policy.safetensors'
 DESCRIPTION: Final = 'policy.json'
 FORMAT: Final = 1
-_NORMALIZERS: Final = ('joints', 'actions')
+_NORMALIZERS: Final = ('states', 'actions')
 
 
 class CheckpointError(ValueError):
@@ -40,10 +40,10 @@ def save_checkpoint(folder: Path, network: PolicyNetwork, training: Mapping[str,
     :param training: what made it, for the record: data digest, steps, seed ….
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = network.state_dict()
+    tensors = network.state_dict()
     weights = {
         name: value.detach().cpu().contiguous()
-        for name, value in state.items()
+        for name, value in tensors.items()
         if name.split('.')[0] not in _NORMALIZERS
     }
     data = save_tensors(weights)
@@ -52,7 +52,7 @@ def save_checkpoint(folder: Path, network: PolicyNetwork, training: Mapping[str,
         'policy': to_dict(network.config),
         'action': 'commanded joint positions [rad]; point k is for the observation time + k·dt',
         'normalizer': {
-            name: {bound: state[f'{name}.{bound}'].tolist() for bound in ('low', 'high')}
+            name: {bound: tensors[f'{name}.{bound}'].tolist() for bound in ('low', 'high')}
             for name in _NORMALIZERS
         },
         'weights': {'file': WEIGHTS, 'sha256': hashlib.sha256(data).hexdigest()},

@@ -30,11 +30,11 @@ class Engine(Protocol):
     name: str
     device: str
 
-    def condition(self, joint_positions: NDArray[np.floating[Any]], images: Images) -> Tensor:
-        """Encode (To, J) joint positions and (To, H, W, 3) images to (1, D)."""
+    def condition(self, state: NDArray[np.floating[Any]], images: Images) -> Tensor:
+        """Encode (To, S) state and (To, H, W, 3) images to (1, D)."""
 
     def denoise(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
-        """Predict (B, Tp, J) from sample (B, Tp, J), timestep (B,), conditioning (B, D)."""
+        """Predict (B, Tp, n_out) from sample (B, Tp, n_in), timestep (B,), conditioning (B, D)."""
 
 
 def make_engine(name: str, network: PolicyNetwork, device: str, num_threads: int) -> Engine:
@@ -66,11 +66,11 @@ class TorchEngine:
         self.device = device
 
     @torch.no_grad()
-    def condition(self, joint_positions: NDArray[np.floating[Any]], images: Images) -> Tensor:
+    def condition(self, state: NDArray[np.floating[Any]], images: Images) -> Tensor:
         """Encode the observation."""
-        joints, pixels = _tensors(joint_positions, images)
+        values, pixels = _tensors(state, images)
         moved = {name: value.to(self.device) for name, value in pixels.items()}
-        return self._network.condition(joints.to(self.device), moved)
+        return self._network.condition(values.to(self.device), moved)
 
     @torch.no_grad()
     def denoise(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
@@ -88,26 +88,27 @@ class OpenVinoEngine:
     def __init__(self, network: PolicyNetwork, num_threads: int) -> None:
         config = network.config
         network = network.cpu().eval()
-        joints = torch.zeros(1, config.n_obs_steps, len(config.joint_names))
+        state = torch.zeros(1, config.n_obs_steps, len(config.state_names))
         images = [
             torch.zeros(1, config.n_obs_steps, 3, *size, dtype=torch.uint8)
             for size in config.image_sizes.values()
         ]
-        sample = torch.zeros(1, config.horizon, len(config.joint_names))
-        noisy = (sample, torch.zeros(1, dtype=torch.int64), torch.zeros(1, network.cond_dim))
+        shapes = network.shapes
+        sample = torch.zeros(1, shapes.horizon, shapes.n_in)
+        noisy = (sample, torch.zeros(1), torch.zeros(1, shapes.cond_dim))
         self._names = config.camera_names
-        self._condition = _compile(_Condition(network), (joints, *images), num_threads)
+        self._condition = _compile(_Condition(network), (state, *images), num_threads)
         self._denoise = _compile(network.denoiser, noisy, num_threads)
 
-    def condition(self, joint_positions: NDArray[np.floating[Any]], images: Images) -> Tensor:
+    def condition(self, state: NDArray[np.floating[Any]], images: Images) -> Tensor:
         """Encode the observation."""
-        joints, pixels = _tensors(joint_positions, images)
-        inputs = [joints, *(pixels[name] for name in self._names)]
+        values, pixels = _tensors(state, images)
+        inputs = [values, *(pixels[name] for name in self._names)]
         return _run(self._condition, inputs)
 
     def denoise(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
         """Predict."""
-        return _run(self._denoise, [sample, timestep, cond])
+        return _run(self._denoise, [sample, timestep.to(torch.float32), cond])
 
 
 class _Condition(nn.Module):
@@ -117,9 +118,9 @@ class _Condition(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, joint_positions: Tensor, *images: Tensor) -> Tensor:
+    def forward(self, state: Tensor, *images: Tensor) -> Tensor:
         names = self.network.config.camera_names
-        return self.network.condition(joint_positions, dict(zip(names, images, strict=True)))
+        return self.network.condition(state, dict(zip(names, images, strict=True)))
 
 
 def _compile(module: nn.Module, example: tuple[Tensor, ...], num_threads: int) -> Any:
@@ -141,12 +142,10 @@ def _run(request: Any, inputs: list[Tensor]) -> Tensor:
     return torch.from_numpy(result[0].copy())
 
 
-def _tensors(
-    joint_positions: NDArray[np.floating[Any]], images: Images
-) -> tuple[Tensor, dict[str, Tensor]]:
-    joints = torch.from_numpy(np.asarray(joint_positions, dtype=np.float32))[None]
+def _tensors(state: NDArray[np.floating[Any]], images: Images) -> tuple[Tensor, dict[str, Tensor]]:
+    values = torch.from_numpy(np.asarray(state, dtype=np.float32))[None]
     pixels = {
         name: torch.from_numpy(np.ascontiguousarray(np.moveaxis(value, -1, 1)))[None]
         for name, value in images.items()
     }
-    return joints, pixels
+    return values, pixels

@@ -17,19 +17,15 @@ def write_model_card(folder: Path, description: Mapping[str, Any], commands: str
     """
     config, training = description['policy'], description['training']
     sizes = ', '.join(f'{name} {h}×{w}' for name, (h, w) in config['image_sizes'].items())
-    method = {
-        'diffusion': 'Diffusion policy: conditional 1-D U-Net with FiLM, DDPM training.',
-        'regression': 'Squared-error baseline: the same network, trained to predict the mean.',
-    }[config['method']]
+    parts = [_part(role, config[role]) for role in ('method', 'denoiser', 'encoder')]
     text = f"""# {folder.resolve().name}
-
-{method}
 
 | | |
 |---|---|
 | observation | {config['n_obs_steps']} frames, {config['dt']} s apart: images {sizes} px, \
 {len(config['joint_names'])} joint positions |
 | action | {description['action']} |
+{chr(10).join(parts)}
 | horizon | {config['horizon']} steps of {config['dt']} s, {config['n_action_steps']} followed |
 | training data | {training['episodes']} episodes, {training['windows']} windows, \
 sha256 `{training['data_digest'][:16]}…` |
@@ -47,6 +43,15 @@ sha256 `{training['data_digest'][:16]}…` |
 ![Loss and error of sampled actions over the steps](training.png)
 """
     (folder / 'README.md').write_text(text)
+
+
+def _part(role: str, settings: Mapping[str, Any]) -> str:
+    details = ', '.join(f'{key} {value}' for key, value in settings.items() if key != 'name')
+    return (
+        f'| {role} | {settings["name"]}: {details} |'
+        if details
+        else f'| {role} | {settings["name"]} |'
+    )
 
 
 def add_measurement(folder: Path, command: str, text: str, summary: Mapping[str, Any]) -> None:

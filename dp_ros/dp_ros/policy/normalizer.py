@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Min-max normalisation of joint positions to -1..1."""
+"""Min-max normalisation of states and actions to -1..1."""
 
 from __future__ import annotations
 

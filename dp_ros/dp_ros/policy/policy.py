@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from dp_ros.policy.config import ConfigError, PolicyConfig
-from dp_ros.policy.diffusion import make_scheduler, sample_steps
 from dp_ros.policy.engine import Engine
 from dp_ros.policy.normalizer import MinMaxNormalizer
-from dp_ros.policy.regression import regress
 import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
 Observation = Mapping[str, Any]
-"""`joint_positions` (To, J) [rad] and `images`: camera → (To, H, W, 3) uint8."""
+"""`state` (To, S), of a robot joint positions [rad]; `images`: camera → (To, H, W, 3) uint8."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +44,13 @@ class Policy:
         self.engine = engine
         self.digest = digest
         self._actions = actions.cpu()
-        self._schedulers: dict[str, Any] = {}
 
     def infer(
         self,
         observation: Observation,
         seed: int,
         *,
-        sampler: str = 'ddim',
+        sampler: str = 'auto',
         num_inference_steps: int = 10,
         n_samples: int = 1,
         return_steps: bool = False,
@@ -61,7 +58,8 @@ class Policy:
     ) -> Inference:
         """Denoise chunks; the same observation and seed give the same chunks.
 
-        :param noise: (n_samples, Tp, J) to start from, instead of the seed's.
+        :param sampler: one of the method's, or 'auto' for its first.
+        :param noise: (n_samples, Tp, n_in) to start from, instead of the seed's.
         :raises ConfigError: for an observation that does not fit, or a sampler that is none.
         """
         cond = self.encode(observation)
@@ -83,56 +81,41 @@ class Policy:
         :raises ConfigError: for an observation that does not fit.
         """
         self._check(observation)
-        return self.engine.condition(observation['joint_positions'], observation['images'])
+        return self.engine.condition(observation['state'], observation['images'])
 
     def walk(
         self,
         cond: Tensor,
         seed: int,
         *,
-        sampler: str = 'ddim',
+        sampler: str = 'auto',
         num_inference_steps: int = 10,
         n_samples: int = 1,
         noise: NDArray[np.floating[Any]] | None = None,
     ) -> Iterator[NDArray[np.float64]]:
         """Denoise step by step: give the chunks (n_samples, n_points, J) from noise to actions.
 
-        The caller may stop in between. A regression policy gives its one answer.
+        The caller may stop in between. A method that does not denoise gives its one answer.
 
         :raises ConfigError: for a sampler that is none or a number of steps out of range.
         """
-        shape = (n_samples, self.config.horizon, len(self.config.joint_names))
-        cond = cond.expand(n_samples, -1)
-        if self.config.method == 'regression':
-            return iter([self._to_actions(regress(self.engine.denoise, torch.zeros(shape), cond))])
-        self.check_steps(num_inference_steps)
+        method = self.config.method
+        method.check_sampling(sampler, num_inference_steps)
+        n_in = method.n_in(len(self.config.joint_names))
+        shape = (n_samples, self.config.horizon, n_in)
         generator = torch.Generator().manual_seed(seed)
         start = torch.randn(shape, generator=generator)
         if noise is not None:
             start = torch.from_numpy(np.asarray(noise, dtype=np.float32)).reshape(shape)
-        steps = sample_steps(
+        steps = method.walk(
             self.engine.denoise,
-            self._scheduler(sampler),
             start,
-            cond,
+            cond.expand(n_samples, -1),
+            method.sampler(sampler),
             num_inference_steps,
             generator,
         )
         return map(self._to_actions, steps)
-
-    def check_steps(self, num_inference_steps: int) -> None:
-        """Check a number of denoising steps.
-
-        :raises ConfigError: when it is more than the policy was trained with.
-        """
-        most = self.config.num_train_timesteps
-        if not 1 <= num_inference_steps <= most:
-            raise ConfigError(f'num_inference_steps = {num_inference_steps}: needs 1 to {most}')
-
-    def _scheduler(self, sampler: str) -> Any:
-        if sampler not in self._schedulers:
-            self._schedulers[sampler] = make_scheduler(self.config, sampler)
-        return self._schedulers[sampler]
 
     def _to_actions(self, normalised: Tensor) -> NDArray[np.float64]:
         past = self.config.n_obs_steps - 1
@@ -140,12 +123,13 @@ class Policy:
 
     def _check(self, observation: Observation) -> None:
         config = self.config
-        joints = np.asarray(observation['joint_positions'])
-        expected = (config.n_obs_steps, len(config.joint_names))
-        if joints.shape != expected:
-            raise ConfigError(f'joint_positions have shape {joints.shape}: needs {expected}')
-        if not np.isfinite(joints).all():
-            raise ConfigError(f'joint_positions {joints.tolist()}: need finite numbers')
+        state = np.asarray(observation['state'])
+        expected = (config.n_obs_steps, len(config.state_names))
+        if state.shape != expected:
+            raise ConfigError(f'state has shape {state.shape}: needs {expected}')
+        for name, values in zip(config.state_names, state.T, strict=True):
+            if not np.isfinite(values).all():
+                raise ConfigError(f'state of {name} is {values.tolist()}: needs finite numbers')
         for name, size in config.image_sizes.items():
             if name not in observation['images']:
                 raise ConfigError(f'no image of camera {name!r} in the observation')
@@ -164,10 +148,10 @@ def chunk_seed(seed: int, index: int) -> int:
 
 
 def blank_observation(config: PolicyConfig) -> dict[str, Any]:
-    """Make an observation of black images and zero joint positions, to warm a policy up."""
-    n_obs, n_joints = config.n_obs_steps, len(config.joint_names)
+    """Make an observation of black images and a state of zeros, to warm a policy up."""
+    n_obs = config.n_obs_steps
     return {
-        'joint_positions': np.zeros((n_obs, n_joints)),
+        'state': np.zeros((n_obs, len(config.state_names))),
         'images': {
             name: np.zeros((n_obs, *size, 3), np.uint8)
             for name, size in config.image_sizes.items()

@@ -17,9 +17,7 @@ from diffusers.optimization import get_cosine_schedule_with_warmup
 from diffusers.training_utils import EMAModel
 from dp_ros.data.dataset import Batch, WindowDataset
 from dp_ros.policy.config import ConfigError, RunConfig, to_dict
-from dp_ros.policy.diffusion import diffusion_loss, make_scheduler, sample_steps
 from dp_ros.policy.network import PolicyNetwork
-from dp_ros.policy.regression import regress, regression_loss
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -45,16 +43,14 @@ class TrainingStep(nn.Module):
     def __init__(self, network: PolicyNetwork) -> None:
         super().__init__()
         self.network = network
-        self.scheduler = make_scheduler(network.config, 'ddpm')
+        self.critic = network.config.method.make_critic(network.config)
 
     def forward(self, batch: Batch, random_crop: bool = True) -> Tensor:
         """Return the loss of what the network's method minimises."""
         network = self.network
-        cond = network.condition(batch.joint_positions, batch.images, random_crop)
+        cond = network.condition(batch.state, batch.images, random_crop)
         actions = network.actions(batch.actions)
-        if network.config.method == 'regression':
-            return regression_loss(network, actions, cond)
-        return diffusion_loss(network, self.scheduler, actions, cond)
+        return network.config.method.loss(network.denoise, actions, cond, self.critic)
 
 
 class Trainer:
@@ -78,10 +74,11 @@ class Trainer:
         self._train, self._validation = dataset.split(settings.validation_share, settings.seed)
         set_seed(settings.seed)
         network = PolicyNetwork(config.policy)
-        network.joints.fit(dataset.joint_positions.flatten(0, 1))
+        network.states.fit(dataset.state.flatten(0, 1))
         network.actions.fit(dataset.actions.flatten(0, 1))
+        module = TrainingStep(network)
         optimizer = torch.optim.AdamW(
-            network.parameters(),
+            module.parameters(),
             settings.learning_rate,
             betas=(0.95, 0.999),
             weight_decay=settings.weight_decay,
@@ -89,7 +86,7 @@ class Trainer:
         schedule = get_cosine_schedule_with_warmup(
             optimizer, settings.warmup_steps, settings.steps
         )
-        self._module, self._optimizer = accelerator.prepare(TrainingStep(network), optimizer)
+        self._module, self._optimizer = accelerator.prepare(module, optimizer)
         self._schedule = schedule
         self._ema = EMAModel(
             self._network.parameters(),
@@ -196,15 +193,19 @@ class Trainer:
         return {'step': self.step, 'loss': self.loss, 'elapsed_s': round(self.elapsed, 1)}
 
     def _sample(self, network: PolicyNetwork, batch: Batch) -> Tensor:
-        cond = network.condition(batch.joint_positions, batch.images)
-        if network.config.method == 'regression':
-            zeros = torch.zeros_like(batch.actions)
-            return network.actions.inverse(regress(network.denoise, zeros, cond))
-        generator = torch.Generator().manual_seed(self.config.train.seed)
-        noise = torch.randn(batch.actions.shape, generator=generator).to(cond.device)
-        scheduler = make_scheduler(network.config, 'ddim')
-        steps = self.config.train.num_inference_steps
-        *_, sample = sample_steps(network.denoise, scheduler, noise, cond, steps, generator)
+        cond = network.condition(batch.state, batch.images)
+        method, settings = network.config.method, self.config.train
+        generator = torch.Generator().manual_seed(settings.seed)
+        shape = (*batch.actions.shape[:2], network.shapes.n_in)
+        noise = torch.randn(shape, generator=generator).to(cond.device)
+        *_, sample = method.walk(
+            network.denoise,
+            noise,
+            cond,
+            method.sampler('auto'),
+            settings.num_inference_steps,
+            generator,
+        )
         return network.actions.inverse(sample)
 
     def _log(self, values: dict[str, Any]) -> None:

@@ -14,9 +14,10 @@ from dp_ros.control.splice import State, follow
 from dp_ros.control.trajectory import TrajectoryReference
 from dp_ros.data.window import WindowBuilder, WindowSpec
 from dp_ros.policy.config import PolicyConfig
+from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.engine import make_engine
 from dp_ros.policy.network import PolicyNetwork
-from dp_ros.policy.policy import Policy
+from dp_ros.policy.policy import Policy, blank_observation
 from dp_ros.sim.experts import plan
 from dp_ros.sim.kinematics import JOINT_NAMES
 from dp_ros.sim.scene import sample_scene
@@ -33,7 +34,8 @@ Run = Callable[[], object]
 
 def untrained() -> PolicyNetwork:
     """Return a network of the reach policy's size."""
-    return PolicyNetwork(PolicyConfig(JOINT_NAMES, {'front': (96, 96)}, down_dims=(40, 80, 160)))
+    denoiser = Unet(down_dims=(40, 80, 160))
+    return PolicyNetwork(PolicyConfig(JOINT_NAMES, {'front': (96, 96)}, denoiser=denoiser))
 
 
 def chunk_runs(network: PolicyNetwork) -> dict[str, Run]:
@@ -52,12 +54,7 @@ def denoise(policy: Policy, n_threads: int) -> None:
     """Denoise one chunk from one observation."""
     config = policy.config
     torch.set_num_threads(n_threads)
-    joints = np.zeros((config.n_obs_steps, len(config.joint_names)))
-    images = {
-        name: np.zeros((config.n_obs_steps, *size, 3), np.uint8)
-        for name, size in config.image_sizes.items()
-    }
-    policy.infer({'joint_positions': joints, 'images': images}, 0, num_inference_steps=STEPS)
+    policy.infer(blank_observation(config), 0, num_inference_steps=STEPS)
 
 
 @contextlib.contextmanager

@@ -101,13 +101,20 @@ def read_config(file: Path, changes: Sequence[str] = ()) -> tuple[RunConfig, Bag
     if not isinstance(values, dict):
         raise ConfigError(f'{file}: needs the sections policy, train and topics')
     for change in changes:
-        path, equals, text = change.partition('=')
-        section, dot, key = path.partition('.')
-        if not equals or not dot:
-            raise ConfigError(f'--set {change}: needs SECTION.KEY=VALUE')
-        values[section] = (values.get(section) or {}) | {key: yaml.safe_load(text)}
+        _change(values, change)
     topics = _topics(values.pop('topics', None) or {})
     return parse_run(values), topics
+
+
+def _change(values: dict[str, Any], change: str) -> None:
+    path, equals, text = change.partition('=')
+    *sections, key = path.split('.')
+    if not equals or not sections:
+        raise ConfigError(f'--set {change}: needs SECTION.KEY=VALUE')
+    for section in sections:
+        inner = values.get(section) or {}
+        values[section] = values = {'name': inner} if isinstance(inner, str) else dict(inner)
+    values[key] = yaml.safe_load(text)
 
 
 def _load(
@@ -150,7 +157,7 @@ def _topics(values: Mapping[str, Any]) -> BagTopics:
 def window_spec(config: PolicyConfig) -> WindowSpec:
     """Return what the windows of a policy hold."""
     return WindowSpec(
-        joint_names=config.joint_names,
+        joint_names=config.state_names,
         image_sizes=config.image_sizes,
         dt_ns=round(config.dt * 1e9),
         n_obs_steps=config.n_obs_steps,

@@ -8,10 +8,9 @@ changed on purpose, renew them and say why in the commit: `python dp_ros/test/go
 import json
 from pathlib import Path
 
-from dp_ros.policy.config import PolicyConfig
-from dp_ros.policy.diffusion import make_scheduler, sample_steps
-from dp_ros.policy.encoder import ImageEncoder
-from dp_ros.policy.unet import ConditionalUnet1D
+from dp_ros.policy.denoisers.unet import ConditionalUnet1D
+from dp_ros.policy.encoders.cnn import ImageEncoder
+from dp_ros.policy.methods.diffusion import Diffusion
 import torch
 
 FILE = Path(__file__).with_name('golden.json')
@@ -34,7 +33,7 @@ def fill(net):
 
 @torch.no_grad()
 def unet():
-    net = fill(ConditionalUnet1D(3, 5, (16, 32), kernel_size=3, timestep_dim=8))
+    net = fill(ConditionalUnet1D(3, 3, 5, (16, 32), kernel_size=3, timestep_dim=8))
     return net(wave(*SHAPE).float(), torch.tensor([0, 70]), wave(2, 5).float())
 
 
@@ -44,12 +43,6 @@ def encoder():
     return net(wave(2, 3, 24, 32).float())
 
 
-def config(prediction_type='epsilon'):
-    return PolicyConfig(
-        ('a', 'b', 'c'), {}, horizon=8, n_action_steps=4, prediction_type=prediction_type
-    )
-
-
 def denoise(sample, timestep, cond):
     """Stand in for a network."""
     return 0.6 * sample.tanh() + 0.01 * torch.cos(timestep.float())[:, None, None]
@@ -57,10 +50,8 @@ def denoise(sample, timestep, cond):
 
 def sampler(name, prediction_type):
     generator = torch.Generator().manual_seed(0)
-    scheduler = make_scheduler(config(prediction_type), name)
-    *_, last = sample_steps(
-        denoise, scheduler, wave(*SHAPE).float(), torch.zeros(2, 0), 7, generator
-    )
+    method = Diffusion(prediction_type=prediction_type)
+    *_, last = method.walk(denoise, wave(*SHAPE).float(), torch.zeros(2, 0), name, 7, generator)
     return last
 
 

@@ -9,10 +9,45 @@ changes what is seen but not where it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
-from dp_ros.policy.config import ENCODER_GROUPS
+from dp_ros.policy.component import require
+from dp_ros.policy.encoders.encoder import Encoder
 import torch
 from torch import Tensor, nn
+
+_GROUPS: Final = 4
+
+
+@dataclass(frozen=True)
+class Cnn(Encoder):
+    """The CNN's settings.
+
+    :param channels: of each convolution; the first two halve the image.
+    """
+
+    name: ClassVar = 'cnn'
+    lowest: ClassVar = Encoder.lowest | {'n_keypoints': 1}
+
+    channels: tuple[int, ...] = (24, 32, 32)
+    n_keypoints: int = 24
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            bool(self.channels) and all(c > 0 and c % _GROUPS == 0 for c in self.channels),
+            f'cnn.channels = {self.channels}: needs multiples of {_GROUPS}, for the group norm',
+        )
+
+    @property
+    def n_features(self) -> int:
+        """The keypoints' coordinates."""
+        return 2 * self.n_keypoints
+
+    def make(self, size: tuple[int, int]) -> ImageEncoder:
+        """Make the network of one camera."""
+        return ImageEncoder(size, self.crop(size), self.channels, self.n_keypoints)
 
 
 class SpatialSoftmax(nn.Module):
@@ -76,7 +111,7 @@ class ImageEncoder(nn.Module):
 
 
 def _norm(channels: int) -> tuple[nn.Module, nn.Module]:
-    return nn.GroupNorm(ENCODER_GROUPS, channels), nn.ReLU()
+    return nn.GroupNorm(_GROUPS, channels), nn.ReLU()
 
 
 def _crop(images: Tensor, offset: Tensor, crop: tuple[int, int]) -> Tensor:

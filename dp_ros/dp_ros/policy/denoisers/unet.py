@@ -8,10 +8,65 @@ and shift.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 import math
+from typing import TYPE_CHECKING, ClassVar
 
+from dp_ros.policy.component import require
+from dp_ros.policy.denoisers.denoiser import Denoiser, Shapes
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from dp_ros.policy.config import PolicyConfig
+
+
+@dataclass(frozen=True)
+class Unet(Denoiser):
+    """The U-Net's settings.
+
+    :param down_dims: channels of each level; the length halves from one level to the next.
+    """
+
+    name: ClassVar = 'unet'
+    lowest: ClassVar = {'n_groups': 1, 'kernel_size': 1, 'timestep_dim': 2}
+
+    down_dims: tuple[int, ...] = (48, 96, 192)
+    kernel_size: int = 5
+    n_groups: int = 8
+    timestep_dim: int = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        dims, groups = self.down_dims, self.n_groups
+        require(
+            bool(dims) and all(dim > 0 and dim % groups == 0 for dim in dims),
+            f'unet.down_dims = {dims}: needs multiples of n_groups = {groups}, for the group norm',
+        )
+        for key, remainder, kind in (('kernel_size', 1, 'odd'), ('timestep_dim', 0, 'even')):
+            value = getattr(self, key)
+            require(value % 2 == remainder, f'unet.{key} = {value}: needs an {kind} one')
+
+    def check(self, policy: PolicyConfig) -> None:
+        """Refuse a horizon that cannot be halved from level to level."""
+        shrink = 2 ** (len(self.down_dims) - 1)
+        require(
+            policy.horizon % shrink == 0,
+            f'horizon = {policy.horizon}: needs a multiple of {shrink}, for '
+            f'{len(self.down_dims)} levels of unet.down_dims',
+        )
+
+    def make(self, shapes: Shapes) -> ConditionalUnet1D:
+        """Make the U-Net."""
+        return ConditionalUnet1D(
+            shapes.n_in,
+            shapes.n_out,
+            shapes.cond_dim,
+            self.down_dims,
+            self.kernel_size,
+            self.n_groups,
+            self.timestep_dim,
+        )
 
 
 class TimestepEmbedding(nn.Module):
@@ -77,15 +132,16 @@ class Level(nn.Module):
 
 
 class ConditionalUnet1D(nn.Module):
-    """Denoiser: sample (B, T, C), timesteps (B,), conditioning (B, D) → (B, T, C).
+    """Denoiser: sample (B, T, n_in), timesteps (B,), conditioning (B, D) → (B, T, n_out).
 
-    :param n_channels: C, the joints; ``cond_dim``: D.
+    :param cond_dim: D.
     :param down_dims: channels of each level; the length halves from one level to the next.
     """
 
     def __init__(
         self,
-        n_channels: int,
+        n_in: int,
+        n_out: int,
         cond_dim: int,
         down_dims: Sequence[int],
         kernel_size: int = 5,
@@ -98,7 +154,7 @@ class ConditionalUnet1D(nn.Module):
         def level(n_in: int, n_out: int) -> Level:
             return Level(n_in, n_out, timestep_dim + cond_dim, kernel_size, n_groups)
 
-        widths = [n_channels, *down_dims]
+        widths = [n_in, *down_dims]
         steps = list(zip(widths[:-1], widths[1:], strict=True))
         self.down = nn.ModuleList(level(n_in, n_out) for n_in, n_out in steps)
         self.shrink = nn.ModuleList(nn.Conv1d(dim, dim, 3, 2, 1) for dim in down_dims[:-1])
@@ -108,7 +164,7 @@ class ConditionalUnet1D(nn.Module):
         self.up = nn.ModuleList(level(below + above, above) for below, above in climb)
         self.out = nn.Sequential(
             ConvBlock(down_dims[0], down_dims[0], kernel_size, n_groups),
-            nn.Conv1d(down_dims[0], n_channels, 1),
+            nn.Conv1d(down_dims[0], n_out, 1),
         )
 
     def forward(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:

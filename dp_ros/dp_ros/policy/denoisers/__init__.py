@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The networks that denoise, a module each; a configuration chooses one by its name."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from dp_ros.policy.denoisers.denoiser import Denoiser
+from dp_ros.policy.denoisers.unet import Unet
+
+DENOISERS: Final[Mapping[str, type[Denoiser]]] = {kind.name: kind for kind in (Unet,)}

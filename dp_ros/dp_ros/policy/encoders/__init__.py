@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The image encoders, a module each; a configuration chooses one by its name."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from dp_ros.policy.encoders.cnn import Cnn
+from dp_ros.policy.encoders.encoder import Encoder
+
+ENCODERS: Final[Mapping[str, type[Encoder]]] = {kind.name: kind for kind in (Cnn,)}

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every method has in common: a loss to learn by, and a walk from noise to a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from dp_ros.policy.component import Component, ConfigError
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from dp_ros.policy.config import PolicyConfig
+
+Denoise = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(sample (B, Tp, n_in), timestep (B,), conditioning (B, D)) → prediction (B, Tp, n_out)."""
+
+
+@dataclass(frozen=True)
+class Method(Component):
+    """What a policy learns about chunks of actions, all in normalised values.
+
+    :cvar samplers: the ways to denoise a chunk, the default first; empty where none is.
+    :cvar stochastic: whether the noise decides about the chunk.
+    """
+
+    samplers: ClassVar[tuple[str, ...]] = ()
+    stochastic: ClassVar[bool] = True
+
+    @property
+    def max_inference_steps(self) -> int:
+        """Most denoising steps; 1 where nothing is denoised."""
+        return 1
+
+    def n_in(self, n_joints: int) -> int:
+        """Return the channels of the sample that the denoiser takes."""
+        return n_joints
+
+    def n_out(self, n_joints: int) -> int:
+        """Return the channels of what the denoiser predicts."""
+        return n_joints
+
+    def make_critic(self, policy: PolicyConfig) -> nn.Module | None:
+        """Make what only training needs besides the denoiser, or None."""
+        return None
+
+    def loss(
+        self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None
+    ) -> Tensor:
+        """Return what is minimised.
+
+        :param actions: (B, Tp, J); ``cond``: (B, D); ``critic``: what ``make_critic`` made.
+        """
+        raise NotImplementedError
+
+    def walk(
+        self,
+        denoise: Denoise,
+        noise: Tensor,
+        cond: Tensor,
+        sampler: str,
+        num_inference_steps: int,
+        generator: torch.Generator,
+    ) -> Iterator[Tensor]:
+        """Yield the chunk (B, Tp, J) after every step; the last one is the answer.
+
+        :param noise: (B, Tp, n_in) to start from; ``cond``: (B, D).
+        :param generator: of whatever noise is added on the way.
+        """
+        raise NotImplementedError
+
+    def sampler(self, wanted: str) -> str:
+        """Return the sampler that 'auto' means; what it is called where there is none."""
+        if not self.samplers:
+            return self.name
+        return self.samplers[0] if wanted == 'auto' else wanted
+
+    def check_sampling(self, sampler: str, num_inference_steps: int) -> None:
+        """Check how chunks are to be drawn; a method without samplers takes anything.
+
+        :param sampler: one of ``samplers``, or 'auto' for the first.
+        :raises ConfigError: when this method cannot do it.
+        """
+        if not self.samplers:
+            return
+        if sampler not in ('auto', *self.samplers):
+            raise ConfigError(f'sampler = {sampler!r}: needs one of {("auto", *self.samplers)}')
+        if not 1 <= num_inference_steps <= self.max_inference_steps:
+            raise ConfigError(
+                f'num_inference_steps = {num_inference_steps}: needs 1 to '
+                f'{self.max_inference_steps}'
+            )
