@@ -98,12 +98,14 @@ class ChunkExecutor:
     def on_joints(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float]) -> None:
         """Take a joint state; its joints may come in any order and be more than needed.
 
-        :raises ChunkRefused: when a joint is missing or its position is not finite.
+        :raises ChunkRefused: when a joint or its position is missing, or it is not finite.
         """
         order = {name: index for index, name in enumerate(names)}
         missing = [name for name in self.joint_names if name not in order]
         if missing:
             raise ChunkRefused(f'joint_states: no {", ".join(missing)} among {list(names)}')
+        if len(positions) != len(names):
+            raise ChunkRefused(f'joint_states: {len(names)} names, {len(positions)} positions')
         values = np.array([positions[order[name]] for name in self.joint_names], dtype=np.float64)
         if not np.isfinite(values).all():
             raise ChunkRefused(f'joint_states: position that is not finite: {values.tolist()}')
@@ -198,7 +200,11 @@ class ChunkExecutor:
         if self._reference is None or not self.is_moving(now_ns):
             return None
         join_ns = now_ns + round(self.config.lead * NS)
-        return self._send(brake(self._state(join_ns), self._limits), join_ns, now_ns)
+        try:
+            motion = brake(self._state(join_ns), self._limits)
+        except SpliceError:
+            return None  # What runs ends in a braking tail by itself.
+        return self._send(motion, join_ns, now_ns)
 
     def _send(self, motion: Motion, join_ns: int, now_ns: int) -> Trajectory:
         assert self._reference is not None
