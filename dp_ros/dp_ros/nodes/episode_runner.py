@@ -202,7 +202,8 @@ class EpisodeRunnerNode(Node):
         silence = now - self._last_chunk
         if silence < patience:
             return
-        if now - self._last_observation >= patience:
+        # The last observation may be newer than the last chunk, as not each one is answered.
+        if now - self._last_observation >= patience / 2:
             raise EpisodeError(
                 RunEpisode.Result.NO_OBSERVATION,
                 f'no observation for {silence:.1f} s: see observation_aggregator on /diagnostics',
