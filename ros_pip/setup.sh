@@ -26,28 +26,48 @@ find_python() {
   fail 'needs Python 3.11, 3.12 or 3.13: install one, or name it in DP_PYTHON'
 }
 
+check_python() {
+  local name
+  name=$(basename "$python")
+  "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+    fail "$name cannot make virtual environments: apt-get install $name-venv"
+  [ -e "$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h" ] ||
+    fail "$name has no headers, which building needs: apt-get install $name-dev"
+}
+
 check_platform() {
   [ "$(uname -s)" = Linux ] || fail "runs on Linux, this is $(uname -s): use a Linux machine or container"
   [ "$(uname -m)" = x86_64 ] || full_ros ||
     fail "ROS 2's wheels are for x86_64, this is $(uname -m): install and source ROS 2 Jazzy, then call again"
   command -v c++ >/dev/null || fail 'needs a C/C++ compiler: apt-get install build-essential'
+  [ ! -f "$dp/full_ros" ] || [ -n "${ROS_DISTRO:-}" ] ||
+    fail '.dp was made with a ROS 2 that is not sourced now: source it, or remove .dp to use the wheels'
+}
+
+interrupted() {
+  kill -- "-$1" 2>/dev/null || true
+  wait "$1" 2>/dev/null || true
+  printf '\ndp: interrupted; the next call goes on from here\n' >&2
+  exit 130
 }
 
 # step NUMBER NAME 'WHAT IT DOES' INPUT… : runs step_NAME unless it is done for these inputs
 step() {
   local number=$1 name=$2 title=$3 stamp=$dp/stamps/$2 wanted log=$dp/log/$2.txt start=$SECONDS
   shift 3
-  wanted=$({ echo "$dp"; cat "$@"; } 2>/dev/null | sha256sum | cut -d' ' -f1)
+  wanted=$({ echo "$dp" "$@"; cat "$@"; } | sha256sum | cut -d' ' -f1)
   [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
   rm -f "$stamp"
-  "step_$name" >"$log" 2>&1 &
+  set -m  # a process group of its own, so that an interrupt ends all of the step
+  "step_$name" >"$log" 2>&1 </dev/null &
   local job=$!
-  trap 'kill $job 2>/dev/null; exit 130' INT TERM
+  set +m
+  trap 'interrupted $job' INT TERM HUP
   while kill -0 $job 2>/dev/null; do
     [ -t 1 ] && printf '\r[%s/%s] %s … %ss' "$number" "$steps" "$title" $((SECONDS - start))
     sleep 0.2
   done
-  trap - INT TERM
+  trap - INT TERM HUP
   if ! wait $job; then
     printf '\r[%s/%s] %s: failed after %ss; the end of %s:\n' "$number" "$steps" "$title" $((SECONDS - start)) "$log" >&2
     tail -n 20 "$log" >&2
@@ -60,7 +80,7 @@ step() {
 }
 
 step_venv() {
-  rm -rf "$venv" "$dp/stamps" "$dp/build" "$dp/install"
+  rm -rf "$venv" "$dp/stamps" "$dp/build" "$dp/install" "$dp/full_ros"
   mkdir -p "$dp/stamps"
   local options=()
   if full_ros; then
@@ -68,8 +88,7 @@ step_venv() {
     options=(--system-site-packages)
     python=/usr/bin/python3
   fi
-  "$python" -m venv "${options[@]}" "$venv" ||
-    { echo "Debian and Ubuntu: apt-get install python3-venv"; return 1; }
+  "$python" -m venv "${options[@]}" "$venv"
 }
 
 pip_install() { "$venv/bin/python" -m pip install --disable-pip-version-check --no-input "$@"; }
@@ -86,6 +105,7 @@ torch_index() {
 
 step_wheels() {
   local index
+  rm -f "$dp"/stamps/{relocate,gl,build}
   index=$(torch_index)
   if [ -f "$dp/full_ros" ]; then
     # Jazzy's cv_bridge is compiled against numpy 1.
@@ -106,7 +126,7 @@ step_relocate() {
   tag=$("$venv/bin/python" -c 'import sys; print("%d%d" % sys.version_info[:2])')
   prefix=opt/python/cp$tag-cp$tag
   include=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
-  { grep -rl "$prefix" "$venv/share" || true; } | xargs -r sed -i \
+  { grep -rlZ "$prefix" "$venv/share" || true; } | xargs -r0 sed -i \
     -e "s#/$prefix/include/python3\.[0-9]*#$include#g" -e "s#/$prefix#$venv#g"
 }
 
@@ -178,6 +198,7 @@ exec 9>"$dp/lock"
 flock -n 9 || { echo 'dp: another call is setting up; waiting for it' >&2; flock 9; }
 check_platform
 python=$(find_python)
+[ -x "$venv/bin/python" ] || check_python
 [ -x "$venv/bin/python" ] || rm -f "$dp/stamps/venv"
 step 1 venv 'Making the virtual environment' /dev/null
 step 2 wheels 'Installing ROS 2 and the Python packages' "$here"/{build,ros,python,assets}.txt
