@@ -10,6 +10,16 @@ NODES = (
     'policy',
 )
 TOOLS = ('bench', 'demo', 'evaluate', 'parameters', 'record_expert', 'train')
+# The others are exec_depends of package.xml.
+NOT_IN_ROSDEP = (
+    'accelerate',
+    'av',
+    'diffusers',
+    'franka-sim',
+    'franky-sim',
+    'ruckig',
+    'safetensors',
+)
 
 setup(
     name='dp_ros',
@@ -20,8 +30,8 @@ setup(
         ('share/ament_index/resource_index/packages', ['resource/dp_ros']),
         ('share/dp_ros', ['package.xml']),
     ],
-    install_requires=['setuptools'],
-    extras_require={'test': ['pytest']},
+    install_requires=['setuptools', *NOT_IN_ROSDEP],
+    extras_require={'openvino': ['openvino'], 'test': ['pytest']},
     zip_safe=False,
     maintainer='dp_ros maintainers',
     maintainer_email='maintainers@dp-ros.example',
