@@ -134,15 +134,14 @@ def test_another_platform_is_refused(tree, system, machine, sentence):
             'bin/python3.12',
             'dp: needs Python 3.11, 3.12 or 3.13: install one, or name it in DP_PYTHON',
         ),
-        (
-            'Python.h',
-            'dp: python3.12 has no headers, which building needs: apt-get install python3.12-dev',
-        ),
+        ('Python.h', 'dp: python3.12 has no headers, which building needs: '),
     ],
 )
 def test_what_is_missing_on_the_machine_is_named(tree, missing, sentence):
     (tree / missing).unlink()
-    assert dp(tree, 'run', 'true', code=2) == sentence + '\n'
+    told = dp(tree, 'run', 'true', code=2)
+    assert told.startswith(sentence)
+    assert told.count('\n') == 1
 
 
 def test_a_set_up_with_a_full_ros_asks_for_it(tree):
