@@ -3,10 +3,12 @@
 
 from contextlib import contextmanager
 import json
+import time
 from types import SimpleNamespace
 
 from dp_ros.tools import demo, evaluate
 from dp_ros.tools.rollout import Rollout, RolloutError
+from dp_ros.tools.simulation import LaunchedSimulation
 from dp_ros.tools.summary import EpisodeResult, EpisodeTiming
 import pytest
 
@@ -164,6 +166,32 @@ def test_an_episode_that_cannot_be_run_is_one_line_and_an_exit_code(
     assert 'Traceback' not in said
     assert not (models.parent / 'evaluation.json').exists()
     assert not (models.parent / 'demo_out' / 'summary.json').exists()
+
+
+class Complaining(LaunchedSimulation):
+    """Instead of the nodes: one that says what is wrong, and lives on."""
+
+    def __enter__(self):
+        says = 'echo "[policy-4] [ERROR] weights were altered"; echo "[INFO] ready"'
+        self._command = ['sh', '-c', f'{says}; exec sleep 60']
+        return super().__enter__()
+
+
+def test_what_the_nodes_complain_of_is_told_with_the_failure(monkeypatch, tmp_path):
+    log = tmp_path / 'log'
+
+    def wait_until_ready(timeout, failure):
+        end = time.monotonic() + timeout
+        while 'ready' not in log.read_text():
+            assert time.monotonic() < end
+
+    client = SimpleNamespace(wait_until_ready=wait_until_ready, destroy_node=lambda: None)
+    monkeypatch.setattr(evaluate, 'start_client', lambda **options: client)
+    monkeypatch.setattr(evaluate, 'LaunchedSimulation', Complaining)
+    with pytest.raises(RolloutError) as failed, evaluate.running_simulation([], log):
+        raise RolloutError('no chunk for 5.0 s')
+    expected = 'no chunk for 5.0 s\n[policy-4] [ERROR] weights were altered'
+    assert str(failed.value) == expected
 
 
 def test_an_interrupt_is_no_traceback(command, launches, monkeypatch, capsys):

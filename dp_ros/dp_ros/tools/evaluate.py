@@ -124,13 +124,17 @@ def running_simulation(
 ) -> Iterator[tuple[LaunchedSimulation, RolloutClient]]:
     """Launch the simulation and wait until it takes episodes.
 
-    :raises RolloutError: when it does not come up, with the end of its log.
+    :raises RolloutError: when it does not come up, with the end of its log; or when an episode
+        cannot be run, with what the nodes say.
     """
     client = start_client(**client_options)
     try:
         with LaunchedSimulation(arguments, log) as simulation:
             client.wait_until_ready(START_TIMEOUT, simulation.failure)
-            yield simulation, client
+            try:
+                yield simulation, client
+            except RolloutError as error:
+                raise RolloutError('\n'.join([str(error), *simulation.errors()])) from error
     finally:
         client.destroy_node()
 
