@@ -90,6 +90,10 @@ def test_without_joint_states_it_waits_and_says_so():
     arm = Arm().run(0.1, joints=False)
     assert (arm.core.phase, arm.core.reason) == (Phase.WAITING, 'waiting for joint states')
     assert arm.refusal() == 'no joint states yet'
+    arm.run(0.1)
+    assert arm.core.reason == 'waiting for a chunk'
+    arm.run(0.4, joints=False)
+    assert arm.core.reason == 'waiting for joint states'
 
 
 def test_a_chunk_is_followed_from_the_lead_time_on(arm):

@@ -157,6 +157,8 @@ class ChunkExecutor:
         if self._reference is None or self._measured is None:
             self.phase, self.reason = Phase.WAITING, 'waiting for joint states'
             return None
+        if self.phase is Phase.WAITING:
+            self.reason = self._awaited(now_ns)
         if self.phase is Phase.RUNNING:
             fault = self._fault(now_ns)
             if fault is not None:
@@ -235,6 +237,13 @@ class ChunkExecutor:
         if age > self.config.joint_state_timeout:
             raise ChunkRefused(f'no joint states for {age:.2f} s')
         return positions
+
+    def _awaited(self, now_ns: int) -> str:
+        try:
+            self._fresh(now_ns)
+        except ChunkRefused:
+            return 'waiting for joint states'
+        return 'waiting for a chunk'
 
     def _fault(self, now_ns: int) -> str | None:
         try:
