@@ -54,7 +54,7 @@ def main() -> int:
     console.print(figures, markup=False)
     console.print(f'figures: {args.json}', markup=False)
     if args.card:
-        add_measurement(args.policy, _command(sys.argv[1:]), figures, summary)
+        add_measurement(args.policy, _command(sys.argv[1:]), figures)
     return 0
 
 
