@@ -178,7 +178,9 @@ class ExecutorNode(LifecycleNode):
         core, counts = self._core, self._core.counts
         if (core.phase, core.reason) != self._shown:
             self._shown = (core.phase, core.reason)
-            self.get_logger().info(f'{core.phase.name.lower()}: {core.reason}')
+            phase = core.phase.name.lower()
+            said = core.reason.startswith(phase)
+            self.get_logger().info(core.reason if said else f'{phase}: {core.reason}')
         message = ExecutorStatus(
             state=int(core.phase),
             reason=core.reason,
