@@ -48,7 +48,7 @@ class Arm:
             self.ids += [self.controller.trajectory_id] * len(times)
         self.now = time_ns
         if joints:
-            self.core.on_joints(self.now, JOINT_NAMES, self.state()[0])
+            self.core.on_joints(self.now, self.now, JOINT_NAMES, self.state()[0])
         self.send(self.core.tick(self.now))
 
     def state(self):
@@ -224,7 +224,7 @@ def test_stop_brakes_at_once_and_keeps_its_reason(arm):
 def test_resume_starts_from_where_the_arm_is_measured(arm):
     arm.core.stop(arm.now)
     moved = HOME + 0.3
-    arm.core.on_joints(arm.now, JOINT_NAMES, moved)
+    arm.core.on_joints(arm.now, arm.now, JOINT_NAMES, moved)
     arm.core.resume(arm.now)
     trajectory = arm.core.on_chunk(arm.chunk(positions=np.tile(moved, (15, 1))), arm.now)
     np.testing.assert_allclose(trajectory.positions, np.tile(moved, (len(trajectory.times), 1)))
@@ -252,7 +252,7 @@ def test_without_joint_states_the_arm_brakes_and_stops(arm):
 def test_an_arm_that_is_not_where_it_is_commanded_stops(arm):
     arm.follow()
     arm.run(0.2)
-    arm.core.on_joints(arm.now, JOINT_NAMES, arm.state()[0] + 0.2 * np.eye(7)[3])
+    arm.core.on_joints(arm.now, arm.now, JOINT_NAMES, arm.state()[0] + 0.2 * np.eye(7)[3])
     arm.send(arm.core.tick(arm.now))
     assert arm.core.phase is Phase.STOPPED
     assert arm.core.reason.startswith('fr3_joint4 is 0.200 rad from where it is commanded')
@@ -274,14 +274,23 @@ def test_bad_joint_states_are_refused_and_do_not_count_as_joint_states(
     arm.follow()
     for _ in range(20):
         with pytest.raises(ChunkRefused, match=reason):
-            arm.core.on_joints(arm.now, names, positions)
+            arm.core.on_joints(arm.now, arm.now, names, positions)
         arm.to(arm.now + 20 * MS, joints=False)
+    assert arm.core.phase is Phase.STOPPED
+
+
+def test_joint_states_from_the_future_do_not_count_as_joint_states(arm):
+    arm.follow()
+    arm.to(arm.now + 100 * MS)
+    with pytest.raises(ChunkRefused, match='stamp is 5.000 s in the future'):
+        arm.core.on_joints(arm.now + 5 * NS, arm.now, JOINT_NAMES, arm.state()[0])
+    arm.to(arm.now + 400 * MS, joints=False)
     assert arm.core.phase is Phase.STOPPED
 
 
 def test_joint_states_may_hold_more_joints_in_any_order():
     core = ChunkExecutor(JOINT_NAMES, FR3_LIMITS, ExecutorConfig())
-    core.on_joints(START, ('finger', *JOINT_NAMES[::-1]), [0.04, *HOME[::-1]])
+    core.on_joints(START, START, ('finger', *JOINT_NAMES[::-1]), [0.04, *HOME[::-1]])
     chunk = Chunk(START, JOINT_NAMES, TIMES, np.tile(HOME, (15, 1)))
     np.testing.assert_allclose(core.on_chunk(chunk, START).positions[0], HOME)
 
@@ -291,7 +300,7 @@ def test_after_a_jump_of_the_clock_it_begins_anew(arm):
     arm.core.forget()
     arm.core.tick(1 * NS)
     assert (arm.core.phase, arm.core.reason) == (Phase.WAITING, 'waiting for joint states')
-    arm.core.on_joints(2 * NS, JOINT_NAMES, HOME)
+    arm.core.on_joints(2 * NS, 2 * NS, JOINT_NAMES, HOME)
     chunk = Chunk(2 * NS, JOINT_NAMES, TIMES, np.tile(HOME, (15, 1)))
     assert arm.core.on_chunk(chunk, 2 * NS) is not None
 

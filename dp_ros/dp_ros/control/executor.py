@@ -40,6 +40,9 @@ class Phase(IntEnum):
     STOPPED = 4
 
 
+_MAX_FUTURE = 0.1  # [s], of a joint state's stamp; clocks of two machines differ a little
+
+
 @dataclass(frozen=True)
 class ExecutorConfig:
     """How chunks are followed.
@@ -95,11 +98,19 @@ class ChunkExecutor:
 
     # ---- inputs
 
-    def on_joints(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float]) -> None:
+    def on_joints(
+        self, stamp_ns: int, now_ns: int, names: Sequence[str], positions: Sequence[float]
+    ) -> None:
         """Take a joint state; its joints may come in any order and be more than needed.
 
-        :raises ChunkRefused: when a joint or its position is missing, or it is not finite.
+        :raises ChunkRefused: when a joint or its position is missing, it is not finite, or the
+            stamp is in the future.
         """
+        ahead = (stamp_ns - now_ns) / NS
+        if ahead > _MAX_FUTURE:
+            raise ChunkRefused(
+                f'joint_states: stamp is {ahead:.3f} s in the future: are clocks synchronized?'
+            )
         order = {name: index for index, name in enumerate(names)}
         missing = [name for name in self.joint_names if name not in order]
         if missing:

@@ -104,7 +104,8 @@ class ExecutorNode(LifecycleNode):
 
     def _on_joints(self, message: JointState) -> None:
         try:
-            self._core.on_joints(time_to_ns(message.header.stamp), message.name, message.position)
+            stamp_ns = time_to_ns(message.header.stamp)
+            self._core.on_joints(stamp_ns, self._now_ns(), message.name, message.position)
         except ChunkRefused as error:
             self._warn(str(error))
 
