@@ -132,7 +132,7 @@ def shown(name):
 def test_every_argument_is_used_described_and_shown(name):
     arguments = shown(name)
     source = (FOLDER / name).read_text()
-    declared = set(re.findall(r"DeclareLaunchArgument\(\s*'(\w+)'", source))
+    declared = set(re.findall(r"(?:DeclareLaunchArgument|argument)\(\s*'(\w+)'", source))
     assert declared == set(re.findall(r"LaunchConfiguration\('(\w+)'\)", source))
     assert declared <= set(arguments)
     for description, default in arguments.values():
@@ -162,6 +162,22 @@ def test_the_nodes_wait_and_name_what_is_missing(launch):
             'left.observation_aggregator.*nothing on /left/camera/front/image_raw .no publisher.',
             'left.observation_aggregator.*nothing on /left/arm/q .no publisher.',
             'left.policy.*no observation on /left/observation',
+        )
+        launched.interrupt()
+
+
+def test_any_arm_and_cameras_are_arguments(launch):
+    other = (
+        "joint_names:=['a', 'b', 'c', 'd', 'e', 'f', 'g']",
+        'controller_name:=other',
+        "camera_names:=['front', 'wrist']",
+        "camera_topics:=['/one/image', '/two/image']",
+        'image_sizes:=[96, 96, 48, 64]',
+    )
+    with launch('bringup.launch.py', POLICY, *other) as launched:
+        launched.until_said(
+            'nothing on /one/image .no publisher.; nothing on /two/image .no publisher.',
+            'following policy/chunk on other/joint_trajectory',
         )
         launched.interrupt()
 
