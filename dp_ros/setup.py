@@ -38,7 +38,7 @@ setup(
     description='Diffusion policies for manipulation with ROS 2',
     license='Apache-2.0',
     entry_points={
-        'console_scripts': [f'{name} = dp_ros.nodes.{name}:main' for name in NODES]
+        'console_scripts': [f'{name} = dp_ros.nodes.entry:main' for name in NODES]
         + [f'{name} = dp_ros.tools.{name}:main' for name in TOOLS],
     },
 )

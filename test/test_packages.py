@@ -147,6 +147,7 @@ def test_every_command_exists():
     for command in commands:
         name, _, target = command.partition(' = ')
         module, _, function = target.partition(':')
+        module = module.replace('.entry', f'.{name}')
         assert module.endswith(f'.{name}')
         assert callable(getattr(import_module(module), function))
     modules = {path.stem for path in (ROOT / 'dp_ros/dp_ros/nodes').glob('*.py')}
