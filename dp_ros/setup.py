@@ -10,6 +10,16 @@ NODES = (
     'policy',
 )
 TOOLS = ('bench', 'demo', 'evaluate', 'parameters', 'record_expert', 'train')
+# The others are exec_depends of package.xml.
+NOT_IN_ROSDEP = (
+    'accelerate',
+    'av',
+    'diffusers',
+    'franka-sim',
+    'franky-sim',
+    'ruckig',
+    'safetensors',
+)
 
 setup(
     name='dp_ros',
@@ -20,15 +30,15 @@ setup(
         ('share/ament_index/resource_index/packages', ['resource/dp_ros']),
         ('share/dp_ros', ['package.xml']),
     ],
-    install_requires=['setuptools'],
-    extras_require={'test': ['pytest']},
+    install_requires=['setuptools', *NOT_IN_ROSDEP],
+    extras_require={'openvino': ['openvino'], 'test': ['pytest']},
     zip_safe=False,
     maintainer='dp_ros maintainers',
     maintainer_email='maintainers@dp-ros.example',
     description='Diffusion policies for manipulation with ROS 2',
     license='Apache-2.0',
     entry_points={
-        'console_scripts': [f'{name} = dp_ros.nodes.{name}:main' for name in NODES]
+        'console_scripts': [f'{name} = dp_ros.nodes.entry:main' for name in NODES]
         + [f'{name} = dp_ros.tools.{name}:main' for name in TOOLS],
     },
 )

@@ -26,28 +26,70 @@ find_python() {
   fail 'needs Python 3.11, 3.12 or 3.13: install one, or name it in DP_PYTHON'
 }
 
+# Where Python.h is: with the Python, or fetched beside it.
+python_include() {
+  local include
+  include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+  [ -e "$include/Python.h" ] && echo "$include" || echo "$dp/debian$include"
+}
+
+check_python() {
+  local name
+  name=$(basename "$python")
+  "$python" -c 'import venv' 2>/dev/null ||
+    fail "$name cannot make virtual environments: install its module venv"
+  command -v apt-get >/dev/null && return
+  "$python" -c 'import ensurepip' 2>/dev/null || fail "$name has no pip: install its module ensurepip"
+  [ -e "$(python_include)/Python.h" ] ||
+    fail "$name has no headers, which building needs: install its development package"
+}
+
+# Debian's packages, unpacked into .dp/debian: needs no root and leaves the system as it is.
+unpack() {
+  local apt=(apt-get -qq -o "Dir::State::lists=$dp/apt/lists" -o "Dir::Cache=$dp/apt/cache")
+  local packages
+  mkdir -p "$dp/apt/lists/partial" "$dp/apt/cache/archives/partial" "$dp/debian"
+  "${apt[@]}" update
+  packages=$("${apt[@]}" -o Debug::NoLocking=1 install --simulate "$@" | sed -n 's/^Inst \([^ ]*\).*/\1/p')
+  # shellcheck disable=SC2086
+  (cd "$dp/apt" && "${apt[@]}" download $packages)
+  for deb in "$dp"/apt/*.deb; do dpkg -x "$deb" "$dp/debian"; done
+  rm -rf "$dp/apt"
+}
+
 check_platform() {
   [ "$(uname -s)" = Linux ] || fail "runs on Linux, this is $(uname -s): use a Linux machine or container"
   [ "$(uname -m)" = x86_64 ] || full_ros ||
     fail "ROS 2's wheels are for x86_64, this is $(uname -m): install and source ROS 2 Jazzy, then call again"
   command -v c++ >/dev/null || fail 'needs a C/C++ compiler: apt-get install build-essential'
+  [ ! -f "$dp/full_ros" ] || [ -n "${ROS_DISTRO:-}" ] ||
+    fail '.dp was made with a ROS 2 that is not sourced now: source it, or remove .dp to use the wheels'
+}
+
+interrupted() {
+  kill -- "-$1" 2>/dev/null || true
+  wait "$1" 2>/dev/null || true
+  printf '\ndp: interrupted; the next call goes on from here\n' >&2
+  exit 130
 }
 
 # step NUMBER NAME 'WHAT IT DOES' INPUT… : runs step_NAME unless it is done for these inputs
 step() {
   local number=$1 name=$2 title=$3 stamp=$dp/stamps/$2 wanted log=$dp/log/$2.txt start=$SECONDS
   shift 3
-  wanted=$({ echo "$dp"; cat "$@"; } 2>/dev/null | sha256sum | cut -d' ' -f1)
+  wanted=$({ echo "$dp" "$@"; cat "$@"; } | sha256sum | cut -d' ' -f1)
   [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
   rm -f "$stamp"
-  "step_$name" >"$log" 2>&1 &
+  set -m  # a process group of its own, so that an interrupt ends all of the step
+  "step_$name" >"$log" 2>&1 </dev/null &
   local job=$!
-  trap 'kill $job 2>/dev/null; exit 130' INT TERM
+  set +m
+  trap 'interrupted $job' INT TERM HUP
   while kill -0 $job 2>/dev/null; do
     [ -t 1 ] && printf '\r[%s/%s] %s … %ss' "$number" "$steps" "$title" $((SECONDS - start))
     sleep 0.2
   done
-  trap - INT TERM
+  trap - INT TERM HUP
   if ! wait $job; then
     printf '\r[%s/%s] %s: failed after %ss; the end of %s:\n' "$number" "$steps" "$title" $((SECONDS - start)) "$log" >&2
     tail -n 20 "$log" >&2
@@ -60,7 +102,7 @@ step() {
 }
 
 step_venv() {
-  rm -rf "$venv" "$dp/stamps" "$dp/build" "$dp/install"
+  rm -rf "$venv" "$dp/stamps" "$dp/build" "$dp/install" "$dp/full_ros"
   mkdir -p "$dp/stamps"
   local options=()
   if full_ros; then
@@ -68,8 +110,18 @@ step_venv() {
     options=(--system-site-packages)
     python=/usr/bin/python3
   fi
-  "$python" -m venv "${options[@]}" "$venv" ||
-    { echo "Debian and Ubuntu: apt-get install python3-venv"; return 1; }
+  "$python" -m venv --without-pip "${options[@]}" "$venv"
+  # Debian leaves pip and the headers out of its Python.
+  "$venv/bin/python" -m ensurepip || unpack_pip
+  [ -e "$(python_include)/Python.h" ] || [ -f "$dp/full_ros" ] ||
+    unpack "lib$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')-dev"
+}
+
+unpack_pip() {
+  unpack python3-pip-whl
+  local wheel
+  wheel=$(echo "$dp"/debian/usr/share/python-wheels/pip-*.whl)
+  "$venv/bin/python" "$wheel/pip" install --no-index "$wheel"
 }
 
 pip_install() { "$venv/bin/python" -m pip install --disable-pip-version-check --no-input "$@"; }
@@ -86,6 +138,7 @@ torch_index() {
 
 step_wheels() {
   local index
+  rm -f "$dp"/stamps/{relocate,gl,build}
   index=$(torch_index)
   if [ -f "$dp/full_ros" ]; then
     # Jazzy's cv_bridge is compiled against numpy 1.
@@ -105,8 +158,8 @@ step_relocate() {
   local tag prefix include
   tag=$("$venv/bin/python" -c 'import sys; print("%d%d" % sys.version_info[:2])')
   prefix=opt/python/cp$tag-cp$tag
-  include=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
-  { grep -rl "$prefix" "$venv/share" || true; } | xargs -r sed -i \
+  include=$(python_include)
+  { grep -rlZ "$prefix" "$venv/share" || true; } | xargs -r0 sed -i \
     -e "s#/$prefix/include/python3\.[0-9]*#$include#g" -e "s#/$prefix#$venv#g"
 }
 
@@ -121,7 +174,7 @@ renderer.render()
 }
 
 step_gl() {
-  rm -rf "$dp/gl" "$dp/gl.sh"
+  rm -f "$dp/gl.sh"
   local kind
   for kind in egl osmesa; do
     if renders "$kind"; then
@@ -129,24 +182,12 @@ step_gl() {
       return
     fi
   done
-  if [ "$(id -u)" = 0 ]; then
-    apt-get update -qq && apt-get install -y -qq libosmesa6
-  else
-    unpack_osmesa
-  fi
-  echo 'export MUJOCO_GL=osmesa' >>"$dp/gl.sh"
+  unpack libosmesa6
+  cat >"$dp/gl.sh" <<TEXT
+export MUJOCO_GL=osmesa
+export LD_LIBRARY_PATH="\$LD_LIBRARY_PATH:$dp/debian/usr/lib/x86_64-linux-gnu"
+TEXT
   renders osmesa || { echo 'No OpenGL to render with: apt-get install libosmesa6'; return 1; }
-}
-
-# Without root: Debian's packages, unpacked into .dp/gl.
-unpack_osmesa() {
-  mkdir -p "$dp/gl/debs"
-  local packages
-  packages=$(apt-get install --simulate libosmesa6 | sed -n 's/^Inst \([^ ]*\).*/\1/p')
-  # shellcheck disable=SC2086
-  (cd "$dp/gl/debs" && apt-get download $packages)
-  for deb in "$dp"/gl/debs/*.deb; do dpkg -x "$deb" "$dp/gl"; done
-  echo "export LD_LIBRARY_PATH=\"$dp/gl/usr/lib/x86_64-linux-gnu:\${LD_LIBRARY_PATH:-}\"" >"$dp/gl.sh"
 }
 
 step_build() {
@@ -157,10 +198,12 @@ step_build() {
     set +u
     . "$here/env.sh"
     export MAKEFLAGS="-j$(nproc)"  # without it colcon waits until the machine is idle
+    export CPATH="$dp/debian/usr/include${CPATH:+:$CPATH}"  # Debian's headers include each other
     command -v make >/dev/null || export CMAKE_GENERATOR=Ninja
     colcon --log-base "$dp/log/colcon" build --base-paths "${paths[@]}" --build-base "$dp/build" \
       --install-base "$dp/install" --symlink-install --metas "$root/colcon.meta" \
-      --cmake-args -DPython3_EXECUTABLE="$venv/bin/python" -DBUILD_TESTING=OFF
+      --cmake-args -DPython3_EXECUTABLE="$venv/bin/python" \
+      -DPython3_INCLUDE_DIR="$(python_include)" -DBUILD_TESTING=OFF
   )
 }
 
@@ -178,6 +221,7 @@ exec 9>"$dp/lock"
 flock -n 9 || { echo 'dp: another call is setting up; waiting for it' >&2; flock 9; }
 check_platform
 python=$(find_python)
+[ -x "$venv/bin/python" ] || check_python
 [ -x "$venv/bin/python" ] || rm -f "$dp/stamps/venv"
 step 1 venv 'Making the virtual environment' /dev/null
 step 2 wheels 'Installing ROS 2 and the Python packages' "$here"/{build,ros,python,assets}.txt

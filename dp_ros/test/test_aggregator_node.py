@@ -268,7 +268,7 @@ def test_a_camera_that_stops_is_named(make):
     bench.feed()
     bench.report(lambda r: r.level == DiagnosticStatus.OK and r.message == 'running')
     end = time.monotonic() + 10.0
-    message = f'no observation: nothing on {FRONT} (1 publisher)'
+    message = f'no observation: nothing on /{FRONT} (1 publisher)'
     while not any(r.message == message for r in bench.reports):
         assert time.monotonic() < end, [r.message for r in bench.reports]
         bench.joints(bench.now_ns())
@@ -278,8 +278,8 @@ def test_a_camera_that_stops_is_named(make):
 def test_missing_publishers_are_named_and_messages_counted(make):
     bench = make(camera_topics=['elsewhere'], kinds={})
     text = bench.report(lambda r: 'nothing on' in r.message).message
-    assert 'nothing on elsewhere (no publisher)' in text
-    assert 'nothing on joint_states (1 publisher)' in text
+    assert 'nothing on /elsewhere (no publisher)' in text
+    assert 'nothing on /joint_states (1 publisher)' in text
 
 
 def test_every_message_is_counted(make):

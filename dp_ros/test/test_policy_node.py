@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The policy node in one process: life cycle, chunks, live parameters, refusals."""
 
+from pathlib import Path
+import shutil
 import threading
 import time
 
@@ -266,6 +268,30 @@ def test_configure_refuses_what_does_not_fit(bench, monkeypatch, change, reason)
     assert len(logged) == 1
     assert reason in logged[0]
     assert 'Traceback' not in logged[0]
+
+
+@pytest.mark.parametrize(
+    ('name', 'damage', 'reason'),
+    [
+        ('policy.safetensors', lambda data: data[:-9], 'is truncated or was altered'),
+        ('policy.safetensors', lambda data: data[:-9] + b'x' * 9, 'is truncated or was altered'),
+        ('policy.json', lambda data: data[:-9], 'cannot be read'),
+        ('policy.json', lambda data: data.replace(b'"dt": 0.1', b'"dt": 0.2'), 'was altered'),
+        ('policy.json', lambda data: b'{"other": 1}', 'policy.json: '),
+    ],
+)
+def test_configure_refuses_a_damaged_checkpoint(
+    bench, folder, tmp_path, monkeypatch, name, damage, reason
+):
+    copy = Path(shutil.copytree(folder, tmp_path / 'copy'))
+    (copy / name).write_bytes(damage((copy / name).read_bytes()))
+    test = bench(copy)
+    logged = []
+    monkeypatch.setattr(type(test.policy.get_logger()), 'error', lambda _, m: logged.append(m))
+    assert test.policy.trigger_configure() == FAILURE
+    (message,) = logged
+    assert f'{copy}/{name}' in message and reason in message
+    assert 'Traceback' not in message
 
 
 def test_a_refused_checkpoint_can_be_replaced(bench, folder):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The launch stand-in: arguments, scopes, events, and processes that never stay behind."""
 
+from contextlib import suppress
 import os
 from pathlib import Path
+import pty
 import signal
 import subprocess
 import sys
@@ -83,6 +85,17 @@ service.include_launch_description(LaunchDescription([
     shell("trap '' INT; echo $$ > deaf; " + loop),
 ]))
 sys.exit(service.run())
+"""
+IN_TERMINAL = """
+from launch import LaunchDescription, LaunchService
+from launch.actions import ExecuteProcess
+
+script = "trap 'echo interrupted; sleep 0.2; exit' INT; echo ready; while :; do sleep 0.05; done"
+service = LaunchService()
+service.include_launch_description(LaunchDescription([
+    ExecuteProcess(cmd=['sh', '-c', script], output='screen')
+]))
+service.run()
 """
 
 
@@ -450,9 +463,11 @@ def fail(context):
 )
 def test_an_error_ends_all_processes_and_is_told(said, failing, message):
     process = sh(ENDLESS)
-    told = said(process, at_output(process, failing), code=1)
+    exited = OnProcessExit(target_action=process, on_exit=[say('its end is heard')])
+    told = said(process, at_output(process, failing), RegisterEventHandler(exited), code=1)
     assert f'Caught exception in launch (see debug for traceback): {message}' in told
     assert process.return_code == -signal.SIGINT
+    assert 'its end is heard' in told
 
 
 # ---- what comes from outside
@@ -506,6 +521,27 @@ def test_a_signal_to_the_launch_ends_its_processes(launched, number, code):
     assert '] polite' in told
     assert "escalating to 'SIGTERM'" in told
     assert 'user interrupted with ctrl-' in told
+
+
+def test_ctrl_c_in_a_terminal_reaches_each_process_once(tmp_path):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ['ROS_LOG_DIR'] = str(tmp_path / 'log')
+        os.execv(sys.executable, [sys.executable, '-c', IN_TERMINAL])
+    told = ''
+    try:
+        while 'ready' not in told:
+            told += os.read(terminal, 1000).decode()
+        os.write(terminal, b'\x03')
+        with suppress(OSError):  # how a terminal says that its other end is closed
+            while text := os.read(terminal, 1000).decode():
+                told += text
+    finally:
+        os.close(terminal)
+        _, status = os.waitpid(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert told.count('] interrupted') == 1
+    assert 'sending signal' not in told
 
 
 def test_no_process_outlives_a_launch_that_is_killed(launched):

@@ -80,8 +80,10 @@ def check_chunk(chunk: Chunk, now_ns: int, newest_ns: int) -> None:
         )
     if chunk.stamp_ns < newest_ns:
         raise ChunkRefused('chunk is older than the one that runs')
+    if len(chunk.times) == 0:
+        raise ChunkRefused('chunk has no points')
     shape = (len(chunk.times), len(chunk.joint_names))
-    if len(chunk.times) == 0 or chunk.positions.shape != shape:
+    if chunk.positions.shape != shape:
         raise ChunkRefused(f'chunk has positions of shape {chunk.positions.shape}, needs {shape}')
     if not (np.isfinite(chunk.positions).all() and np.isfinite(chunk.times).all()):
         raise ChunkRefused('chunk holds a value that is not finite')

@@ -40,6 +40,9 @@ class Phase(IntEnum):
     STOPPED = 4
 
 
+_MAX_FUTURE = 0.1  # [s], of a joint state's stamp; clocks of two machines differ a little
+
+
 @dataclass(frozen=True)
 class ExecutorConfig:
     """How chunks are followed.
@@ -95,15 +98,25 @@ class ChunkExecutor:
 
     # ---- inputs
 
-    def on_joints(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float]) -> None:
+    def on_joints(
+        self, stamp_ns: int, now_ns: int, names: Sequence[str], positions: Sequence[float]
+    ) -> None:
         """Take a joint state; its joints may come in any order and be more than needed.
 
-        :raises ChunkRefused: when a joint is missing or its position is not finite.
+        :raises ChunkRefused: when a joint or its position is missing, it is not finite, or the
+            stamp is in the future.
         """
+        ahead = (stamp_ns - now_ns) / NS
+        if ahead > _MAX_FUTURE:
+            raise ChunkRefused(
+                f'joint_states: stamp is {ahead:.3f} s in the future: are clocks synchronized?'
+            )
         order = {name: index for index, name in enumerate(names)}
         missing = [name for name in self.joint_names if name not in order]
         if missing:
             raise ChunkRefused(f'joint_states: no {", ".join(missing)} among {list(names)}')
+        if len(positions) != len(names):
+            raise ChunkRefused(f'joint_states: {len(names)} names, {len(positions)} positions')
         values = np.array([positions[order[name]] for name in self.joint_names], dtype=np.float64)
         if not np.isfinite(values).all():
             raise ChunkRefused(f'joint_states: position that is not finite: {values.tolist()}')
@@ -155,6 +168,8 @@ class ChunkExecutor:
         if self._reference is None or self._measured is None:
             self.phase, self.reason = Phase.WAITING, 'waiting for joint states'
             return None
+        if self.phase is Phase.WAITING:
+            self.reason = self._awaited(now_ns)
         if self.phase is Phase.RUNNING:
             fault = self._fault(now_ns)
             if fault is not None:
@@ -198,7 +213,11 @@ class ChunkExecutor:
         if self._reference is None or not self.is_moving(now_ns):
             return None
         join_ns = now_ns + round(self.config.lead * NS)
-        return self._send(brake(self._state(join_ns), self._limits), join_ns, now_ns)
+        try:
+            motion = brake(self._state(join_ns), self._limits)
+        except SpliceError:
+            return None  # What runs ends in a braking tail by itself.
+        return self._send(motion, join_ns, now_ns)
 
     def _send(self, motion: Motion, join_ns: int, now_ns: int) -> Trajectory:
         assert self._reference is not None
@@ -229,6 +248,13 @@ class ChunkExecutor:
         if age > self.config.joint_state_timeout:
             raise ChunkRefused(f'no joint states for {age:.2f} s')
         return positions
+
+    def _awaited(self, now_ns: int) -> str:
+        try:
+            self._fresh(now_ns)
+        except ChunkRefused:
+            return 'waiting for joint states'
+        return 'waiting for a chunk'
 
     def _fault(self, now_ns: int) -> str | None:
         try:

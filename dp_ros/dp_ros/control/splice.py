@@ -20,7 +20,7 @@ from typing import Final
 from dp_ros.control.limits import JointLimits
 import numpy as np
 from numpy.typing import NDArray
-from ruckig import ControlInterface, InputParameter, Result, Ruckig
+from ruckig import ControlInterface, InputParameter, Ruckig, RuckigError
 from ruckig import Trajectory as RuckigTrajectory
 
 Array = NDArray[np.float64]
@@ -29,6 +29,7 @@ KNOT: Final = 0.04
 _FOLLOW: Final = ((1e-10, 0.4), (1e-9, 0.5), (1e-8, 0.6), (1e-7, 0.8), (1e-6, 1.0), (1e-5, 1.2))
 _BRAKE: Final = (0.12, 0.2, 0.28, 0.4, 0.6, 0.8, 1.2)
 _FINE: Final = 0.01
+_LONGEST: Final = 60.0  # Time to solve grows with the cube of the number of knots.
 _RUCKIG_STEP: Final = 0.01
 _RUCKIG_JERK: Final = 500.0
 
@@ -71,8 +72,10 @@ def follow(start: State, times: Array, points: Array, limits: JointLimits) -> Mo
 
     Points that cannot be reached inside the limits are approached more and more smoothly.
 
-    :raises SpliceError: when even braking leaves the limits.
+    :raises SpliceError: when the points reach too far into the future, or braking fails.
     """
+    if times[-1] > _LONGEST:
+        raise SpliceError(f'points reach {times[-1]:.1f} s ahead: at most {_LONGEST:.0f} s')
     margin = 1e-3
     points = np.clip(points, limits.lower + margin, limits.upper - margin)
     for smoothing, tail in _FOLLOW:
@@ -85,7 +88,7 @@ def follow(start: State, times: Array, points: Array, limits: JointLimits) -> Mo
 def brake(start: State, limits: JointLimits) -> Motion:
     """Come to rest as soon as is smoothly possible.
 
-    :raises SpliceError: when no braking stays inside the limits.
+    :raises SpliceError: when there is no braking motion from such a state.
     """
     nothing = np.zeros(0), np.zeros((0, len(start.position)))
     for duration in _BRAKE:
@@ -168,9 +171,11 @@ def _time_optimal_brake(start: State, limits: JointLimits) -> Motion:
     problem.max_acceleration = 0.95 * limits.acceleration
     problem.max_jerk = np.full(n_joints, _RUCKIG_JERK)
     solution = RuckigTrajectory(n_joints)
-    result = Ruckig(n_joints).calculate(problem, solution)
-    if result not in (Result.Working, Result.Finished):
-        raise SpliceError(f'no braking motion from velocity {start.velocity.round(3).tolist()}')
+    try:
+        Ruckig(n_joints).calculate(problem, solution)
+    except RuckigError as error:
+        velocity = start.velocity.round(3).tolist()
+        raise SpliceError(f'no braking motion from velocity {velocity}') from error
     times: Array = np.arange(
         0.0, solution.duration + 2 * _RUCKIG_STEP, _RUCKIG_STEP, dtype=np.float64
     )

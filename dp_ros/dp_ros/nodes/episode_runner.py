@@ -40,6 +40,7 @@ _LATCHED = QoSProfile(
 )
 _WATCH = 0.05
 _FEEDBACK_EVERY = 4
+_LARGEST_SEED = 2**63 - 1  # A parameter of the policy is a signed number.
 _DECIDED = (EpisodeStatus.SUCCESS, EpisodeStatus.COLLISION)
 
 
@@ -95,15 +96,16 @@ class EpisodeRunnerNode(Node):
         self._episode = EpisodeStatus()
         self._executor_status: ExecutorStatus | None = None
         self._latency = math.nan
-        self._n_observations = self._n_chunks = 0
+        self._n_chunks = 0
         self._goal_moved = False
         self._first_chunk: float | None = None
+        self._last_observation = self._last_chunk = self._seconds()
 
     # ---- inputs
 
     def _on_goal(self, goal: RunEpisode.Goal) -> GoalResponse:
-        if self._busy or not goal.timeout > 0.0:
-            reason = 'an episode is running' if self._busy else f'timeout = {goal.timeout} s'
+        reason = 'an episode is running' if self._busy else _flaw(goal)
+        if reason is not None:
             self.get_logger().warning(f'episode refused: {reason}')
             return GoalResponse.REJECT
         self._busy = True
@@ -116,13 +118,14 @@ class EpisodeRunnerNode(Node):
         self._executor_status = status
 
     def _on_observation(self, observation: Observation) -> None:
-        self._n_observations += 1
+        self._last_observation = self._seconds()
 
     def _on_policy(self, status: PolicyStatus) -> None:
         self._n_chunks += 1
         self._latency = status.latency
+        self._last_chunk = self._seconds()
         if self._first_chunk is None:
-            self._first_chunk = self._seconds()
+            self._first_chunk = self._last_chunk
 
     # ---- the action
 
@@ -148,7 +151,7 @@ class EpisodeRunnerNode(Node):
         goal = handle.request
         await self._call(self._executor_services['pause'], Trigger.Request())
         # A policy that is loading answers when it is done, so no episode's time is lost to it.
-        await self._call(self._set_policy, _seed_request(goal.seed))
+        await self._seed_policy(goal.seed)
         self._begin()
         if self._reset is not None:
             response = await self._call(self._reset, ResetEpisode.Request(seed=goal.seed))
@@ -160,6 +163,7 @@ class EpisodeRunnerNode(Node):
         for client in self._forget:
             await self._call(client, Trigger.Request())
         await self._resume()
+        self._last_observation = self._last_chunk = self._seconds()
         before = self._executor_status or ExecutorStatus()
         started = self._seconds()
         await self._watch(handle, started)
@@ -178,7 +182,7 @@ class EpisodeRunnerNode(Node):
                 return
             if handle.is_cancel_requested:
                 raise EpisodeError(RunEpisode.Result.CANCELED, 'cancelled')
-            self._check_progress(elapsed)
+            self._check_progress()
             self._move_goal(goal)
             if turn % _FEEDBACK_EVERY == 0:
                 handle.publish_feedback(
@@ -192,16 +196,20 @@ class EpisodeRunnerNode(Node):
             turn += 1
             await self._sleep(_WATCH)
 
-    def _check_progress(self, elapsed: float) -> None:
-        if self._n_chunks or elapsed < self._values['chunk_timeout']:
+    def _check_progress(self) -> None:
+        """Raise when the policy has been silent for too long, with whose fault it is."""
+        now, patience = self._seconds(), self._values['chunk_timeout']
+        silence = now - self._last_chunk
+        if silence < patience:
             return
-        if not self._n_observations:
+        # The last observation may be newer than the last chunk, as not each one is answered.
+        if now - self._last_observation >= patience / 2:
             raise EpisodeError(
                 RunEpisode.Result.NO_OBSERVATION,
-                f'no observation for {elapsed:.1f} s: see observation_aggregator on /diagnostics',
+                f'no observation for {silence:.1f} s: see observation_aggregator on /diagnostics',
             )
         raise EpisodeError(
-            RunEpisode.Result.NO_CHUNK, f'no chunk for {elapsed:.1f} s: is the policy active?'
+            RunEpisode.Result.NO_CHUNK, f'no chunk for {silence:.1f} s: is the policy active?'
         )
 
     def _move_goal(self, goal: RunEpisode.Goal) -> None:
@@ -218,6 +226,15 @@ class EpisodeRunnerNode(Node):
         pose.pose.position.y += goal.move_goal if goal.seed % 2 == 0 else -goal.move_goal
         pose.pose.orientation.w = 1.0
         self._goal_out.publish(pose)
+
+    async def _seed_policy(self, seed: int) -> None:
+        value = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=seed)
+        request = SetParameters.Request(parameters=[ParameterMsg(name='seed', value=value)])
+        result = (await self._call(self._set_policy, request)).results[0]
+        if not result.successful:
+            raise EpisodeError(
+                RunEpisode.Result.NOT_READY, f'policy: seed = {seed} refused: {result.reason}'
+            )
 
     async def _resume(self) -> None:
         """Let the executor follow chunks again, as soon as the arm is at rest."""
@@ -238,19 +255,18 @@ class EpisodeRunnerNode(Node):
 
     async def _call(self, client: Client, request: Any) -> Any:
         """Call a service and await its answer, for a bounded time."""
+        name = self.resolve_service_name(client.srv_name)
         deadline = self._seconds() + self._values['service_timeout']
         while not client.service_is_ready():
             if self._seconds() > deadline:
                 raise EpisodeError(
-                    RunEpisode.Result.NOT_READY, f'no service {client.srv_name}: is its node up?'
+                    RunEpisode.Result.NOT_READY, f'no service {name}: is its node up?'
                 )
             await self._sleep(_WATCH)
         future = client.call_async(request)
         while not future.done():
             if self._seconds() > deadline:
-                raise EpisodeError(
-                    RunEpisode.Result.NOT_READY, f'{client.srv_name} does not answer'
-                )
+                raise EpisodeError(RunEpisode.Result.NOT_READY, f'{name} does not answer')
             await self._sleep(_WATCH / 5)
         return future.result()
 
@@ -271,9 +287,15 @@ class EpisodeRunnerNode(Node):
         return float(self._steady.now().nanoseconds) / 1e9
 
 
-def _seed_request(seed: int) -> SetParameters.Request:
-    value = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=seed)
-    return SetParameters.Request(parameters=[ParameterMsg(name='seed', value=value)])
+def _flaw(goal: RunEpisode.Goal) -> str | None:
+    """Name what no episode can be run with."""
+    if not goal.timeout > 0.0:
+        return f'timeout = {goal.timeout} s: needs to be positive'
+    if not math.isfinite(goal.move_goal):
+        return f'move_goal = {goal.move_goal} m: needs to be finite'
+    if goal.seed > _LARGEST_SEED:
+        return f'seed = {goal.seed}: needs to be at most {_LARGEST_SEED}'
+    return None
 
 
 def main() -> int:

@@ -19,7 +19,7 @@ PARAMETERS = ParameterTable(
     Parameter(
         'chunk_timeout',
         5.0,
-        'How long the first chunk of an episode may take [s].',
+        'How long an episode goes on without a chunk [s].',
         low=0.5,
         high=120.0,
     ),

@@ -104,7 +104,8 @@ class ExecutorNode(LifecycleNode):
 
     def _on_joints(self, message: JointState) -> None:
         try:
-            self._core.on_joints(time_to_ns(message.header.stamp), message.name, message.position)
+            stamp_ns = time_to_ns(message.header.stamp)
+            self._core.on_joints(stamp_ns, self._now_ns(), message.name, message.position)
         except ChunkRefused as error:
             self._warn(str(error))
 
@@ -112,13 +113,22 @@ class ExecutorNode(LifecycleNode):
         if not self._active:
             return
         try:
-            trajectory = self._core.on_chunk(_chunk(message), self._now_ns())
+            trajectory = self._core.on_chunk(self._chunk(message), self._now_ns())
         except ChunkRefused as error:
             self._warn(f'chunk refused: {error}')
             return
         self._send(trajectory)
         if self._commands.get_subscription_count() == 0:
             self._warn(f'nobody listens on {self._topic}: is the controller loaded and active?')
+
+    def _chunk(self, message: JointTrajectory) -> Chunk:
+        try:
+            read = trajectory_from_msg(message)
+        except ValueError as error:
+            self._core.counts.received += 1
+            self._core.counts.refused += 1
+            raise ChunkRefused(f'points of different lengths: {error}') from error
+        return Chunk(read.start_ns, read.joint_names, read.times, read.positions)
 
     def _tick(self) -> None:
         if self._active:
@@ -169,7 +179,9 @@ class ExecutorNode(LifecycleNode):
         core, counts = self._core, self._core.counts
         if (core.phase, core.reason) != self._shown:
             self._shown = (core.phase, core.reason)
-            self.get_logger().info(f'{core.phase.name.lower()}: {core.reason}')
+            phase = core.phase.name.lower()
+            said = core.reason.startswith(phase)
+            self.get_logger().info(core.reason if said else f'{phase}: {core.reason}')
         message = ExecutorStatus(
             state=int(core.phase),
             reason=core.reason,
@@ -202,16 +214,6 @@ class ExecutorNode(LifecycleNode):
 
     def _warn(self, text: str) -> None:
         self.get_logger().warning(text, throttle_duration_sec=_THROTTLE)
-
-
-def _chunk(message: JointTrajectory) -> Chunk:
-    try:
-        trajectory = trajectory_from_msg(message)
-    except ValueError as error:
-        raise ChunkRefused(f'points of different lengths: {error}') from error
-    return Chunk(
-        trajectory.start_ns, trajectory.joint_names, trajectory.times, trajectory.positions
-    )
 
 
 def _check(values: Values) -> str | None:

@@ -22,6 +22,7 @@ from dp_ros.nodes.scene_messages import (
     joint_state,
     scene_markers,
 )
+from dp_ros.sim.description import robot_description
 from dp_ros.sim.kinematics import JOINT_NAMES, LINK_NAMES
 from dp_ros.sim.model import CAMERAS
 from dp_ros.sim.scene import Scene, sample_scene
@@ -35,6 +36,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock as ClockMsg
 from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import String
 from tf2_ros import StaticTransformBroadcaster, TransformBroadcaster
 from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
@@ -107,6 +109,8 @@ class FrankaSimNode(Node):
         }
         self._tf_out = TransformBroadcaster(self)
         self._static_tf_out = StaticTransformBroadcaster(self)
+        self._description_out = self.create_publisher(String, 'robot_description', LATCHED)
+        self._description_out.publish(String(data=robot_description(p['base_frame'])))
         self._transforms = RobotTransforms(p['base_frame'], p['camera_names'])
 
     def _make_inputs(self) -> None:

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 import rclpy
+from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
@@ -35,7 +36,7 @@ def run_node(make_node: Callable[[], Node]) -> int:
             executor.spin_once(timeout_sec=_WAIT)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except ValueError as error:
+    except (ValueError, ParameterException) as error:
         if node is not None:
             raise
         rclpy.logging.get_logger('dp_ros').fatal(str(error))

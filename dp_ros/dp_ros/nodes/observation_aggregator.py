@@ -198,7 +198,7 @@ class ObservationAggregatorNode(Node):
             self.get_logger().warning(self._state[1], throttle_duration_sec=5.0)
 
     def _why(self, silent: list[str]) -> str:
-        topics = [self._topics[stream] for stream in silent]
+        topics = [self.resolve_topic_name(self._topics[stream]) for stream in silent]
         missing = [f'nothing on {topic} ({self._publisher_count(topic)})' for topic in topics]
         reason = self._live.last_refusal or 'waiting for the first images'
         return 'no observation: ' + ('; '.join(missing) or reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+import re
 from typing import Any, Final
 
 _MARK: Final = '\n## Measured\n'
@@ -46,25 +47,18 @@ sha256 `{training['data_digest'][:16]}…` |
 
 
 def _part(role: str, settings: Mapping[str, Any]) -> str:
-    details = ', '.join(f'{key} {value}' for key, value in settings.items() if key != 'name')
-    return (
-        f'| {role} | {settings["name"]}: {details} |'
-        if details
-        else f'| {role} | {settings["name"]} |'
-    )
+    details = [f'{key} {value}' for key, value in settings.items() if key != 'name']
+    return f'| {role} | {", ".join([settings["name"], *details])} |'
 
 
-def add_measurement(folder: Path, command: str, text: str, summary: Mapping[str, Any]) -> None:
-    """Append what an evaluation found, replacing an older one by the same command.
-
-    :param text: the figures in words; ``summary``: tells how many episodes there were.
-    """
+def add_measurement(folder: Path, command: str, figures: str) -> None:
+    """Append what an evaluation printed, replacing what the same command printed before."""
     file = folder / 'README.md'
     card = file.read_text() if file.is_file() else f'# {folder.resolve().name}\n'
-    head, mark, measured = card.partition(_MARK)
-    sections = [s for s in measured.split('\n### ') if s.strip() and command not in s]
-    count = len(summary['episodes'])
-    section = f'{count} episodes\n\n```console\n$ {command}\n{text}\n```\n'
-    sections = [s.strip().removeprefix('### ') for s in (*sections, section)]
-    body = '\n'.join(f'\n### {s}\n' for s in sections)
-    file.write_text(head.rstrip('\n') + '\n' + _MARK + body)
+    head, _, measured = card.partition(_MARK)
+    blocks = re.findall('```console\n.*?\n```', measured, re.DOTALL)
+    kept = [block for block in blocks if f'$ {command}\n' not in block]
+    new = f'```console\n$ {command}\n{figures}\n```'
+    file.write_text(
+        head.rstrip('\n') + '\n' + '\n\n'.join([_MARK.rstrip('\n'), *kept, new]) + '\n'
+    )

@@ -58,9 +58,9 @@ def build_model(visual: bool = False) -> mujoco.MjModel:
     :param visual: keep the robot's visual meshes; without them its white collision hulls are
         drawn, sixty times faster.
     """
-    assets = _assets()
-    spec = mujoco.MjSpec.from_file(str(assets / 'fr3.xml'))
-    spec.meshdir = str(assets / 'meshes')
+    folder = assets()
+    spec = mujoco.MjSpec.from_file(str(folder / 'fr3.xml'))
+    spec.meshdir = str(folder / 'meshes')
     for key in list(spec.keys):
         spec.delete(key)
     for body in spec.bodies:
@@ -95,7 +95,8 @@ def _beautify(spec: mujoco.MjSpec) -> None:
     )
 
 
-def _assets() -> Path:
+def assets() -> Path:
+    """Return the folder of the FR3 model, installed with the package franky-sim."""
     files = metadata.files('franky-sim') or []
     for file in files:
         if file.name == 'fr3.xml':

@@ -60,11 +60,17 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.episodes < 1:
         parser.error(f'--episodes {args.episodes}: needs at least 1')
+    if args.seed is not None and args.seed < 0:
+        parser.error(f'--seed {args.seed}: needs at least 0')
     if args.seed is None:
         args.seed = random.randrange(100_000)
     for model in _plan(args):
         if not (args.models / model / 'policy.json').is_file():
             parser.error(f'no policy in {args.models / model}: say where with --models')
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f'--out {args.out}: {error.strerror}')
     return args
 
 
@@ -77,7 +83,6 @@ def _plan(args: argparse.Namespace) -> dict[str, range]:
 
 
 def _demo(args: argparse.Namespace, console: Console) -> None:
-    args.out.mkdir(parents=True, exist_ok=True)
     rollouts: dict[str, list[Rollout]] = {}
     for index, (model, seeds) in enumerate(_plan(args).items()):
         arguments = [f'policy:={(args.models / model).resolve()}']

@@ -10,6 +10,8 @@ import argparse
 from collections.abc import Iterator, Sequence
 import contextlib
 import json
+import math
+import os
 from pathlib import Path
 import shlex
 import sys
@@ -52,7 +54,7 @@ def main() -> int:
     console.print(figures, markup=False)
     console.print(f'figures: {args.json}', markup=False)
     if args.card:
-        add_measurement(args.policy, _command(sys.argv[1:]), figures, summary)
+        add_measurement(args.policy, _command(sys.argv[1:]), figures)
     return 0
 
 
@@ -75,7 +77,22 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f'--episodes {args.episodes}: needs at least 1')
     if not (args.policy / 'policy.json').is_file():
         parser.error(f'--policy {args.policy}: no policy.json in that folder')
+    if args.seed < 0:
+        parser.error(f'--seed {args.seed}: needs at least 0')
+    if not args.timeout > 0.0:
+        parser.error(f'--timeout {args.timeout}: needs to be positive')
+    if not math.isfinite(args.move_goal):
+        parser.error(f'--move-goal {args.move_goal}: needs to be finite')
+    if not _is_writable(args.json):
+        parser.error(f'--json {args.json}: cannot be written')
     return args
+
+
+def _is_writable(file: Path) -> bool:
+    """Say whether a file can be written, before an hour of episodes is lost to it."""
+    if file.exists():
+        return file.is_file() and os.access(file, os.W_OK)
+    return file.parent.is_dir() and os.access(file.parent, os.W_OK)
 
 
 def _command(argv: Sequence[str]) -> str:
@@ -107,13 +124,17 @@ def running_simulation(
 ) -> Iterator[tuple[LaunchedSimulation, RolloutClient]]:
     """Launch the simulation and wait until it takes episodes.
 
-    :raises RolloutError: when it does not come up, with the end of its log.
+    :raises RolloutError: when it does not come up, with the end of its log; or when an episode
+        cannot be run, with what the nodes say.
     """
     client = start_client(**client_options)
     try:
         with LaunchedSimulation(arguments, log) as simulation:
             client.wait_until_ready(START_TIMEOUT, simulation.failure)
-            yield simulation, client
+            try:
+                yield simulation, client
+            except RolloutError as error:
+                raise RolloutError('\n'.join([str(error), *simulation.errors()])) from error
     finally:
         client.destroy_node()
 

@@ -12,6 +12,7 @@ from types import TracebackType
 
 import psutil
 
+_MAX_ERRORS = 5
 NODES = ('observation_aggregator', 'policy', 'executor')
 
 
@@ -59,6 +60,11 @@ class LaunchedSimulation:
             return None
         tail = '\n'.join(self._log_path.read_text().splitlines()[-15:])
         return f'the simulation ended with exit code {self._process.returncode}:\n{tail}'
+
+    def errors(self) -> list[str]:
+        """Return the last errors that the nodes have logged."""
+        lines = self._log_path.read_text().splitlines()
+        return [line for line in lines if '[ERROR]' in line or '[FATAL]' in line][-_MAX_ERRORS:]
 
     def peak_rss_mb(self) -> dict[str, float]:
         """Peak resident memory of each of the three nodes so far [MB]."""

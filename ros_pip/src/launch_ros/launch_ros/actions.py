@@ -12,6 +12,7 @@ from launch.action import Action
 from launch.actions import ExecuteProcess
 from launch.lacking import lacking
 from launch.launch_context import LaunchContext
+from launch.logging import get_logger
 from launch.substitution import SomeSubstitutionsType, Substitution, TextSubstitution
 from launch.utilities import perform
 import yaml
@@ -132,7 +133,11 @@ class _RosArguments:
         if namespace:
             words += ['-r', f'__ns:={namespace}']
         for parameter in self._parameters:
-            words += ['--params-file', _parameter_file(context, parameter)]
+            path = _parameter_file(context, parameter)
+            if Path(path).is_file():
+                words += ['--params-file', path]
+            else:
+                get_logger('launch_ros').warning(f'Parameter file path is not a file: {path}')
         for source, target in self._remappings:
             words += ['-r', f'{perform(context, source)}:={perform(context, target)}']
         return words
@@ -145,11 +150,11 @@ class _RosArguments:
 
 def join_namespaces(outer: str, inner: str) -> str:
     """Return the namespace ``inner`` below ``outer``, or itself where it begins with a slash."""
-    if not inner:
-        return outer
-    if inner.startswith('/'):
-        return inner
-    return f'{outer.rstrip("/")}/{inner}'
+    if not inner or inner.startswith('/'):
+        joined = inner or outer
+    else:
+        joined = f'/{outer.strip("/")}/{inner}'.replace('//', '/')
+    return joined if joined == '/' else joined.rstrip('/')
 
 
 def _parameter_file(context: LaunchContext, parameter: Any) -> str:

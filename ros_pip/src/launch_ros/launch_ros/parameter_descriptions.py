@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from launch.launch_context import LaunchContext
@@ -68,7 +68,16 @@ def _evaluate(context: LaunchContext, value: Any) -> Any:
     if isinstance(value, Substitution):
         return ParameterValue(value).evaluate(context)
     if isinstance(value, (list, tuple)):
-        if any(isinstance(item, Substitution) for item in value):
-            return ParameterValue(value).evaluate(context)
-        return list(value)
+        return _evaluate_list(context, value)
     return value
+
+
+def _evaluate_list(context: LaunchContext, items: Sequence[Any]) -> Any:
+    """Return a list of one type; one text where its items are parts of a text, as upstream."""
+    if any(isinstance(item, (list, tuple)) for item in items):
+        return [perform(context, item) for item in items]
+    if any(isinstance(item, Substitution) for item in items):
+        return ParameterValue(items).evaluate(context)
+    if {type(item) for item in items} == {int, float}:
+        return [float(item) for item in items]
+    return list(items)

@@ -1,0 +1,478 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The executor in one process: what it sends, refuses, waits for, and says."""
+
+import math
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from dp_ros.control.trajectory import NS, TrajectoryReference
+from dp_ros.nodes.conversions import ns_to_duration, ns_to_time, time_to_ns, trajectory_from_msg
+from dp_ros.nodes.executor import ExecutorNode
+from dp_ros.sim.kinematics import JOINT_NAMES
+from dp_ros_msgs.msg import ExecutorStatus
+import numpy as np
+import pytest
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+JOINTS = list(JOINT_NAMES)
+MS = NS // 1000
+HOME = np.array([0.0, -0.78, 0.0, -2.36, 0.0, 1.57, 0.78])
+COMMANDS = 'fr3_arm_controller/joint_trajectory'
+QOS = QoSProfile(depth=50)
+CALM = {'joint_state_timeout': 3.0}  # A busy machine is not an arm that has failed.
+
+
+@pytest.fixture
+def make(ros_context):
+    """Make benches that are gone, publishers and all, when the test is over."""
+    benches = []
+
+    def make_bench(**changes):
+        benches.append(Bench(ros_context, **changes))
+        return benches[-1]
+
+    yield make_bench
+    for bench in benches:
+        bench.core_node.destroy_node()
+        bench.node.destroy_node()
+
+
+def make_node(context, **parameters):
+    overrides = [Parameter(name, value=value) for name, value in (CALM | parameters).items()]
+    return ExecutorNode(context=context, parameter_overrides=overrides)
+
+
+class Bench:
+    """The node, and one that plays policy, controller and arm."""
+
+    def __init__(self, context, controller=True, ready=True, **parameters):
+        self.core_node = make_node(context, **parameters)
+        self.node = Node('bench', context=context)
+        self.executor = SingleThreadedExecutor(context=context)
+        self.executor.add_node(self.core_node)
+        self.executor.add_node(self.node)
+        self.sent, self.statuses, self.reports = [], [], []
+        self.reference = TrajectoryReference(JOINTS, HOME)
+        self.alive = True
+        if controller:
+            self.node.create_subscription(JointTrajectory, COMMANDS, self._on_command, QOS)
+        self.node.create_subscription(ExecutorStatus, 'executor/status', self.statuses.append, QOS)
+        self.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_report, QOS)
+        self.joints_out = self.node.create_publisher(JointState, 'joint_states', QOS)
+        self.chunks_out = self.node.create_publisher(JointTrajectory, 'policy/chunk', QOS)
+        outs = (self.joints_out, self.chunks_out)
+        self.until(lambda: all(p.get_subscription_count() for p in outs))
+        self.until(lambda: self.node.count_publishers('executor/status') == 1)
+        if controller:
+            self.until(self.core_node._commands.get_subscription_count)
+        self.node.create_timer(0.02, self._publish_joints)
+        if ready:
+            self.until(lambda: self.status().reason == 'waiting for a chunk')
+
+    def _on_command(self, message):
+        self.sent.append(message)
+        self.reference.accept(trajectory_from_msg(message), self.now_ns())
+
+    def _on_report(self, array):
+        self.reports += [s for s in array.status if s.name == '/executor']
+
+    def _publish_joints(self):
+        if self.alive:
+            self.joints(self.position())
+
+    def joints(self, positions, names=JOINTS):
+        message = JointState(name=names, position=[float(p) for p in positions])
+        message.header.stamp = ns_to_time(self.now_ns())
+        self.joints_out.publish(message)
+
+    def now_ns(self):
+        return self.core_node.get_clock().now().nanoseconds
+
+    def state(self):
+        return [value[0] for value in self.reference.sample(np.array([self.now_ns()]))]
+
+    def position(self):
+        return self.state()[0]
+
+    def until(self, condition, deadline=30.0):
+        end = time.monotonic() + deadline
+        while not condition():
+            assert time.monotonic() < end, (self.status(), self.reports[-1:])
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def status(self):
+        return self.statuses[-1] if self.statuses else ExecutorStatus()
+
+    def until_state(self, state):
+        self.until(lambda: self.status().state == state)
+        return self.status()
+
+    def chunk(self, stamp_ns=None, n_points=15):
+        """Return a chunk that moves each joint at 0.1 rad/s from where it is."""
+        message = JointTrajectory(joint_names=JOINTS)
+        message.header.stamp = ns_to_time(self.now_ns() if stamp_ns is None else stamp_ns)
+        start = self.position()
+        for k in range(n_points):
+            point = JointTrajectoryPoint(positions=(start + 0.02 * k).tolist())
+            point.time_from_start = ns_to_duration(k * 200 * MS)
+            message.points.append(point)
+        return message
+
+    def follow(self, message=None):
+        """Publish a chunk and wait for the trajectory that is sent for it."""
+        before = len(self.sent)
+        self.chunks_out.publish(message or self.chunk())
+        self.until(lambda: len(self.sent) > before)
+        return self.sent[-1]
+
+    def refused(self, message):
+        """Publish a chunk and wait until it is refused."""
+        before, sent = self.status(), len(self.sent)
+        self.chunks_out.publish(message)
+        self.until(lambda: refusals(self.status()) == refusals(before) + 1)
+        assert len(self.sent) == sent
+
+    def call(self, name):
+        client = self.node.create_client(Trigger, f'executor/{name}')
+        self.until(client.service_is_ready)
+        future = client.call_async(Trigger.Request())
+        self.until(future.done)
+        return future.result()
+
+    def set(self, name, value):
+        return self.core_node.set_parameters([Parameter(name, value=value)])[0]
+
+
+def refusals(status):
+    return status.chunks_refused + status.chunks_late
+
+
+def assert_ends_at_rest(message):
+    last = message.points[-1]
+    assert not any(last.velocities) and not any(last.accelerations)
+    assert len(last.velocities) == len(last.accelerations) == 7
+
+
+def texts(bench, monkeypatch):
+    """Collect what the node warns of from now on."""
+    warnings = []
+    monkeypatch.setattr(bench.core_node, '_warn', warnings.append)
+    return warnings
+
+
+def test_a_chunk_becomes_one_trajectory_that_joins_ahead_and_ends_at_rest(make):
+    bench = make()
+    before_ns = bench.now_ns()
+    sent = bench.follow()
+    assert sent.joint_names == JOINTS
+    assert time_to_ns(sent.header.stamp) >= before_ns + 60 * MS
+    np.testing.assert_allclose(sent.points[0].positions, HOME, atol=1e-9)
+    assert sent.points[-1].positions[0] == pytest.approx(0.17, abs=0.04)
+    assert_ends_at_rest(sent)
+    status = bench.until_state(ExecutorStatus.RUNNING)
+    assert status.reason == 'following a chunk'
+    assert 0.0 < status.chunk_left <= 1.6
+    assert (status.chunks_received, status.chunks_executed) == (1, 1)
+
+
+def test_without_joint_states_it_names_them(make, monkeypatch):
+    bench = make(ready=False)
+    bench.alive = False
+    bench.core_node._core.forget()
+    bench.until(lambda: bench.status().reason == 'waiting for joint states')
+    warnings = texts(bench, monkeypatch)
+    bench.refused(bench.chunk())
+    assert warnings == ['chunk refused: no joint states yet']
+    bench.alive = True
+    bench.until(lambda: bench.status().reason == 'waiting for a chunk')
+    bench.follow()
+
+
+def test_without_a_controller_it_names_the_topic(make, monkeypatch):
+    bench = make(controller=False)
+    warnings = texts(bench, monkeypatch)
+    bench.chunks_out.publish(bench.chunk())
+    bench.until(lambda: warnings)
+    assert warnings == [f'nobody listens on {COMMANDS}: is the controller loaded and active?']
+
+
+def other_joints(message):
+    message.joint_names = ['a', *JOINTS[1:]]
+
+
+def not_a_number(message):
+    message.points[4].positions[2] = math.nan
+
+
+def infinite(message):
+    message.points[4].positions[2] = math.inf
+
+
+def no_points(message):
+    message.points = []
+
+
+def uneven(message):
+    message.points[3].positions = message.points[3].positions[:5]
+
+
+def no_positions(message):
+    for point in message.points:
+        point.positions = []
+
+
+def no_stamp(message):
+    message.header.stamp = ns_to_time(0)
+
+
+def of_the_future(message):
+    message.header.stamp = ns_to_time(time_to_ns(message.header.stamp) + 5 * NS)
+
+
+def late(message):
+    message.header.stamp = ns_to_time(time_to_ns(message.header.stamp) - 5 * NS)
+
+
+def times_that_go_back(message):
+    message.points.reverse()
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'reason'),
+    [
+        (other_joints, "chunk for joints ['a', 'fr3_joint2'"),
+        (not_a_number, 'a value that is not finite'),
+        (infinite, 'a value that is not finite'),
+        (no_points, 'no points'),
+        (uneven, 'points of different lengths'),
+        (no_positions, 'positions of shape (0, 7)'),
+        (no_stamp, 'stamp of zero'),
+        (of_the_future, 's in the future: are clocks synchronized?'),
+        (late, 'ms after its last point'),
+        (times_that_go_back, 'times that do not increase'),
+    ],
+)
+def test_a_bad_chunk_is_refused_with_its_reason_and_the_next_is_followed(
+    make, monkeypatch, spoil, reason
+):
+    bench = make()
+    warnings = texts(bench, monkeypatch)
+    message = bench.chunk()
+    spoil(message)
+    bench.refused(message)
+    assert len(warnings) == 1 and warnings[0].startswith('chunk refused: ')
+    assert reason in warnings[0]
+    bench.follow()
+    bench.until(lambda: bench.status().chunks_executed)
+    status = bench.status()
+    assert (status.chunks_received, status.chunks_executed) == (2, 1)
+    assert (status.chunks_late, status.chunks_refused) == ((1, 0) if spoil is late else (0, 1))
+
+
+def test_a_chunk_older_than_the_running_one_is_refused(make, monkeypatch):
+    bench = make()
+    warnings = texts(bench, monkeypatch)
+    old = bench.chunk(bench.now_ns() - 20 * MS)
+    bench.follow()
+    bench.refused(old)
+    assert warnings == ['chunk refused: chunk is older than the one that runs']
+
+
+def test_when_the_policy_is_killed_the_arm_brakes_by_itself_and_the_status_says_so(make):
+    bench = make()
+    bench.follow()
+    assert_ends_at_rest(bench.sent[-1])
+    assert bench.until_state(ExecutorStatus.BRAKING).reason == 'no new chunk: in the braking tail'
+    bench.until(lambda: bench.status().reason == 'waiting for a chunk')
+    assert len(bench.sent) == 1
+    assert np.abs(bench.state()[1:]).max() == 0
+    assert math.isnan(bench.status().chunk_left)
+
+
+def test_pause_brakes_and_resume_follows_again(make):
+    bench = make()
+    bench.follow()
+    bench.until(lambda: np.abs(bench.state()[1]).max() > 0.05)
+    answer = bench.call('pause')
+    assert (answer.success, answer.message) == (True, 'paused')
+    bench.until(lambda: len(bench.sent) == 2)
+    assert_ends_at_rest(bench.sent[-1])
+    bench.until_state(ExecutorStatus.PAUSED)
+    bench.chunks_out.publish(bench.chunk())
+    bench.until(lambda: bench.status().chunks_received == 2)
+    assert len(bench.sent) == 2
+    bench.until(lambda: not bench.core_node._core.is_moving(bench.now_ns()))
+    answer = bench.call('resume')
+    assert (answer.success, answer.message) == (True, 'waiting for a chunk')
+    bench.follow()
+
+
+def test_stop_holds_until_resume(make):
+    bench = make()
+    bench.follow()
+    bench.until(lambda: np.abs(bench.state()[1]).max() > 0.05)
+    answer = bench.call('stop')
+    assert (answer.success, answer.message) == (True, 'stopped by service')
+    bench.until(lambda: len(bench.sent) == 2)
+    early = bench.call('resume')
+    if not early.success:
+        assert 'still braking' in early.message
+        bench.until(lambda: not bench.core_node._core.is_moving(bench.now_ns()))
+        assert bench.status().state == ExecutorStatus.STOPPED
+        assert bench.call('resume').success
+    bench.follow()
+
+
+def test_joint_states_that_turn_nan_stop_the_arm(make, monkeypatch):
+    bench = make(joint_state_timeout=0.4)
+    warnings = texts(bench, monkeypatch)
+    bench.follow()
+    bench.alive = False
+    bench.node.create_timer(0.02, lambda: bench.joints([math.nan] * 7))
+    status = bench.until_state(ExecutorStatus.STOPPED)
+    assert status.reason.startswith('no joint states for 0.')
+    assert any('joint_states: position that is not finite' in text for text in warnings)
+    assert_ends_at_rest(bench.sent[-1])
+
+
+def test_an_arm_that_does_not_follow_is_stopped(make):
+    bench = make(max_tracking_error=0.02)
+    bench.alive = False
+    bench.node.create_timer(0.02, lambda: bench.joints(HOME))
+    bench.follow()
+    status = bench.until_state(ExecutorStatus.STOPPED)
+    assert 'rad from where it is commanded, more than 0.02 rad' in status.reason
+    assert len(bench.sent) == 2
+    assert_ends_at_rest(bench.sent[-1])
+
+
+def test_parameters_change_while_it_runs(make):
+    bench = make()
+    full = len(bench.follow().points)
+    assert bench.set('n_action_steps', 3).successful
+    assert len(bench.follow().points) < full
+    assert bench.set('n_action_steps', 8).successful
+    assert bench.set('speed_scale', 0.5).successful
+    assert len(bench.follow().points) > full
+    bench.until(lambda: bench.status().speed_scale == 0.5)
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [
+        ('n_action_steps', 0),
+        ('speed_scale', 0.0),
+        ('speed_scale', 1.5),
+        ('speed_scale', math.nan),
+        ('lead_time', 0.0),
+        ('max_tracking_error', -1.0),
+        ('joint_names', ['a'] * 7),
+        ('controller_name', 'other'),
+    ],
+)
+def test_a_parameter_that_is_refused_is_named_and_changes_nothing(make, name, value):
+    bench = make(ready=False)
+    before = bench.core_node.get_parameter(name).value
+    result = bench.set(name, value)
+    assert not result.successful and name in result.reason
+    assert bench.core_node.get_parameter(name).value == before
+
+
+def test_other_joints_than_an_arm_has_are_refused_at_start(ros_context):
+    with pytest.raises(ValueError, match='needs the 7 joints of the arm'):
+        make_node(ros_context, joint_names=['a', 'b'])
+
+
+def test_a_controller_of_another_name_gets_the_commands(make):
+    bench = make(controller=False, controller_name='joint_trajectory_controller')
+    bench.node.create_subscription(
+        JointTrajectory, 'joint_trajectory_controller/joint_trajectory', bench._on_command, QOS
+    )
+    bench.until(bench.core_node._commands.get_subscription_count)
+    bench.follow()
+
+
+def test_deactivation_brakes_and_then_nothing_more_is_sent(make):
+    bench = make()
+    bench.follow()
+    bench.until(lambda: np.abs(bench.state()[1]).max() > 0.05)
+    bench.core_node.trigger_deactivate()
+    bench.until(lambda: len(bench.sent) == 2)
+    assert_ends_at_rest(bench.sent[-1])
+    bench.until(lambda: bench.status().reason == 'the executor is not active')
+    bench.chunks_out.publish(bench.chunk())
+    bench.until(lambda: any(r.message == 'not active' for r in bench.reports))
+    assert len(bench.sent) == 2
+    bench.core_node.trigger_activate()
+    bench.until(lambda: bench.status().reason == 'waiting for a chunk')
+    assert bench.follow() is not None
+
+
+def test_before_activation_nothing_is_sent(make):
+    bench = make(ready=False, autostart=False)
+    bench.until(lambda: bench.core_node._core._measured is not None)
+    bench.chunks_out.publish(bench.chunk())
+    seen = len(bench.reports)
+    bench.until(lambda: len(bench.reports) > seen + 1)
+    assert bench.reports[-1].message == 'not active'
+    assert bench.reports[-1].level == DiagnosticStatus.WARN
+    assert bench.sent == []
+
+
+def test_destruction_brakes_a_moving_arm(make):
+    bench = make()
+    bench.follow()
+    bench.until(lambda: np.abs(bench.state()[1]).max() > 0.05)
+    sent = []
+    publish = bench.core_node._commands.publish
+    bench.core_node._commands.publish = lambda m: (sent.append(m), publish(m))
+    bench.executor.remove_node(bench.core_node)
+    bench.core_node.destroy_node()
+    assert len(sent) == 1
+    assert_ends_at_rest(sent[0])
+
+
+def test_diagnostics_count_what_happened(make):
+    bench = make()
+    bench.follow()
+    bench.refused(bench.chunk(0))
+    bench.until(lambda: any(values(r)['chunks refused'] == '1' for r in bench.reports))
+    report = bench.reports[-1]
+    assert report.level == DiagnosticStatus.OK
+    assert report.message == bench.core_node._core.reason
+    counts = values(report)
+    assert [counts[f'chunks {key}'] for key in ('received', 'executed', 'late')] == ['2', '1', '0']
+    assert counts['controllers listening'] == '1'
+    bench.call('stop')
+    bench.until(lambda: bench.reports[-1].level == DiagnosticStatus.WARN)
+    assert bench.reports[-1].message == 'stopped by service'
+    assert values(bench.reports[-1])['state'] == 'STOPPED'
+
+
+def values(report):
+    return {entry.key: entry.value for entry in report.values}
+
+
+def test_a_clock_that_jumps_back_makes_it_begin_anew(make):
+    bench = make(ready=False, use_sim_time=True)
+    bench.alive = False
+    clock = bench.node.create_publisher(Clock, '/clock', QOS)
+    bench.until(clock.get_subscription_count)
+    core_clock = bench.core_node.get_clock()
+    for time_ns in (50 * NS, 10 * NS):
+        clock.publish(Clock(clock=ns_to_time(time_ns)))
+        bench.until(lambda now=time_ns: core_clock.now().nanoseconds == now)
+        assert bench.core_node._core._measured is None
+        message = JointState(name=JOINTS, position=HOME.tolist())
+        message.header.stamp = ns_to_time(time_ns)
+        bench.joints_out.publish(message)
+        bench.until(lambda: bench.core_node._core._measured is not None)
+        bench.follow(bench.chunk(time_ns))
+        assert time_to_ns(bench.sent[-1].header.stamp) == time_ns + 60 * MS

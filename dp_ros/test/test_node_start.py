@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a node starts: a wrong parameter is one line, an interrupt no traceback."""
+
+import os
+from pathlib import Path
+import signal
+import subprocess
+import time
+
+from ament_index_python.packages import get_package_prefix
+import pytest
+
+
+@pytest.mark.parametrize(
+    ('node', 'value', 'reason'),
+    [
+        ('policy', 'rate:=fast', "parameter 'rate' to 'fast'"),
+        ('executor', 'speed_scale:=7.0', 'speed_scale'),
+        ('observation_aggregator', 'dt:=1', "parameter 'dt' to '1'"),
+        ('franka_sim', 'camera_names:=[behind]', "no camera ['behind']"),
+        ('episode_runner', 'chunk_timeout:=0.0', 'chunk_timeout'),
+        ('demo_recorder', 'storage:=paper', "storage = 'paper'"),
+    ],
+)
+def test_a_wrong_parameter_is_one_line_and_an_exit_code(domain_id, node, value, reason):
+    done = subprocess.run(
+        ['ros2', 'run', 'dp_ros', node, '--ros-args', '-p', value],
+        env={**os.environ, 'ROS_DOMAIN_ID': str(domain_id)},
+        capture_output=True,
+        text=True,
+        timeout=90.0,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if 'FATAL' in line]
+    assert reason in line
+    assert 'Traceback' not in done.stderr
+
+
+def test_an_interrupt_while_it_loads_ends_it_without_a_traceback(domain_id):
+    program = Path(get_package_prefix('dp_ros')) / 'lib/dp_ros/policy'
+    node = subprocess.Popen(
+        [program],
+        env={**os.environ, 'ROS_DOMAIN_ID': str(domain_id)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 60.0
+    while 'libtorch' not in Path(f'/proc/{node.pid}/maps').read_text():
+        assert time.monotonic() < end
+    node.send_signal(signal.SIGINT)
+    _, said = node.communicate(timeout=60.0)
+    assert (node.returncode, said) == (0, '')

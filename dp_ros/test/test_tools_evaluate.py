@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that measure and show a policy: what they refuse, and the figures they write."""
+
+from contextlib import contextmanager
+import json
+import time
+from types import SimpleNamespace
+
+from dp_ros.tools import demo, evaluate
+from dp_ros.tools.rollout import Rollout, RolloutError
+from dp_ros.tools.simulation import LaunchedSimulation
+from dp_ros.tools.summary import EpisodeResult, EpisodeTiming
+import pytest
+
+SUMMARY_KEYS = {
+    'episodes',
+    'success_rate',
+    'wilson_95',
+    'left_share',
+    'collisions',
+    'judge_violations',
+    'latency_ms',
+    'chunks',
+    'late_chunks',
+    'max_velocity_step_rad_s',
+    'peak_rss_mb',
+}
+EPISODE_KEYS = {
+    'seed',
+    'success',
+    'side',
+    'collision',
+    'final_distance_m',
+    'duration_s',
+    'judge_violations',
+}
+NODES = {'observation_aggregator': 200.0, 'policy': 400.0, 'executor': 100.0}
+
+
+class Client:
+    """Succeeds on the left in every episode that it is told to run."""
+
+    latest_latency_ms = 40.0
+
+    def __init__(self):
+        self.asked = []
+
+    def run(self, seed, timeout, move_goal, show):
+        self.asked.append((seed, timeout, move_goal))
+        return Rollout(
+            EpisodeResult(seed, True, 'left', False, 0.012, 4.5, 0),
+            EpisodeTiming((40.0, 60.0), 2, 0, 0.001),
+            log=None,
+            statuses=[],
+            markers=[],
+        )
+
+
+@pytest.fixture
+def launches(monkeypatch):
+    """Return the launch arguments and the client of every simulation that was started."""
+    launches = []
+
+    @contextmanager
+    def running(arguments, log, **options):
+        launches.append((arguments, Client()))
+        yield SimpleNamespace(peak_rss_mb=lambda: NODES), launches[-1][1]
+
+    for tool in (evaluate, demo):
+        monkeypatch.setattr(tool, 'running_simulation', running)
+    monkeypatch.setattr(demo, '_draw', lambda *args: None)
+    return launches
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ('reach', 'reach_mse'):
+        folder = tmp_path / 'models' / name
+        folder.mkdir(parents=True)
+        (folder / 'policy.json').write_text('{}')
+    return tmp_path / 'models'
+
+
+@pytest.fixture
+def command(models, monkeypatch):
+    def run(tool, *words):
+        monkeypatch.setattr('sys.argv', [tool.__name__, *words])
+        return tool.main()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ('tool', 'words', 'reason'),
+    [
+        (evaluate, ['--policy', 'nowhere'], '--policy nowhere: no policy.json'),
+        (evaluate, ['--episodes', '0'], '--episodes 0: needs at least 1'),
+        (evaluate, ['--episodes', 'many'], "invalid int value: 'many'"),
+        (evaluate, ['--seed', '-1'], '--seed -1: needs at least 0'),
+        (evaluate, ['--timeout', '0'], '--timeout 0.0: needs to be positive'),
+        (evaluate, ['--timeout', 'nan'], '--timeout nan: needs to be positive'),
+        (evaluate, ['--move-goal', 'inf'], '--move-goal inf: needs to be finite'),
+        (evaluate, ['--json', 'nowhere/out.json'], '--json nowhere/out.json: cannot be written'),
+        (evaluate, ['--json', 'models'], '--json models: cannot be written'),
+        (demo, ['--models', 'nowhere'], 'no policy in nowhere/reach: say where with --models'),
+        (demo, ['--episodes', '0'], '--episodes 0: needs at least 1'),
+        (demo, ['--seed', '-1'], '--seed -1: needs at least 0'),
+        (demo, ['--baseline', 'luck'], "invalid choice: 'luck'"),
+        (demo, ['--out', 'models/reach/policy.json'], '--out models/reach/policy.json: '),
+    ],
+)
+def test_what_cannot_be_is_named_before_anything_is_launched(
+    command, launches, capsys, tool, words, reason
+):
+    if tool is evaluate:
+        words = ['--policy', 'models/reach', *words]
+    with pytest.raises(SystemExit) as ended:
+        command(tool, *words)
+    assert ended.value.code == 2
+    assert reason in capsys.readouterr().err.splitlines()[-1]
+    assert launches == []
+
+
+def test_the_figures_have_the_keys_that_are_promised(command, launches, models):
+    words = ['--episodes', '2', '--seed', '5', '--move-goal', '0.08', '--json', 'out.json']
+    assert command(evaluate, '--policy', 'models/reach', *words, 'rviz:=true') == 0
+    ((arguments, client),) = launches
+    assert arguments == [f'policy:={models / "reach"}', 'rviz:=true']
+    assert client.asked == [(5, 15.0, 0.08), (6, 15.0, 0.08)]
+    summary = json.loads((models.parent / 'out.json').read_text())
+    assert set(summary) == SUMMARY_KEYS
+    assert [set(episode) for episode in summary['episodes']] == [EPISODE_KEYS] * 2
+    assert set(summary['latency_ms']) == {'p50', 'p95'}
+    assert summary['peak_rss_mb'] == NODES
+
+
+@pytest.mark.parametrize(
+    ('words', 'names'), [([], ['reach', 'reach_mse']), (['--baseline', 'mse'], ['reach_mse'])]
+)
+def test_the_demo_runs_the_same_scenes_and_leaves_the_same_figures(
+    command, launches, models, words, names
+):
+    assert command(demo, '--episodes', '3', '--seed', '7', *words) == 0
+    assert [arguments for arguments, _ in launches] == [[f'policy:={models / n}'] for n in names]
+    for _, client in launches:
+        assert [seed for seed, *_ in client.asked] == [7, 8, 9]
+    summary = json.loads((models.parent / 'demo_out' / 'summary.json').read_text())
+    assert set(summary) == SUMMARY_KEYS
+    assert [set(episode) for episode in summary['episodes']] == [EPISODE_KEYS] * 3
+
+
+@pytest.mark.parametrize(
+    ('tool', 'words'), [(evaluate, ['--policy', 'models/reach']), (demo, ['--seed', '0'])]
+)
+def test_an_episode_that_cannot_be_run_is_one_line_and_an_exit_code(
+    command, launches, monkeypatch, capsys, models, tool, words
+):
+    def fail(self, *args):
+        raise RolloutError('episode with seed 0: no chunk for 5.0 s')
+
+    monkeypatch.setattr(Client, 'run', fail)
+    assert command(tool, *words) == 1
+    said = capsys.readouterr().out
+    assert 'episode with seed 0: no chunk for 5.0 s' in said
+    assert 'Traceback' not in said
+    assert not (models.parent / 'evaluation.json').exists()
+    assert not (models.parent / 'demo_out' / 'summary.json').exists()
+
+
+class Complaining(LaunchedSimulation):
+    """Instead of the nodes: one that says what is wrong, and lives on."""
+
+    def __enter__(self):
+        says = 'echo "[policy-4] [ERROR] weights were altered"; echo "[INFO] ready"'
+        self._command = ['sh', '-c', f'{says}; exec sleep 60']
+        return super().__enter__()
+
+
+def test_what_the_nodes_complain_of_is_told_with_the_failure(monkeypatch, tmp_path):
+    log = tmp_path / 'log'
+
+    def wait_until_ready(timeout, failure):
+        end = time.monotonic() + timeout
+        while 'ready' not in log.read_text():
+            assert time.monotonic() < end
+
+    client = SimpleNamespace(wait_until_ready=wait_until_ready, destroy_node=lambda: None)
+    monkeypatch.setattr(evaluate, 'start_client', lambda **options: client)
+    monkeypatch.setattr(evaluate, 'LaunchedSimulation', Complaining)
+    with pytest.raises(RolloutError) as failed, evaluate.running_simulation([], log):
+        raise RolloutError('no chunk for 5.0 s')
+    expected = 'no chunk for 5.0 s\n[policy-4] [ERROR] weights were altered'
+    assert str(failed.value) == expected
+
+
+def test_an_interrupt_is_no_traceback(command, launches, monkeypatch, capsys):
+    def interrupt(self, *args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Client, 'run', interrupt)
+    assert command(evaluate, '--policy', 'models/reach') == 130
+    assert 'Traceback' not in capsys.readouterr().err

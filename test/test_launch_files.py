@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every launch file: what it takes, that it comes up, and that nothing of it stays behind."""
+
+from contextlib import contextmanager
+from functools import partial
+import os
+from pathlib import Path
+import re
+import signal
+import subprocess
+import time
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from dp_ros_msgs.msg import Observation
+from dp_ros_msgs.srv import StartEpisode, StopEpisode
+import pytest
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / 'dp_ros_bringup' / 'launch'
+FILES = sorted(path.name for path in FOLDER.glob('*.launch.py'))
+POLICY = f'policy:={ROOT / "models" / "reach"}'
+DEADLINE = 90.0
+SHARED_TOPICS = {'/clock', '/parameter_events', '/rosout', '/diagnostics', '/tf', '/tf_static'}
+ARGUMENT = re.compile(
+    r"^    '(\w+)':\*?\n        (.+)\n(?:        \(default: (.+)\)\n)?", re.MULTILINE
+)
+RVIZ = """#!/bin/sh
+echo rviz is told "$@"
+"""
+
+
+def until(condition, what):
+    end = time.monotonic() + DEADLINE
+    while not (value := condition()):
+        assert time.monotonic() < end, f'not within {DEADLINE} s: {what()}'
+        time.sleep(0.05)
+    return value
+
+
+def is_running(pid):
+    try:
+        state = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in 'XZ'
+
+
+class Launch:
+    """A running `ros2 launch dp_ros_bringup FILE …`, and what it has said."""
+
+    def __init__(self, folder, *words, **variables):
+        self._said = folder / 'said.txt'
+        with self._said.open('w') as out:
+            self.process = subprocess.Popen(
+                ['ros2', 'launch', 'dp_ros_bringup', *words],
+                cwd=folder,
+                env={**os.environ, 'ROS_LOG_DIR': str(folder / 'log'), **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    def said(self):
+        return self._said.read_text()
+
+    def until_said(self, *patterns):
+        until(lambda: all(re.search(p, self.said()) for p in patterns), self.said)
+
+    def pids(self):
+        """Return the pid of every process that was started, by its name."""
+        return dict(re.findall(r'\[(\w+)-\d+\]: process started with pid \[(\d+)\]', self.said()))
+
+    def ends(self):
+        """Wait until the launch is over, and check that it ended well and alone."""
+        until(lambda: self.process.poll() is not None, self.said)
+        assert self.process.returncode == 0, self.said()
+        assert not [name for name, pid in self.pids().items() if is_running(pid)]
+        assert 'Traceback' not in self.said(), self.said()
+
+    def interrupt(self):
+        self.process.send_signal(signal.SIGINT)
+        self.ends()
+        cleanly = re.findall(r'\[(\w+)-\d+\]: process has finished cleanly', self.said())
+        assert sorted(cleanly) == sorted(self.pids()), self.said()
+
+
+@pytest.fixture
+def launch(tmp_path, domain_id):
+    """Return launch(*words), which is ended after the `with` block whatever happened."""
+
+    @contextmanager
+    def start(*words, **variables):
+        launched = Launch(tmp_path, *words, ROS_DOMAIN_ID=str(domain_id), **variables)
+        try:
+            yield launched
+        finally:
+            launched.process.kill()
+            launched.process.wait()
+
+    return start
+
+
+@pytest.fixture
+def listener(ros_context):
+    node = Node('listener', context=ros_context)
+    yield node
+    node.destroy_node()
+
+
+@pytest.fixture
+def spin(listener, spin_until):
+    executor = SingleThreadedExecutor(context=listener.context)
+    executor.add_node(listener)
+    return partial(spin_until, executor, timeout=DEADLINE)
+
+
+def shown(name):
+    """Return {argument: (description, default)} as --show-args tells them."""
+    done = subprocess.run(
+        ['ros2', 'launch', 'dp_ros_bringup', name, '--show-args'],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=True,
+    )
+    return {key: (text, default) for key, text, default in ARGUMENT.findall(done.stdout + '\n')}
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_every_argument_is_used_described_and_shown(name):
+    arguments = shown(name)
+    source = (FOLDER / name).read_text()
+    declared = set(re.findall(r"(?:DeclareLaunchArgument|argument)\(\s*'(\w+)'", source))
+    assert declared == set(re.findall(r"LaunchConfiguration\('(\w+)'\)", source))
+    assert declared <= set(arguments)
+    for description, default in arguments.values():
+        assert description.endswith('.') and description != 'no description given'
+        assert ' object at ' not in default
+    for place in ('config', 'rviz_config'):
+        if place in arguments:
+            assert "FindPackageShare(pkg='dp_ros_bringup')" in arguments[place][1]
+
+
+@pytest.mark.parametrize(
+    'name', [name for name in FILES if "'policy'" in (FOLDER / name).read_text()]
+)
+def test_a_missing_policy_is_asked_for(launch, name):
+    with launch(name) as launched:
+        until(lambda: launched.process.poll() is not None, launched.said)
+        assert launched.process.returncode == 1
+        assert "missing required argument 'policy'" in launched.said()
+        assert 'Folder of the checkpoint.' in launched.said()
+
+
+def test_the_nodes_wait_and_name_what_is_missing(launch):
+    with launch('bringup.launch.py', POLICY, 'namespace:=left', 'joint_states:=arm/q') as launched:
+        launched.until_said(
+            'left.executor.*waiting for joint states',
+            'left.executor.*following policy/chunk on fr3_arm_controller/joint_trajectory',
+            'left.observation_aggregator.*nothing on /left/camera/front/image_raw .no publisher.',
+            'left.observation_aggregator.*nothing on /left/arm/q .no publisher.',
+            'left.policy.*no observation on /left/observation',
+        )
+        launched.interrupt()
+
+
+def test_any_arm_and_cameras_are_arguments(launch):
+    other = (
+        "joint_names:=['a', 'b', 'c', 'd', 'e', 'f', 'g']",
+        'controller_name:=other',
+        "camera_names:=['front', 'wrist']",
+        "camera_topics:=['/one/image', '/two/image']",
+        'image_sizes:=[96, 96, 48, 64]',
+    )
+    with launch('bringup.launch.py', POLICY, *other) as launched:
+        launched.until_said(
+            'nothing on /one/image .no publisher.; nothing on /two/image .no publisher.',
+            'following policy/chunk on other/joint_trajectory',
+        )
+        launched.interrupt()
+
+
+def test_the_simulation_runs_in_a_namespace_until_it_ends(launch, listener, spin):
+    heard = []
+    listener.create_subscription(Observation, '/left/observation', heard.append, 10)
+    with launch('sim.launch.py', POLICY, 'namespace:=left', 'seed:=3') as launched:
+        launched.until_said('left.policy.*diffusion policy of')
+        spin(lambda: heard)
+        assert len(heard[0].joint_names) == 7
+        spin(lambda: ('episode_runner', '/left') in listener.get_node_names_and_namespaces())
+        topics = {name for name, _ in listener.get_topic_names_and_types()} - SHARED_TOPICS
+        assert {
+            '/left/joint_states',
+            '/left/camera/front/image_raw',
+            '/left/policy/chunk',
+        } <= topics
+        assert not [name for name in topics if not name.startswith('/left/')]
+        os.kill(int(launched.pids()['franka_sim']), signal.SIGTERM)
+        launched.ends()
+        assert 'was required: shutting down launched system' in launched.said()
+
+
+def test_an_episode_of_the_simulation_is_recorded(launch, listener, spin, tmp_path):
+    def call(kind, name, **values):
+        client = listener.create_client(kind, f'/left/demo_recorder/{name}')
+        spin(client.service_is_ready)
+        answer = client.call_async(kind.Request(**values))
+        spin(answer.done)
+        return answer.result()
+
+    with launch('record.launch.py', 'directory:=here', 'namespace:=left', 'sim:=true') as launched:
+        until(lambda: call(StartEpisode, 'start', task='reach').success, launched.said)
+        stopped = call(StopEpisode, 'stop', succeeded=True)
+        assert Path(stopped.path).parent == Path('here'), stopped
+        assert (tmp_path / stopped.path).is_dir()
+        launched.interrupt()
+
+
+@pytest.fixture
+def rviz(tmp_path, monkeypatch):
+    """Install an RViz that says what it was told."""
+    marker = tmp_path / 'share/ament_index/resource_index/packages/rviz2'
+    program = tmp_path / 'lib/rviz2/rviz2'
+    for file, text in ((marker, ''), (program, RVIZ)):
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    program.chmod(0o755)
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path), prepend=':')
+
+
+def test_rviz_opens_the_view_in_the_namespace(launch, rviz):
+    with launch('rviz.launch.py', 'namespace:=left') as launched:
+        launched.ends()
+        assert re.search(
+            r'rviz is told -d \S+/dp_ros_bringup/rviz/dp_ros.rviz --ros-args -r __ns:=/left',
+            launched.said(),
+        )
+
+
+def has_rviz():
+    try:
+        return bool(get_package_prefix('rviz2'))
+    except PackageNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(has_rviz(), reason='RViz is installed here')
+def test_an_absent_rviz_is_named(launch):
+    with launch('rviz.launch.py') as launched:
+        until(lambda: launched.process.poll() is not None, launched.said)
+        assert launched.process.returncode == 1
+        assert "package 'rviz2' not found" in launched.said()
+        assert 'Traceback' not in launched.said()
