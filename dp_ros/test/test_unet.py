@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The conditional U-Net: shapes, what it depends on, and golden numbers."""
 
+from dataclasses import replace
 import json
 
-from dp_ros.policy.denoisers.unet import ConditionalUnet1D
+from dp_ros.policy.denoisers.denoiser import Shapes
+from dp_ros.policy.denoisers.unet import Unet
 from golden import renew
 import pytest
 import torch
@@ -11,10 +13,15 @@ import torch
 T = torch.tensor([3, 50])
 
 
-@pytest.fixture(scope='module')
-def net():
+SHAPES = Shapes(n_in=7, n_out=7, horizon=16, n_obs_steps=1, frame_dim=11)
+SETTINGS = Unet(down_dims=(16, 32, 64))
+VARIANTS = [{}, {'skips': 'own'}, {'film_scale': False, 'n_groups': 4, 'out_groups': 8}]
+
+
+@pytest.fixture(scope='module', params=VARIANTS)
+def net(request):
     torch.manual_seed(0)
-    return ConditionalUnet1D(7, 7, 11, (16, 32, 64)).eval()
+    return replace(SETTINGS, **request.param).make(SHAPES).eval()
 
 
 def inputs(seed=0):
@@ -44,9 +51,8 @@ def test_the_members_of_a_batch_do_not_touch_each_other(net):
     torch.testing.assert_close(net(sample, timestep, cond)[1:], alone, rtol=1e-4, atol=1e-5)
 
 
-def test_every_weight_gets_a_gradient():
-    torch.manual_seed(0)
-    net = ConditionalUnet1D(7, 7, 11, (16, 32, 64))
+def test_every_weight_gets_a_gradient(net):
+    net.zero_grad()
     net(*inputs()).square().mean().backward()
     without = [n for n, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum()]
     assert without == []

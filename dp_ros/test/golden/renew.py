@@ -8,7 +8,8 @@ changed on purpose, renew them and say why in the commit: `python dp_ros/test/go
 import json
 from pathlib import Path
 
-from dp_ros.policy.denoisers.unet import ConditionalUnet1D
+from dp_ros.policy.denoisers.denoiser import Shapes
+from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.encoders.cnn import ImageEncoder
 from dp_ros.policy.methods.diffusion import Diffusion
 import torch
@@ -33,7 +34,8 @@ def fill(net):
 
 @torch.no_grad()
 def unet():
-    net = fill(ConditionalUnet1D(3, 3, 5, (16, 32), kernel_size=3, timestep_dim=8))
+    shapes = Shapes(n_in=3, n_out=3, horizon=8, n_obs_steps=1, frame_dim=5)
+    net = fill(Unet(down_dims=(16, 32), kernel_size=3, timestep_dim=8).make(shapes))
     return net(wave(*SHAPE).float(), torch.tensor([0, 70]), wave(2, 5).float())
 
 

@@ -6,6 +6,9 @@ from typing import Final
 
 from dp_ros.policy.denoisers.denoiser import Denoiser
 from dp_ros.policy.denoisers.lstm import Lstm
+from dp_ros.policy.denoisers.transformer import Transformer
 from dp_ros.policy.denoisers.unet import Unet
 
-DENOISERS: Final[Mapping[str, type[Denoiser]]] = {kind.name: kind for kind in (Unet, Lstm)}
+DENOISERS: Final[Mapping[str, type[Denoiser]]] = {
+    kind.name: kind for kind in (Unet, Transformer, Lstm)
+}

@@ -162,7 +162,8 @@ class ConditionalUnet1D(DenoiserNetwork):
 
     def predict(self, sample: Tensor, prepared: Tensor) -> Tensor:
         """Predict the noise, or the clean sample, by what it was trained for."""
-        films = iter(prepared.split([block.n_film for block in self._blocks()], dim=-1))
+        sizes = [block.n_film for block in self._blocks()]
+        films = iter(torch.split(prepared, sizes, dim=-1))
         x = sample.transpose(1, 2)
         skips = []
         for level, shrink in zip(self.down, [*self.shrink, nn.Identity()], strict=True):
