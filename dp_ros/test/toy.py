@@ -38,12 +38,14 @@ def learned(method, steps=250, learning_rate=3e-3, **parts):
     modules = [network] if critic is None else [network, critic]
     parameters = [p for module in modules for p in module.parameters()]
     optimizer = torch.optim.AdamW(parameters, learning_rate, betas=(0.95, 0.999))
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
     for _ in range(steps):
         cond = network.condition(torch.zeros(64, 2, 2), {})
         loss = method.loss(network.denoise, paths(64), cond, critic)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        schedule.step()
     return network.eval()
 
 

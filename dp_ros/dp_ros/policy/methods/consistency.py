@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
@@ -44,7 +43,7 @@ class Consistency(Method):
 
     teacher: str = ''
     process: Diffusion | None = None
-    num_solver_steps: int = 20
+    num_solver_steps: int = 10
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,6 +62,12 @@ class Consistency(Method):
     @property
     def _diffusion(self) -> Diffusion:
         return cast(Diffusion, self.process)
+
+    @property
+    def _grid(self) -> list[int]:
+        """Timesteps of a path, from its clean end."""
+        count, total = self.num_solver_steps, self._diffusion.num_train_timesteps
+        return [step * total // count for step in range(count)]
 
     @property
     def max_inference_steps(self) -> int:
@@ -85,24 +90,40 @@ class Consistency(Method):
     def loss(
         self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None
     ) -> Tensor:
-        """Pseudo-Huber distance of the answers at two neighbouring points of a path.
+        """Squared distance of the answers at two neighbouring points of a path.
 
         :param critic: the teacher's denoiser.
         """
-        process, device = self._diffusion, actions.device
-        grid = torch.tensor(process.timesteps(self.num_solver_steps)[::-1], device=device)
-        index = torch.randint(len(grid), (len(actions),), device=device)
+        grid = torch.tensor(self._grid, device=actions.device)
+        index = torch.randint(len(grid), (len(actions),), device=actions.device)
         here, there = grid[index], grid[(index - 1).clamp(min=0)]
-        alpha, sigma = process.signal(here)
+        alpha, sigma = self._diffusion.signal(here)
         sample = alpha * actions + sigma * torch.randn_like(actions)
         with torch.no_grad():
-            prediction = cast(nn.Module, critic)(sample, here, cond)
-            clean, noise = process.clean_and_noise(prediction, sample, here)
-            alpha, sigma = process.signal(there)
-            moved = alpha * process.clip(clean) + sigma * noise
-            further = process.clip(self._answer(denoise, moved, there, cond))
-            target = torch.where((index == 0)[:, None, None], process.clip(clean), further)
-        return _pseudo_huber(self._answer(denoise, sample, here, cond) - target)
+            clean, moved = self._step(cast(nn.Module, critic), sample, here, there, cond)
+            further = self._diffusion.clip(self._answer(denoise, moved, there, cond))
+            target = torch.where((index == 0)[:, None, None], clean, further)
+        difference = self._answer(denoise, sample, here, cond) - target
+        return (self._weight(alpha, sigma) * difference.square()).mean()
+
+    def _step(
+        self, teacher: Denoise, sample: Tensor, here: Tensor, there: Tensor, cond: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Let the teacher take a step of DDIM; return the chunk it sees, and the next point."""
+        process = self._diffusion
+        clean, noise = process.clean_and_noise(teacher(sample, here, cond), sample, here)
+        alpha, sigma = process.signal(there)
+        return process.clip(clean), alpha * process.clip(clean) + sigma * noise
+
+    def _weight(self, alpha: Tensor, sigma: Tensor) -> Tensor:
+        """Return the weights of the loss, 1 unless noise is predicted.
+
+        Then the chunk is what is left over, divided by alpha: where little signal is, its errors
+        are those of the prediction many times over (min-SNR, Hang et al. 2023, with gamma 1).
+        """
+        if self._diffusion.prediction_type != 'epsilon':
+            return torch.ones_like(alpha)
+        return (alpha / sigma).square().clamp(max=1)
 
     def walk(
         self,
@@ -117,8 +138,7 @@ class Consistency(Method):
 
         Every step but the first adds noise to the chunk of the last one, less from step to step.
         """
-        grid = self._diffusion.timesteps(self.num_solver_steps)
-        count = num_inference_steps
+        grid, count = self._grid[::-1], num_inference_steps
         chosen = [grid[step * len(grid) // count] for step in range(count)]
         sample = noise
         yield sample
@@ -166,10 +186,3 @@ def _check_alike(student: PolicyConfig, teacher: PolicyConfig, process: Diffusio
         )
     taught = _process_of(teacher)
     require(process == taught, f'consistency.process = {process}: the teacher has {taught}')
-
-
-def _pseudo_huber(difference: Tensor) -> Tensor:
-    """Return the mean of sqrt(|d|² + c²) - c over chunks, c by Song and Dhariwal 2024, eq. 8."""
-    flat = difference.flatten(1)
-    c = 0.00054 * math.sqrt(flat.shape[1])
-    return ((flat.square().sum(dim=1) + c**2).sqrt() - c).mean()

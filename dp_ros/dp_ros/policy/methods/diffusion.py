@@ -108,13 +108,13 @@ class Diffusion(Method):
             yield sample
 
     def timesteps(self, num_inference_steps: int) -> list[int]:
-        """Spread steps over the forward process, from the noisiest down to 0.
+        """Spread steps from the noisy end of the forward process ('trailing', in whole numbers).
 
-        They are diffusers' 'leading' ones where their number divides that of the forward process,
-        and reach its noisy end where it does not.
+        Unlike 'leading' ones, which end at 0, they leave the solver no last step that is far
+        longer than the others in log-signal-to-noise, where its second order would overshoot.
         """
         count, total = num_inference_steps, self.num_train_timesteps
-        return [step * total // count for step in reversed(range(count))]
+        return [step * total // count - 1 for step in range(count, 0, -1)]
 
     def signal(self, timestep: Tensor) -> tuple[Tensor, Tensor]:
         """Return the shares (B, 1, 1) of chunk and noise, alpha and sigma, at timesteps (B,)."""
