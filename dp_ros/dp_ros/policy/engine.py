@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What evaluates the networks: eager PyTorch as the reference, or OpenVINO on a CPU.
 
-At batch 1 PyTorch bypasses oneDNN for small convolutions; OpenVINO does the same arithmetic six
-times faster.
+At batch 1 PyTorch bypasses oneDNN for small convolutions. OpenVINO does the same arithmetic many
+times faster, the faster the more it knows ahead: shapes that are fixed, tensors that stay where
+they are, and what the noisy sample does not change, prepared for all steps of a chunk at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, Final, Protocol
 import warnings
 
 from dp_ros.policy.config import ConfigError
+from dp_ros.policy.denoisers.denoiser import DenoiserNetwork
+from dp_ros.policy.methods.method import Denoise
 from dp_ros.policy.network import PolicyNetwork
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +37,8 @@ class Engine(Protocol):
     def condition(self, state: NDArray[np.floating[Any]], images: Images) -> Tensor:
         """Encode (To, S) state and (To, H, W, 3) images to (1, D)."""
 
-    def denoise(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
-        """Predict (B, Tp, n_out) from sample (B, Tp, n_in), timestep (B,), conditioning (B, D)."""
+    def denoiser(self, timesteps: Sequence[float], cond: Tensor) -> Denoise:
+        """Return the network under one conditioning (1, D), to be asked at these timesteps."""
 
 
 def make_engine(name: str, network: PolicyNetwork, device: str, num_threads: int) -> Engine:
@@ -72,8 +76,12 @@ class TorchEngine:
         moved = {name: value.to(self.device) for name, value in pixels.items()}
         return self._network.condition(values.to(self.device), moved)
 
+    def denoiser(self, timesteps: Sequence[float], cond: Tensor) -> Denoise:
+        """Return the network; everything is done anew at every step."""
+        return self._denoise
+
     @torch.no_grad()
-    def denoise(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
+    def _denoise(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
         """Predict on the device; the result comes back to where the sample is."""
         args = (value.to(self.device) for value in (sample, timestep, cond))
         return self._network.denoise(*args).to(sample.device)
@@ -86,29 +94,96 @@ class OpenVinoEngine:
     device = 'cpu'
 
     def __init__(self, network: PolicyNetwork, num_threads: int) -> None:
-        config = network.config
-        network = network.cpu().eval()
+        self._network = network.cpu().eval()
+        self._num_threads = num_threads
+        config, shapes = network.config, network.shapes
         state = torch.zeros(1, config.n_obs_steps, len(config.state_names))
         images = [
             torch.zeros(1, config.n_obs_steps, 3, *size, dtype=torch.uint8)
             for size in config.image_sizes.values()
         ]
-        shapes = network.shapes
-        sample = torch.zeros(1, shapes.horizon, shapes.n_in)
-        noisy = (sample, torch.zeros(1), torch.zeros(1, shapes.cond_dim))
         self._names = config.camera_names
-        self._condition = _compile(_Condition(network), (state, *images), num_threads)
-        self._denoise = _compile(network.denoiser, noisy, num_threads)
+        self._condition = _Compiled(_Condition(network), (state, *images), num_threads)
+        told = (torch.zeros(1), torch.zeros(1, shapes.cond_dim))
+        self._prepare = _Compiled(_Prepare(network.denoiser), told, num_threads, any_batch=True)
+        with torch.no_grad():
+            prepared = network.denoiser.prepare(*told)
+        self._example = (torch.zeros(1, shapes.horizon, shapes.n_in), prepared)
+        self._predict_one = self._compile_predict(any_batch=False)
 
     def condition(self, state: NDArray[np.floating[Any]], images: Images) -> Tensor:
         """Encode the observation."""
         values, pixels = _tensors(state, images)
-        inputs = [values, *(pixels[name] for name in self._names)]
-        return _run(self._condition, inputs)
+        return self._condition(values, *(pixels[name] for name in self._names))
 
-    def denoise(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
-        """Predict."""
-        return _run(self._denoise, [sample, timestep.to(torch.float32), cond])
+    def denoiser(self, timesteps: Sequence[float], cond: Tensor) -> Denoise:
+        """Return the network, prepared for all the timesteps."""
+        rows = self._prepare(torch.tensor(timesteps), cond.expand(len(timesteps), -1))
+        prepared = dict(zip(timesteps, rows[:, None], strict=True))
+
+        def denoise(sample: Tensor, timestep: Tensor, _: Tensor) -> Tensor:
+            row = prepared[float(timestep[0])]
+            if len(sample) == 1:
+                return self._predict_one(sample, row)
+            return self._predict_many(sample, row.expand(len(sample), *row.shape[1:]))
+
+        return denoise
+
+    @cached_property
+    def _predict_many(self) -> _Compiled:
+        """The network for several samples at a time, compiled when they are first wanted."""
+        return self._compile_predict(any_batch=True)
+
+    def _compile_predict(self, any_batch: bool) -> _Compiled:
+        module = _Predict(self._network.denoiser)
+        return _Compiled(module, self._example, self._num_threads, any_batch)
+
+
+class _Compiled:
+    """A module compiled by OpenVINO, asked through tensors that stay where they are.
+
+    :param any_batch: leave the first dimension of every input open.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        example: tuple[Tensor, ...],
+        num_threads: int,
+        any_batch: bool = False,
+    ) -> None:
+        import openvino
+
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # torch: tracing is deprecated; OpenVINO needs it.
+            model = openvino.convert_model(module, example_input=example)
+        shapes = [[-1 if any_batch else 1, *value.shape[1:]] for value in example]
+        model.reshape(dict(enumerate(shapes)))
+        settings = {
+            'INFERENCE_NUM_THREADS': num_threads,
+            'INFERENCE_PRECISION_HINT': 'f32',
+            'PERFORMANCE_HINT': 'LATENCY',
+            'SNIPPETS_MODE': 'DISABLE',  # They do not know Mish, and fail where shapes are fixed.
+        }
+        compiled = openvino.Core().compile_model(model, 'CPU', settings)
+        self._request = compiled.create_infer_request()
+        self._places: list[NDArray[Any]] = []
+
+    def __call__(self, *values: Tensor) -> Tensor:
+        """Return the module's output."""
+        if not self._places or len(self._places[0]) != len(values[0]):
+            self._places = [self._place(*each) for each in enumerate(values)]
+        for place, value in zip(self._places, values, strict=True):
+            place[...] = value.detach().numpy()
+        self._request.infer()
+        return torch.from_numpy(self._request.get_output_tensor(0).data.copy())
+
+    def _place(self, index: int, value: Tensor) -> NDArray[Any]:
+        """Make room for an input as large as this value."""
+        tensor = self._request.get_input_tensor(index)
+        tensor.shape = value.shape
+        room: NDArray[Any] = tensor.data
+        return room
 
 
 class _Condition(nn.Module):
@@ -123,23 +198,22 @@ class _Condition(nn.Module):
         return self.network.condition(state, dict(zip(names, images, strict=True)))
 
 
-def _compile(module: nn.Module, example: tuple[Tensor, ...], num_threads: int) -> Any:
-    import openvino
+class _Prepare(nn.Module):
+    """A denoiser's first part, as tracing needs it."""
 
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # torch: tracing is deprecated; OpenVINO still needs it.
-        model = openvino.convert_model(module, example_input=example)
-    settings = {
-        'INFERENCE_NUM_THREADS': num_threads,
-        'INFERENCE_PRECISION_HINT': 'f32',
-        'PERFORMANCE_HINT': 'LATENCY',
-    }
-    return openvino.Core().compile_model(model, 'CPU', settings).create_infer_request()
+    def __init__(self, denoiser: DenoiserNetwork) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+
+    def forward(self, timestep: Tensor, cond: Tensor) -> Tensor:
+        return self.denoiser.prepare(timestep, cond)
 
 
-def _run(request: Any, inputs: list[Tensor]) -> Tensor:
-    result = request.infer([value.detach().contiguous().numpy() for value in inputs])
-    return torch.from_numpy(result[0].copy())
+class _Predict(_Prepare):
+    """A denoiser's second part."""
+
+    def forward(self, sample: Tensor, prepared: Tensor) -> Tensor:
+        return self.denoiser.predict(sample, prepared)
 
 
 def _tensors(state: NDArray[np.floating[Any]], images: Images) -> tuple[Tensor, dict[str, Tensor]]:

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from dp_ros.policy.config import ConfigError, PolicyConfig
 from dp_ros.policy.engine import Engine
+from dp_ros.policy.methods.method import Method
 from dp_ros.policy.normalizer import Normalizer
 import numpy as np
 from numpy.typing import NDArray
@@ -107,11 +110,13 @@ class Policy:
         start = torch.randn(shape, generator=generator)
         if noise is not None:
             start = torch.from_numpy(np.asarray(noise, dtype=np.float32)).reshape(shape)
+        chosen = method.sampler(sampler)
+        asked = _timesteps(method, len(self.config.joint_names), chosen, num_inference_steps)
         steps = method.walk(
-            self.engine.denoise,
+            self.engine.denoiser(asked, cond),
             start,
             cond.expand(n_samples, -1),
-            method.sampler(sampler),
+            chosen,
             num_inference_steps,
             generator,
         )
@@ -137,6 +142,22 @@ class Policy:
             needed = (config.n_obs_steps, *size, 3)
             if shape != needed:
                 raise ConfigError(f'images of {name!r} have shape {shape}: needs {needed}')
+
+
+@cache
+def _timesteps(
+    method: Method, n_joints: int, sampler: str, num_inference_steps: int
+) -> tuple[float, ...]:
+    """Return the timesteps at which a walk asks, whatever it is answered."""
+    asked: dict[float, None] = {}
+
+    def note(sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
+        asked[float(timestep[0])] = None
+        return sample.new_zeros(1, 1, method.n_out(n_joints))
+
+    noise = torch.zeros(1, 1, method.n_in(n_joints))
+    deque(method.walk(note, noise, noise[0], sampler, num_inference_steps, torch.Generator()), 0)
+    return tuple(asked)
 
 
 def chunk_seed(seed: int, index: int) -> int:
