@@ -9,7 +9,16 @@ NODES = (
     'observation_aggregator',
     'policy',
 )
-TOOLS = ('bench', 'compare', 'demo', 'evaluate', 'parameters', 'record_expert', 'train')
+TOOLS = (
+    'bench',
+    'compare',
+    'demo',
+    'evaluate',
+    'parameters',
+    'record_expert',
+    'settings',
+    'train',
+)
 # The others are exec_depends of package.xml.
 NOT_IN_ROSDEP = (
     'accelerate',

@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reference page in docs/ is what the code says."""
+"""The reference pages in docs/ are what the code says."""
 
 from pathlib import Path
 
-from dp_ros.tools import parameters
+from dp_ros.tools import parameters, settings
+import pytest
 
-PAGE = Path(__file__).parents[1] / 'docs/reference.md'
+DOCS = Path(__file__).parents[1] / 'docs'
 
 
-def test_the_page_is_current(monkeypatch, capsys):
-    monkeypatch.setattr('sys.argv', ['parameters', '--topics'])
-    assert parameters.main() == 0
+@pytest.mark.parametrize(
+    ('tool', 'words', 'page'),
+    [(parameters, ['parameters', '--topics'], 'reference'), (settings, ['settings'], 'settings')],
+)
+def test_the_page_is_current(monkeypatch, capsys, tool, words, page):
+    monkeypatch.setattr('sys.argv', words)
+    assert tool.main() == 0
     printed = capsys.readouterr().out
-    assert PAGE.read_text() == printed, 'ros2 run dp_ros parameters --topics > docs/reference.md'
+    assert (DOCS / f'{page}.md').read_text() == printed, (
+        f'ros2 run dp_ros {" ".join(words)} > docs/{page}.md'
+    )
