@@ -99,6 +99,23 @@ def test_a_training_that_fails_ends_it(config, tmp_path, monkeypatch, capfd):
     assert 'diffusion-0: training ended with exit code 1' in capfd.readouterr().out
 
 
+def test_a_policy_that_is_trained_already_can_be_named(config, tmp_path, monkeypatch, capsys):
+    trained = tiny_policy.checkpoint(tmp_path / 'trained')
+    file = config(methods={'ours': str(trained)})
+    monkeypatch.setattr(compare, 'measure', lambda policy, case, *_: result(case.method, 50))
+    words = ['compare', '--config', str(file), '--out', str(tmp_path / 'out')]
+    monkeypatch.setattr('sys.argv', words)
+    assert compare.main() == 0
+    assert '| ours | 100% ' in capsys.readouterr().out
+
+
+def test_without_data_nothing_is_trained(config, tmp_path, monkeypatch, capsys):
+    words = ['compare', '--config', str(config()), '--out', str(tmp_path / 'out')]
+    monkeypatch.setattr('sys.argv', words)
+    assert compare.main() == 1
+    assert 'diffusion-0 is not trained yet: needs --data' in capsys.readouterr().out
+
+
 def test_a_policy_is_measured_in_the_simulation(tmp_path):
     policy = compare.load_policy(tiny_policy.checkpoint(tmp_path))
     found = compare.measure(policy, compare.Case('diffusion', 0, 'ddim', 2), 1, compare.Console())

@@ -43,14 +43,15 @@ class Comparison:
     """What is compared.
 
     :param base: the training configuration that all share, beside this file.
-    :param methods: what each method changes in it, as `SECTION.KEY: value`.
+    :param methods: what each method changes in it, as `SECTION.KEY: value`, or the folder of a
+        policy that is trained already.
     :param seeds: of the trainings; ``episodes``: how many scenes each trained policy runs.
     :param num_inference_steps: of the table's samplers.
     :param curve: for the curve over denoising steps, numbers of them by method and sampler.
     """
 
     base: str
-    methods: Mapping[str, Mapping[str, Any]]
+    methods: Mapping[str, Mapping[str, Any] | str]
     seeds: Sequence[int] = (0, 1, 2)
     episodes: int = 50
     num_inference_steps: int = 10
@@ -96,7 +97,7 @@ def main() -> int:
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros compare', description=__doc__)
-    parser.add_argument('--data', type=Path, required=True, help='folder of rosbag2 recordings')
+    parser.add_argument('--data', type=Path, help='folder of rosbag2 recordings')
     parser.add_argument('--config', type=Path, required=True, help='YAML: what is compared')
     parser.add_argument('--out', type=Path, required=True, help='folder of policies and results')
     return parser.parse_args(argv)
@@ -135,27 +136,33 @@ def _compare(args: argparse.Namespace, console: Console) -> None:
     results: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
     for case in cases(comparison):
         if case.name not in results:
-            folder = args.out / f'{case.method}-{case.seed}'
-            results[case.name] = asdict(case) | measure(
-                load_policy(folder), case, comparison.episodes, console
-            )
+            policy = load_policy(folder_of(args.out, comparison, case.method, case.seed))
+            results[case.name] = asdict(case) | measure(policy, case, comparison.episodes, console)
             file.write_text(json.dumps(results, indent=1) + '\n')
     write_report(list(results.values()), args.out)
     console.print((args.out / 'table.md').read_text(), markup=False, highlight=False)
+
+
+def folder_of(out: Path, comparison: Comparison, method: str, seed: int) -> Path:
+    """Return where a trained policy is."""
+    named = comparison.methods[method]
+    return Path(named) if isinstance(named, str) else out / f'{method}-{seed}'
 
 
 def _train(
     args: argparse.Namespace, comparison: Comparison, method: str, seed: int, console: Console
 ) -> None:
     """Train one policy by the tool that users train with, unless it is there."""
-    folder = args.out / f'{method}-{seed}'
-    if (folder / 'policy.json').is_file():
+    folder, changes = folder_of(args.out, comparison, method, seed), comparison.methods[method]
+    if isinstance(changes, str) or (folder / 'policy.json').is_file():
         return
     console.rule(folder.name)
     base = args.config.parent / comparison.base
     command = [sys.executable, '-m', 'dp_ros.tools.train']
+    if args.data is None:
+        raise CompareError(f'{folder.name} is not trained yet: needs --data')
     command += ['--data', str(args.data), '--config', str(base), '--out', str(folder)]
-    for key, value in (comparison.methods[method] | {'train.seed': seed}).items():
+    for key, value in {**changes, 'train.seed': seed}.items():
         command += ['--set', f'{key}={json.dumps(value)}']
     if saved_state(folder) is not None:
         command.append('--resume')
