@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a policy on a folder of rosbag2 recordings.
+"""Train a policy on a folder of rosbag2 recordings, or on the demonstrations of Push-T.
 
 `ros2 run dp_ros train --data DIR --config FILE --out DIR`; on several GPUs
 `accelerate launch --module dp_ros.tools.train --data DIR --config FILE --out DIR`.
@@ -19,6 +19,7 @@ from typing import Any
 from accelerate import PartialState
 from dp_ros.data.bags import BagTopics
 from dp_ros.data.dataset import DatasetError, WindowDataset, load_dataset
+from dp_ros.data.pusht import is_pusht, load_pusht
 from dp_ros.data.window import WindowSpec
 from dp_ros.policy.checkpoint import load_description, save_checkpoint
 from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig, parse_run, to_dict
@@ -57,7 +58,9 @@ def main() -> int:
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros train', description=__doc__)
-    parser.add_argument('--data', type=Path, required=True, help='folder of rosbag2 recordings')
+    parser.add_argument(
+        '--data', type=Path, required=True, help='folder of rosbag2 recordings, or of Push-T'
+    )
     parser.add_argument('--config', type=Path, required=True, help='YAML: policy, train, topics')
     parser.add_argument('--out', type=Path, required=True, help='folder of the checkpoint')
     parser.add_argument('--resume', action='store_true', help='go on with an interrupted run')
@@ -121,13 +124,16 @@ def _change(values: dict[str, Any], change: str) -> None:
 def _load(
     folder: Path, config: PolicyConfig, topics: BagTopics, progress: Progress
 ) -> WindowDataset:
-    dataset, skipped = load_dataset(
-        folder,
-        window_spec(config),
-        topics,
-        config.horizon,
-        lambda bags: progress.track(bags, description='reading bags'),
-    )
+    if is_pusht(folder):
+        dataset, skipped = load_pusht(folder, config), []
+    else:
+        dataset, skipped = load_dataset(
+            folder,
+            window_spec(config),
+            topics,
+            config.horizon,
+            lambda bags: progress.track(bags, description='reading bags'),
+        )
     for line in skipped:
         progress.console.print(f'skipped: {line}', style='yellow', markup=False)
     progress.console.print(
