@@ -7,7 +7,7 @@ import json
 from dp_ros.policy.checkpoint import load_network, save_checkpoint
 from dp_ros.policy.config import ConfigError
 from dp_ros.policy.encoders.resnet import Resnet, make_backbone
-from dp_ros.policy.encoders.vit import Vit, fit_positions
+from dp_ros.policy.encoders.vit import Vit, fit_positions, make_positions
 from dp_ros.policy.network import PolicyNetwork
 from golden.renew_encoders import FILE, fill, pixels
 import pytest
@@ -118,6 +118,38 @@ def test_a_trained_policy_does_not_read_the_checkpoint(file, tmp_path):
     assert torch.equal(loaded.pos_embed, network.encoders['front'].pos_embed)
 
 
+def test_every_patch_starts_with_a_position_of_its_own():
+    made = make_positions((5, 7), 16)[0]
+    assert made.shape == (36, 16)
+    distances = torch.cdist(made[1:], made[1:]) + 10 * torch.eye(35)
+    assert distances.min() > 0.1
+    side = distances.reshape(5, 7, 5, 7)
+    torch.testing.assert_close(side[0, 0, 0, 1], side[3, 4, 3, 5])  # One step is one step.
+
+
+LEARNER = replace(VIT, feature='mean', color_jitter=(0.1, 0.1, 0.1))
+
+
+@pytest.mark.parametrize(('settings', 'steps'), [(LEARNER, 100), (RESNET, 30)])
+def test_an_encoder_learns_where_something_is(settings, steps):
+    torch.manual_seed(0)
+    encoder = settings.make(SIZE)
+    head = torch.nn.Linear(settings.n_features, 1)
+    optimizer = torch.optim.AdamW([*encoder.parameters(), *head.parameters()], 3e-3)
+    losses = []
+    for _ in range(steps):
+        column = torch.randint(6, 46, (8,))
+        near = (torch.arange(52) - column[:, None]).abs() < 4
+        images = 0.2 * torch.rand(8, 3, *SIZE) + 0.7 * near[:, None, None]
+        images, offset = settings.augment(images, 1)
+        answer = head(encoder(settings.normalize(images), offset))[:, 0]
+        losses.append(torch.nn.functional.mse_loss(answer, column / 26 - 1))
+        optimizer.zero_grad()
+        losses[-1].backward()
+        optimizer.step()
+    assert sum(losses[-10:]) / 10 < 0.05  # A guess of the mean would be 0.2 off.
+
+
 @pytest.mark.parametrize(
     ('encoder', 'reason'),
     [
@@ -125,6 +157,7 @@ def test_a_trained_policy_does_not_read_the_checkpoint(file, tmp_path):
         ({'name': 'resnet', 'width': 40}, 'resnet.width = 40: needs a multiple of 16'),
         ({'name': 'resnet', 'crop_margin': 4}, r"'front' \(40, 52\): less than 33 px"),
         ({'name': 'vit', 'heads': 5}, 'vit.dim = 384: needs a multiple of vit.heads = 5'),
+        ({'name': 'vit', 'dim': 6, 'heads': 3}, 'vit.dim = 6: needs a multiple of 4'),
         ({'name': 'vit', 'patch_size': 0}, 'vit.patch_size = 0'),
         ({'name': 'vit', 'feature': 'max'}, "vit.feature = 'max'"),
         ({'name': 'vit', 'crop_margin': 0}, r'\(40, 52\) px .* multiples of vit.patch_size = 14'),

@@ -55,6 +55,7 @@ class Vit(Encoder):
             self.dim % self.heads == 0,
             f'vit.dim = {self.dim}: needs a multiple of vit.heads = {self.heads}',
         )
+        require(self.dim % 4 == 0, f'vit.dim = {self.dim}: needs a multiple of 4')
 
     def check(self, policy: PolicyConfig) -> None:
         """Refuse images whose crop is not made of whole patches."""
@@ -104,13 +105,11 @@ class VisionTransformer(nn.Module):
         self.crop, self.feature = crop, settings.feature
         dim = settings.dim
         self.patch_embed = PatchEmbedding(crop, settings.patch_size, dim)
-        height, width = self.patch_embed.grid
         self.cls_token = nn.Parameter(torch.zeros(1, 1, dim))
-        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + height * width, dim))
+        self.pos_embed = nn.Parameter(make_positions(self.patch_embed.grid, dim))
         self.blocks = nn.ModuleList(Block(dim, settings.heads) for _ in range(settings.depth))
         self.norm = _norm(dim)
-        for token in (self.cls_token, self.pos_embed):
-            nn.init.trunc_normal_(token, std=0.02)
+        nn.init.trunc_normal_(self.cls_token, std=0.02)
 
     def forward(self, images: Tensor, offset: Tensor | None = None) -> Tensor:
         """Encode.
@@ -185,6 +184,19 @@ class Block(nn.Module):
         """Map (B, N, dim) to the same."""
         tokens = tokens + self.ls1(self.attn(self.norm1(tokens)))
         return tokens + self.ls2(self.mlp(self.norm2(tokens)))
+
+
+def make_positions(grid: tuple[int, int], dim: int) -> Tensor:
+    """Make the position embedding (1, 1 + N, dim) to start from.
+
+    Sines and cosines of row and column, as of Beyer et al. 2022: from small random numbers a
+    transformer takes many more demonstrations to learn where a patch is.
+    """
+    frequencies = 10_000 ** (-torch.arange(dim // 4) / (dim // 4))
+    sides = torch.meshgrid(*(torch.arange(side) for side in grid), indexing='ij')
+    angles = [side.flatten()[:, None] * frequencies for side in sides]
+    waves = torch.cat([wave(angle) for angle in angles for wave in (torch.sin, torch.cos)], dim=1)
+    return torch.cat([torch.zeros(1, dim), waves])[None]
 
 
 def fit_positions(embedding: Tensor, grid: tuple[int, int]) -> Tensor:
