@@ -37,7 +37,7 @@ def learned(method, steps=250, learning_rate=3e-3, **parts):
     critic = method.make_critic(network)
     modules = [network] if critic is None else [network, critic]
     parameters = [p for module in modules for p in module.parameters()]
-    optimizer = torch.optim.AdamW(parameters, learning_rate, betas=(0.95, 0.999))
+    optimizer = torch.optim.AdamW(parameters, learning_rate, betas=method.betas)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
     for _ in range(steps):
         cond = network.condition(torch.zeros(64, 2, 2), {})

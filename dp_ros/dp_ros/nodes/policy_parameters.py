@@ -11,6 +11,7 @@ from dp_ros.policy.engine import ENGINES
 from dp_ros.policy.inbox import InboxLimits
 
 DEVICES = ('auto', 'cpu', 'cuda')
+SAMPLERS = ('auto', 'ddim', 'ddpm', 'dpmsolver++', 'euler', 'heun', 'consistency')
 
 PARAMETERS = ParameterTable(
     'policy',
@@ -78,7 +79,7 @@ PARAMETERS = ParameterTable(
         'sampler.name',
         'auto',
         'How the chunk is denoised, one of those of the policy; auto: its first.',
-        choices=('auto', 'ddim', 'ddpm'),
+        choices=SAMPLERS,
     ),
     Parameter(
         'sampler.num_inference_steps',

@@ -13,6 +13,7 @@ from diffusers.optimization import (
 )
 from dp_ros.policy.component import require
 from dp_ros.policy.config import TrainConfig
+from dp_ros.policy.methods.method import Method
 import torch
 from torch import nn
 from torch.optim import AdamW, Optimizer
@@ -24,14 +25,16 @@ _SCHEDULES: Final[Mapping[str, Callable[[Optimizer, TrainConfig], LRScheduler]]]
 }
 
 
-def make_optimizer(module: nn.Module, settings: TrainConfig) -> AdamW:
-    """Make AdamW (Loshchilov and Hutter 2019), with the betas of Diffusion Policy."""
+def make_optimizer(
+    module: nn.Module, settings: TrainConfig, betas: tuple[float, float] = Method.betas
+) -> AdamW:
+    """Make AdamW (Loshchilov and Hutter 2019), with the betas of the method that is trained."""
     decayed, free = split_parameters(module)
     groups = [
         {'params': decayed, 'weight_decay': settings.weight_decay},
         {'params': free, 'weight_decay': 0.0},
     ]
-    return AdamW(groups, settings.learning_rate, betas=(0.95, 0.999))
+    return AdamW(groups, settings.learning_rate, betas)
 
 
 def split_parameters(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

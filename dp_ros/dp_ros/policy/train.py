@@ -73,7 +73,7 @@ class Trainer:
         self._train, self._validation = dataset.split(settings.validation_share, settings.seed)
         set_seed(settings.seed)
         module = TrainingStep(_make_network(dataset, config.policy))
-        optimizer = make_optimizer(module, settings)
+        optimizer = make_optimizer(module, settings, config.policy.method.betas)
         self._schedule = make_schedule(optimizer, settings)
         self._module, self._optimizer = accelerator.prepare(module, optimizer)
         self._ema = EMAModel(

@@ -2,7 +2,8 @@
 """The adversarial baseline: a conditional GAN (Goodfellow et al. 2014; Mirza and Osindero 2014).
 
 The denoiser's network makes a chunk of noise in one go; a critic learns to tell it from what
-people did.
+people did. Left alone it settles on one of the ways that people went; a reward for chunks that
+differ holds against that.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
-from torch.nn.utils.parametrizations import spectral_norm
 
 if TYPE_CHECKING:
     from dp_ros.policy.network import PolicyNetwork
@@ -27,12 +27,25 @@ class Gan(Method):
     """Two losses, minimised together.
 
     :param critic_dim: width of the critic's two hidden layers.
+    :param gradient_penalty: weight of the critic's squared gradient at what people did (R1,
+        Mescheder et al. 2018, gamma); without it the two chase each other.
+    :param diversity: weight of the distance between two chunks, relative to that of their noise
+        (Yang et al. 2019), which is rewarded up to ``diversity_limit``.
     """
 
     name: ClassVar = 'gan'
-    lowest: ClassVar = {'critic_dim': 1}
+    betas: ClassVar = (0.5, 0.999)  # With more momentum the two losses do not settle.
+    lowest: ClassVar = {
+        'critic_dim': 1,
+        'gradient_penalty': 0.0,
+        'diversity': 0.0,
+        'diversity_limit': 0.0,
+    }
 
     critic_dim: int = 256
+    gradient_penalty: float = 1.0
+    diversity: float = 10.0
+    diversity_limit: float = 0.2
 
     def make_critic(self, network: PolicyNetwork) -> nn.Module:
         """Make the critic."""
@@ -42,17 +55,20 @@ class Gan(Method):
     def loss(
         self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None
     ) -> Tensor:
-        """Sum of the generator's and of the critic's loss, the hinge of Miyato et al. 2018.
+        """Sum of the critic's and of the generator's loss (Goodfellow et al. 2014, section 3).
 
         Each is constant in what the other one trains, so that one backward pass serves both.
         """
         judge, seen = cast(nn.Module, critic), cond.detach()
-        made = ask(denoise, torch.randn_like(actions), cond)
+        noise = torch.randn(2, *actions.shape, device=actions.device)
+        made, other = (ask(denoise, each, cond) for each in noise)
         fixed = {name: value.detach() for name, value in judge.named_parameters()}
         fooled = functional_call(judge, fixed, (made, seen))
-        real, fake = judge(actions, seen), judge(made.detach(), seen)
-        told = functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
-        return told - fooled.mean()
+        told = _surprise(judge(actions, seen)) + _surprise(-judge(made.detach(), seen))
+        spread = (made - other).abs().mean() / (noise[0] - noise[1]).abs().mean()
+        reward = self.diversity * spread.clamp(max=self.diversity_limit)
+        penalty = self.gradient_penalty / 2 * _squared_gradient(judge, actions, seen)
+        return told + penalty + _surprise(fooled) - reward
 
     def walk(
         self,
@@ -67,22 +83,31 @@ class Gan(Method):
         yield ask(denoise, noise, cond)
 
 
-class Critic(nn.Module):
-    """Judge of a chunk (B, Tp, J) under conditioning (B, D): (B, 1), higher where it seems real.
-
-    Its layers are kept Lipschitz by spectral normalisation (Miyato et al. 2018).
-    """
+class Critic(nn.Sequential):
+    """Judge of chunks (B, Tp, J) under conditioning (B, D): (B, 1), higher where they seem real."""
 
     def __init__(self, n_chunk: int, cond_dim: int, dim: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            spectral_norm(nn.Linear(n_chunk + cond_dim, dim)),
+        super().__init__(
+            nn.Linear(n_chunk + cond_dim, dim),
             nn.LeakyReLU(0.2),
-            spectral_norm(nn.Linear(dim, dim)),
+            nn.Linear(dim, dim),
             nn.LeakyReLU(0.2),
-            spectral_norm(nn.Linear(dim, 1)),
+            nn.Linear(dim, 1),
         )
 
     def forward(self, chunk: Tensor, cond: Tensor) -> Tensor:
         """Judge."""
-        return self.layers(torch.cat([chunk.flatten(1), cond], dim=1))
+        return super().forward(torch.cat([chunk.flatten(1), cond], dim=1))
+
+
+def _surprise(logit: Tensor) -> Tensor:
+    """Return -log sigmoid: how unexpected it is that this was taken for real [nats]."""
+    return functional.softplus(-logit).mean()
+
+
+def _squared_gradient(critic: nn.Module, actions: Tensor, cond: Tensor) -> Tensor:
+    """Return the mean of |d critic / d chunk|², also where no gradient is wanted otherwise."""
+    with torch.enable_grad():
+        chunk = actions.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(critic(chunk, cond).sum(), chunk, create_graph=True)
+    return slope.square().flatten(1).sum(dim=1).mean()

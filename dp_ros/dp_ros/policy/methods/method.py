@@ -24,10 +24,12 @@ class Method(Component):
 
     :cvar samplers: the ways to denoise a chunk, the default first; empty where none is.
     :cvar stochastic: whether the noise decides about the chunk.
+    :cvar betas: decay of the optimiser's averages; Diffusion Policy's.
     """
 
     samplers: ClassVar[tuple[str, ...]] = ()
     stochastic: ClassVar[bool] = True
+    betas: ClassVar[tuple[float, float]] = (0.95, 0.999)
 
     @property
     def max_inference_steps(self) -> int:

@@ -69,5 +69,6 @@ class Mixture(Method):
         A component's weight is predicted for every action; the chunk's is their mean.
         """
         logits, values = prediction[..., : self.n_modes], prediction[..., self.n_modes :]
-        mean, log_std = values.unflatten(-1, (self.n_modes, -1)).transpose(1, 2).chunk(2, dim=-1)
+        values = values.reshape(*values.shape[:-1], self.n_modes, -1)
+        mean, log_std = values.transpose(1, 2).chunk(2, dim=-1)
         return logits.mean(dim=1), mean, log_std.exp() + self.min_std
