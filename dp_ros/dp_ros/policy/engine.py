@@ -154,9 +154,11 @@ class _Compiled:
     ) -> None:
         import openvino
 
+        trace: Any = torch.jit.trace
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter('ignore')  # torch: tracing is deprecated; OpenVINO needs it.
-            model = openvino.convert_model(module, example_input=example)
+            traced = trace(module.eval(), example, check_trace=False)
+            model = openvino.convert_model(traced, example_input=example)
         shapes = [[-1 if any_batch else 1, *value.shape[1:]] for value in example]
         model.reshape(dict(enumerate(shapes)))
         settings = {

@@ -1,28 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure what a chunk costs, and how fast the simulation is.
+"""Measure what a chunk costs by each engine, and how fast the rest of the loop is.
 
-`ros2 run dp_ros bench [--policy models/reach] [--json out.json]`
+`ros2 run dp_ros bench [--cases small transformer paper loop models/reach] [--json out.json]`
 
-Figures are ratios of medians. What is compared takes turns in one run, so that another busy
-process slows all of it alike.
+Times are medians, and figures are ratios of them. What is compared takes turns in one run, so that
+another busy process slows all of it alike. The engine `torch` is the reference: eager PyTorch, the
+observation encoded once, every step through the network and diffusers' scheduler.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 import json
 from pathlib import Path
 import sys
 import time
+from typing import TypeVar
 
-from dp_ros.policy.checkpoint import CheckpointError, load_network
-from dp_ros.policy.network import PolicyNetwork
-from dp_ros.tools.bench_runs import STEPS, chunk_runs, loop_runs, untrained
+from dp_ros.policy.checkpoint import CheckpointError
+from dp_ros.policy.config import PolicyConfig
+from dp_ros.sim.kinematics import JOINT_NAMES
+from dp_ros.tools.bench_cases import CASES, STEPS, chunk_runs, cost, engines, make_network
+from dp_ros.tools.bench_machine import floors
+from dp_ros.tools.bench_runs import loop_runs
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+
+Key = TypeVar('Key', bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -39,18 +46,34 @@ class Figure:
     reference: str
 
 
+@dataclass(frozen=True)
+class ChunkFigure(Figure):
+    """A chunk by one engine.
+
+    :param read: least time to read the weights [ms]; ``compute``: to calculate.
+    :param ready: time to make the engine, once [s]; ``memory``: the most it took [MB].
+    """
+
+    read: float
+    compute: float
+    ready: float
+    memory: float
+
+
 def main() -> int:
-    """Measure, print a table, and store the figures where asked."""
+    """Measure, print tables, and store the figures where asked."""
     args = _parse(sys.argv[1:])
     console = Console()
-    try:
-        network = untrained() if args.policy is None else load_network(args.policy)
-    except CheckpointError as error:
-        console.print(f'bench: {error}', style='red', markup=False)
-        return 1
-    with console.status('measuring'):
-        figures = measure(network, args.rounds)
-    console.print(as_table(figures))
+    figures: list[Figure] = []
+    for case in args.cases:
+        try:
+            with console.status(f'measuring {case}'):
+                measured = measure_case(case, args.rounds)
+        except CheckpointError as error:
+            console.print(f'bench: {error}', style='red', markup=False)
+            return 1
+        console.print(as_table(measured))
+        figures += measured
     if args.json is not None:
         args.json.write_text(json.dumps([asdict(figure) for figure in figures], indent=2) + '\n')
     return 0
@@ -59,9 +82,12 @@ def main() -> int:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros bench', description=__doc__)
     parser.add_argument(
-        '--policy', type=Path, help='checkpoint; else an untrained one of its size'
+        '--cases',
+        nargs='+',
+        default=['small', 'transformer', 'loop'],
+        help=f'of {", ".join(CASES)}, loop, or folders of checkpoints (default: %(default)s)',
     )
-    parser.add_argument('--rounds', type=int, default=30, help='runs of each thing')
+    parser.add_argument('--rounds', type=int, default=20, help='runs of each thing')
     parser.add_argument('--json', type=Path, help='file for the figures')
     args = parser.parse_args(argv)
     if args.rounds < 1:
@@ -69,18 +95,44 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def measure(network: PolicyNetwork, rounds: int) -> list[Figure]:
-    """Compare the engines with each other, and the rest of the loop with the time it has."""
-    chunks = medians(chunk_runs(network), rounds)
-    first = next(iter(chunks))
-    figures = [Figure(name, t, chunks[first] / t, first) for name, t in chunks.items()]
-    dt = network.config.dt
-    with loop_runs(network.config) as runs:
-        rest = medians(runs, rounds)
-    return figures + [Figure(name, t, 1e3 * dt / t, f'dt, {dt:g} s') for name, t in rest.items()]
+def measure_case(case: str, rounds: int) -> Sequence[Figure]:
+    """Measure what one word of the command line stands for."""
+    return measure_loop(rounds) if case == 'loop' else measure_chunks(case, rounds)
 
 
-def medians(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+def measure_chunks(case: str, rounds: int) -> list[ChunkFigure]:
+    """Compare the engines with each other, and with what the machine could do."""
+    network = make_network(case)
+    costs = {engine: cost(case, engine) for engine in engines()}
+    times = medians(chunk_runs(network), rounds)
+    least = {n_threads: floors(network, n_threads) for _, n_threads in times}
+    figures = []
+    for (engine, n_threads), milliseconds in times.items():
+        threads = f'{n_threads} thread{"s" if n_threads > 1 else ""}'
+        figures.append(
+            ChunkFigure(
+                f'{case}, {engine}, {threads}',
+                milliseconds,
+                times['torch', n_threads] / milliseconds,
+                f'{case}, torch, {threads}',
+                *least[n_threads],
+                costs[engine].ready,
+                costs[engine].memory,
+            )
+        )
+    return figures
+
+
+def measure_loop(rounds: int) -> list[Figure]:
+    """Compare the rest of the loop with the time that it has."""
+    config = PolicyConfig(JOINT_NAMES, {'front': (96, 96)})
+    with loop_runs(config) as runs:
+        times = medians(runs, rounds)
+    dt = config.dt
+    return [Figure(name, t, 1e3 * dt / t, f'dt, {dt:g} s') for name, t in times.items()]
+
+
+def medians(runs: Mapping[Key, Callable[[], object]], rounds: int) -> dict[Key, float]:
     """Median time [ms] of each run; they take turns, after one round to warm up."""
     seconds = np.empty((rounds + 1, len(runs)))
     for turn in seconds:
@@ -92,14 +144,32 @@ def medians(runs: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, 
 
 
 def as_table(figures: Sequence[Figure]) -> Table:
-    """Return the figures as a table."""
+    """Return the figures of one case as a table."""
     table = Table(caption=f'a chunk is {STEPS} steps of DDIM')
-    for heading in ('', 'median', 'times faster', 'than'):
-        table.add_column(heading, justify='right' if heading[:1] in ('m', 't') else 'left')
-    for figure in figures:
-        ratio = f'{figure.ratio:.2f}' if figure.ratio < 100 else f'{figure.ratio:.0f}'
-        table.add_row(figure.name, f'{figure.milliseconds:.3g} ms', ratio, figure.reference)
+    rows = [_cells(figure) for figure in figures]
+    for heading in rows[0]:
+        table.add_column(heading, justify='left' if heading in ('', 'than') else 'right')
+    for row in rows:
+        table.add_row(*row.values())
     return table
+
+
+def _cells(figure: Figure) -> dict[str, str]:
+    ratio = f'{figure.ratio:.2f}' if figure.ratio < 100 else f'{figure.ratio:.0f}'
+    cells = {
+        '': figure.name,
+        'median': f'{figure.milliseconds:.3g} ms',
+        'times faster': ratio,
+        'than': figure.reference,
+    }
+    if not isinstance(figure, ChunkFigure):
+        return cells
+    return cells | {
+        'to read': f'{figure.read:.3g} ms',
+        'to compute': f'{figure.compute:.3g} ms',
+        'ready after': f'{figure.ready:.2g} s',
+        'memory': f'{figure.memory:.0f} MB',
+    }
 
 
 if __name__ == '__main__':

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The things that `bench` measures, each as a function to call again and again."""
+"""What the loop does besides denoising, each thing as a function to call again and again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 import contextlib
 from functools import partial
-from importlib.util import find_spec
 import itertools
 
 from dp_ros.control.limits import FR3_LIMITS
@@ -14,47 +13,15 @@ from dp_ros.control.splice import State, follow
 from dp_ros.control.trajectory import TrajectoryReference
 from dp_ros.data.window import WindowBuilder, WindowSpec
 from dp_ros.policy.config import PolicyConfig
-from dp_ros.policy.denoisers.unet import Unet
-from dp_ros.policy.engine import make_engine
-from dp_ros.policy.network import PolicyNetwork
-from dp_ros.policy.policy import Policy, blank_observation
 from dp_ros.sim.experts import plan
 from dp_ros.sim.kinematics import JOINT_NAMES
 from dp_ros.sim.scene import sample_scene
 from dp_ros.sim.world import PERIOD, FrankaWorld
+from dp_ros.tools.bench_cases import Run
 import numpy as np
-import torch
 
-STEPS = 10
 NS = 1_000_000_000
 JOINT_PERIOD_NS = NS // 100
-
-Run = Callable[[], object]
-
-
-def untrained() -> PolicyNetwork:
-    """Return a network of the reach policy's size."""
-    denoiser = Unet(down_dims=(40, 80, 160))
-    return PolicyNetwork(PolicyConfig(JOINT_NAMES, {'front': (96, 96)}, denoiser=denoiser))
-
-
-def chunk_runs(network: PolicyNetwork) -> dict[str, Run]:
-    """One chunk by each engine that is installed, with one thread and with two."""
-    engines = ['torch', 'openvino'] if find_spec('openvino') else ['torch']
-    runs: dict[str, Run] = {}
-    for engine, n_threads in itertools.product(engines, (1, 2)):
-        made = make_engine(engine, network, 'cpu', n_threads)
-        policy = Policy(network.config, made, network.actions)
-        name = f'chunk, {engine}, {n_threads} thread{"s" if n_threads > 1 else ""}'
-        runs[name] = partial(denoise, policy, n_threads)
-    return runs
-
-
-def denoise(policy: Policy, n_threads: int) -> None:
-    """Denoise one chunk from one observation."""
-    config = policy.config
-    torch.set_num_threads(n_threads)
-    policy.infer(blank_observation(config), 0, num_inference_steps=STEPS)
 
 
 @contextlib.contextmanager
