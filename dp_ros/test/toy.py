@@ -17,8 +17,9 @@ WAYS = PolicyConfig(
     {},
     horizon=8,
     n_action_steps=4,
-    denoiser=Unet(down_dims=(16, 32), timestep_dim=16),
+    denoiser=Unet(down_dims=(32,), timestep_dim=16),
 )
+BOW = 0.975  # How far from the obstacle people passed it, |y|.
 SEEN = {'state': np.zeros((2, 2)), 'images': {}}
 
 

@@ -83,11 +83,12 @@ class Gan(Method):
         yield ask(denoise, noise, cond)
 
 
-class Critic(nn.Sequential):
-    """Judge of chunks (B, Tp, J) under conditioning (B, D): (B, 1), higher where they seem real."""
+class Critic(nn.Module):
+    """Judge of chunks (B, Tp, J) under conditioning (B, D): (B, 1), high where they seem real."""
 
     def __init__(self, n_chunk: int, cond_dim: int, dim: int) -> None:
-        super().__init__(
+        super().__init__()
+        self.layers = nn.Sequential(
             nn.Linear(n_chunk + cond_dim, dim),
             nn.LeakyReLU(0.2),
             nn.Linear(dim, dim),
@@ -97,7 +98,7 @@ class Critic(nn.Sequential):
 
     def forward(self, chunk: Tensor, cond: Tensor) -> Tensor:
         """Judge."""
-        return super().forward(torch.cat([chunk.flatten(1), cond], dim=1))
+        return self.layers(torch.cat([chunk.flatten(1), cond], dim=1))
 
 
 def _surprise(logit: Tensor) -> Tensor:
