@@ -10,6 +10,7 @@ import sys
 
 from accelerate import Accelerator
 from dp_ros.data.dataset import DatasetError
+from dp_ros.policy.checkpoint import load_network
 from dp_ros.policy.config import ConfigError, RunConfig, TrainConfig
 from dp_ros.policy.train import Trainer, TrainingError, clear_state, saved_state, train
 import pytest
@@ -145,7 +146,17 @@ def test_validation_is_logged_at_its_interval(tmp_path):
     run(tmp_path)
     lines = metrics(tmp_path)
     assert [line['step'] for line in lines] == [3, 6]
-    assert all(line['validation_loss'] > 0 and line['action_error_rad'] > 0 for line in lines)
+    assert all(line['validation_loss'] > 0 and line['action_error'] > 0 for line in lines)
+
+
+def test_policies_on_the_way_are_kept_and_another_runs_are_not(tmp_path):
+    (tmp_path / 'steps' / '0000099').mkdir(parents=True)
+    final = run(tmp_path, replace(RUN, train=replace(SETTINGS, keep_every=2)))
+    kept = sorted(folder.name for folder in (tmp_path / 'steps').iterdir())
+    assert kept == ['0000002', '0000004', '0000006']
+    first, last = (load_network(tmp_path / 'steps' / kept[index]) for index in (0, -1))
+    assert torch.equal(weights(last), weights(final))
+    assert not torch.equal(weights(first), weights(final))
 
 
 def test_one_episode_is_not_enough(tmp_path):
@@ -256,4 +267,4 @@ def test_training_learns_what_the_data_hold(tmp_path):
     run(tmp_path, RunConfig(policy, settings), data=data)
     first, last = metrics(tmp_path)
     assert last['loss'] < 0.7 * first['loss']
-    assert last['action_error_rad'] < 0.2  # the mean of the data would be 0.25 off
+    assert last['action_error'] < 0.2  # the mean of the data would be 0.25 off

@@ -135,13 +135,15 @@ def window_rows(
 def _read(file: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     try:
         with np.load(file, allow_pickle=False) as stored:
-            return {name: stored[name] for name in names}
+            held = {name: stored[name] for name in names if name in stored}
     except FileNotFoundError:
         raise DatasetError(f'{file}: no such file') from None
-    except KeyError as error:
-        raise DatasetError(f'{file}: {error.args[0]}: needs {", ".join(names)}') from error
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise DatasetError(f'{file}: cannot be read ({error}); copy it again') from error
+    for name in names:
+        if name not in held:
+            raise DatasetError(f'{file}: no {name} in it: needs {", ".join(names)}')
+    return held
 
 
 def _check(

@@ -130,6 +130,7 @@ class TrainConfig(Component):
     :param ema_power: exponent of the warm-up of the moving average of the weights.
     :param validation_share: share of the episodes kept out of training.
     :param checkpoint_every: steps between two saved states, to resume from.
+    :param keep_every: steps between two policies kept beside the last one; none if 0.
     """
 
     name: ClassVar = 'train'
@@ -144,6 +145,7 @@ class TrainConfig(Component):
         'seed': 0,
         'validation_every': 1,
         'checkpoint_every': 1,
+        'keep_every': 0,
         'num_inference_steps': 1,
     }
 
@@ -162,6 +164,7 @@ class TrainConfig(Component):
     validation_share: float = 0.05
     validation_every: int = 500
     checkpoint_every: int = 500
+    keep_every: int = 0
     num_inference_steps: int = 10
 
     def __post_init__(self) -> None:

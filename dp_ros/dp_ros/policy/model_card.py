@@ -32,7 +32,7 @@ def write_model_card(folder: Path, description: Mapping[str, Any], commands: str
 sha256 `{training['data_digest'][:16]}…` |
 | training | {training['steps']} steps of {training['batch_size']} windows, seed \
 {training['seed']}, {training['duration_s'] / 60:.0f} min on {training['device']} |
-| validation | action error {training['action_error_rad'] * 1e3:.1f} mrad |
+| validation | mean error of sampled actions {training['action_error']:.3g}, in their unit |
 | parameters | {training['parameters'] / 1e6:.2f} M |
 
 ## Made by

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 import json
 import math
 from pathlib import Path
@@ -15,6 +16,7 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from diffusers.training_utils import EMAModel
 from dp_ros.data.dataset import Batch, DatasetError, WindowDataset
+from dp_ros.policy.checkpoint import save_checkpoint
 from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig, to_dict
 from dp_ros.policy.metrics import MetricsLog, clear_metrics
 from dp_ros.policy.network import PolicyNetwork
@@ -24,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 STATE = 'state'
+KEPT = 'steps'
 _RUN = 'run.json'
 _VALIDATION_WINDOWS = 256
 
@@ -100,6 +103,8 @@ class Trainer:
             last = self.step == settings.steps
             if last or self.step % settings.validation_every == 0:
                 self._measure()
+            if settings.keep_every and self.step % settings.keep_every == 0:
+                self._keep()
             if last or self.step % settings.checkpoint_every == 0:
                 self.save()
         self._log.close()
@@ -109,22 +114,19 @@ class Trainer:
     def validate(self) -> dict[str, float]:
         """Measure the averaged weights on the windows kept out of training.
 
-        :returns: the loss, and the mean error of sampled actions [rad].
+        :returns: the loss, and the mean error of sampled actions in their own unit.
         """
-        network, settings = self._network, self.config.train
+        settings = self.config.train
         rng = np.random.default_rng(settings.seed)
         count = min(_VALIDATION_WINDOWS, len(self._validation))
         chosen = rng.choice(self._validation, count, replace=False)
         batch = self._dataset.batch(chosen).to(self.accelerator.device)
-        self._ema.store(network.parameters())
-        self._ema.copy_to(network.parameters())
-        with torch.no_grad():
+        with self._averaged() as network, torch.no_grad():
             set_seed(settings.seed)
             loss = float(self.accelerator.unwrap_model(self._module)(batch, augment=False))
             actions = self._sample(network, batch)
-        self._ema.restore(network.parameters())
         error = float((actions - batch.actions).abs().mean())
-        return {'validation_loss': loss, 'action_error_rad': error}
+        return {'validation_loss': loss, 'action_error': error}
 
     def save(self) -> None:
         """Write what resuming needs; the last state stays until the new one is whole."""
@@ -153,6 +155,21 @@ class Trainer:
         self.step, self.loss, self.elapsed = (saved[k] for k in ('step', 'loss', 'elapsed_s'))
         if self.accelerator.is_main_process:
             self._log.resume(self.step)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[PolicyNetwork]:
+        """Yield the network with the averaged weights in it, for as long as the block runs."""
+        self._ema.store(self._network.parameters())
+        self._ema.copy_to(self._network.parameters())
+        try:
+            yield self._network
+        finally:
+            self._ema.restore(self._network.parameters())
+
+    def _keep(self) -> None:
+        if self.accelerator.is_main_process:
+            with self._averaged() as network:
+                save_checkpoint(self.out / KEPT / f'{self.step:07d}', network, self._progress())
 
     def _advance(self) -> float:
         """Take one optimiser step; its batch and noise depend on seed and step alone."""
@@ -278,4 +295,5 @@ def train(
         trainer.resume()
     elif accelerator.is_main_process:
         clear_metrics(out)
+        shutil.rmtree(out / KEPT, ignore_errors=True)
     return trainer.run(report)

@@ -184,7 +184,7 @@ def _record(
         'duration_s': round(last['elapsed_s']),
         'device': f'{name}, {torch.get_num_threads()} threads',
         'validation_loss': last['validation_loss'],
-        'action_error_rad': last['action_error_rad'],
+        'action_error': last['action_error'],
     }
 
 
@@ -197,8 +197,8 @@ def draw_training(metrics: Sequence[Mapping[str, Any]], file: Path) -> None:
     left.plot(steps, [entry['validation_loss'] for entry in metrics], label='validation')
     left.set(xlabel='step', ylabel='loss', yscale='log')
     left.legend()
-    right.plot(steps, [entry['action_error_rad'] * 1e3 for entry in metrics], color='tab:green')
-    right.set(xlabel='step', ylabel='error of sampled actions [mrad]', yscale='log')
+    right.plot(steps, [entry['action_error'] for entry in metrics], color='tab:green')
+    right.set(xlabel='step', ylabel='mean error of sampled actions', yscale='log')
     for axes in (left, right):
         axes.grid(alpha=0.3)
     figure.savefig(file)
