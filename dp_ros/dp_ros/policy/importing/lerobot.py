@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints of LeRobot's diffusion policy: `config.json`, `model.safetensors`, normalisers.
+
+The normalisers are in `policy_preprocessor.json` and `policy_postprocessor.json` with their
+`.safetensors`, or, before LeRobot 0.4, among the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from dp_ros.policy.denoisers.unet import Unet
+from dp_ros.policy.encoders.resnet import Resnet
+from dp_ros.policy.importing.lerobot_stats import Stats, load_stats
+from dp_ros.policy.importing.source import (
+    Imported,
+    Names,
+    Settings,
+    SourceError,
+    load_module,
+    make_network,
+    numbered,
+    read_diffusion,
+    read_json,
+    read_tensors,
+    set_bounds,
+    widen,
+)
+from dp_ros.policy.importing.weights import RESNET, UNET, below, rename
+from dp_ros.policy.network import PolicyNetwork
+import torch
+from torch import Tensor
+
+CONFIG: Final = 'config.json'
+_WEIGHTS: Final = 'model.safetensors'
+_STATE, _ACTION = 'observation.state', 'action'
+# LeRobot's own, where an old file lacks a key.
+_DIFFUSION: Final[Mapping[str, Any]] = {
+    'num_train_timesteps': 100,
+    'beta_schedule': 'squaredcos_cap_v2',
+    'beta_start': 0.0001,
+    'beta_end': 0.02,
+    'prediction_type': 'epsilon',
+    'clip_sample': True,
+}
+_RESNETS: Final = {'resnet18': 18, 'resnet34': 34}
+
+
+@dataclass(frozen=True)
+class _Features:
+    """What goes in and out.
+
+    :param states: (name, kind, size) of each, in the order of the conditioning.
+    :param cameras: (height, width) of the images of each.
+    """
+
+    states: Sequence[tuple[str, str, int]]
+    cameras: Mapping[str, tuple[int, int]]
+    n_joints: int
+
+
+def load(folder: Path, names: Names) -> Imported:
+    """Read a checkpoint's folder.
+
+    :raises SourceError: naming what it lacks, or what cannot be represented.
+    """
+    config = Settings(read_json(folder / CONFIG), CONFIG)
+    config.need('type', 'diffusion', default=None)
+    tensors = read_tensors(folder / _WEIGHTS)
+    features = _read_features(config)
+    stats = load_stats(folder, tensors, config.take('normalization_mapping', {}))
+    network = make_network(_read_values(config, features, stats, names))
+    _load_weights(network, below(tensors, 'diffusion.'))
+    set_bounds(network.actions, *widen(*stats.bounds(_ACTION, 'ACTION', features.n_joints)))
+    bounds = [_state_bounds(*stats.bounds(*feature)) for feature in features.states]
+    set_bounds(network.states, *(torch.cat(ends) for ends in zip(*bounds, strict=True)))
+    sampler = str(config.take('noise_scheduler_type', 'DDPM')).lower()
+    steps = config.take('num_inference_steps', None)
+    return Imported(network, sampler, steps or network.config.method.max_inference_steps)
+
+
+def _read_values(
+    config: Settings, features: _Features, stats: Stats, names: Names
+) -> dict[str, Any]:
+    """Return the fields of our configuration."""
+    modes = [stats.mode(kind) for _, kind, size in features.states for _ in range(size)]
+    values: dict[str, Any] = {
+        'joint_names': numbered(names.joints, features.n_joints, 'joint'),
+        'state_names': numbered(names.states, len(modes), 'state'),
+        'image_sizes': {_camera_name(key): size for key, size in features.cameras.items()},
+        'dt': names.dt,
+        'state_modes': modes,
+        'action_modes': stats.mode('ACTION'),
+        'method': read_diffusion(config, _DIFFUSION),
+        'denoiser': _read_unet(config),
+    }
+    if features.cameras:
+        values['encoder'] = _read_encoder(config, features, stats)
+    return values | {
+        key: config.count(key) for key in ('horizon', 'n_obs_steps', 'n_action_steps')
+    }
+
+
+def _read_features(config: Settings) -> _Features:
+    """Read what goes in and out; the state comes first, then the environment's."""
+    inputs = Settings(config.take('input_features'), 'input_features')
+    states = [(_STATE, 'STATE', _shape(inputs.take(_STATE), 'STATE')[0])]
+    cameras: dict[str, tuple[int, int]] = {}
+    for key, feature in inputs.rest().items():
+        if feature.get('type') == 'ENV' and len(states) == 1:
+            states.append((key, 'ENV', _shape(feature, 'ENV')[0]))
+        else:
+            _, height, width = _shape(feature, 'VISUAL')
+            cameras[key] = (height, width)
+    if len(states) > 1 and cameras:
+        raise SourceError(f'input_features {states[1][0]} besides images: cannot be represented')
+    outputs = Settings(config.take('output_features'), 'output_features')
+    return _Features(states, cameras, _shape(outputs.take(_ACTION), 'ACTION')[0])
+
+
+def _shape(feature: Any, kind: str) -> tuple[int, ...]:
+    """Return the shape of a feature, which must be of a kind that has it."""
+    shape = tuple(feature.get('shape', ()))
+    wanted = 3 if kind == 'VISUAL' else 1
+    if feature.get('type') != kind or len(shape) != wanted or (wanted == 3 and shape[0] != 3):
+        raise SourceError(f'feature {feature}: cannot be represented, needs a {kind}')
+    return shape
+
+
+def _camera_name(key: str) -> str:
+    """Return the last part of a feature's name, as `front` of `observation.images.front`."""
+    return key.rpartition('.')[-1]
+
+
+def _read_unet(config: Settings) -> Mapping[str, Any]:
+    return {
+        'name': Unet.name,
+        'down_dims': config.take('down_dims'),
+        'kernel_size': config.take('kernel_size'),
+        'n_groups': config.take('n_groups'),
+        'out_groups': 8,
+        'timestep_dim': config.take('diffusion_step_embed_dim'),
+        'film_scale': config.take('use_film_scale_modulation'),
+        'skips': 'own',
+    }
+
+
+def _read_encoder(config: Settings, features: _Features, stats: Stats) -> Mapping[str, Any]:
+    backbone = config.take('vision_backbone')
+    if backbone not in _RESNETS:
+        raise SourceError(f'vision_backbone = {backbone!r}: only {", ".join(_RESNETS)} can be')
+    config.need('use_group_norm', True)
+    config.need('resize_shape', None)
+    mean, std = stats.pixels(tuple(features.cameras))
+    return {
+        'name': Resnet.name,
+        'depth': _RESNETS[backbone],
+        'n_keypoints': config.count('spatial_softmax_num_keypoints'),
+        'shared': not config.take('use_separate_rgb_encoder_per_camera', False),
+        'crop_margin': _margin(config.take('crop_shape', None), features),
+        'mean': mean,
+        'std': std,
+    }
+
+
+def _margin(crop: list[int] | None, features: _Features) -> int:
+    """Return what is cropped on each side [px]."""
+    size = next(iter(features.cameras.values()))
+    cut = [have - want for have, want in zip(size, crop or size, strict=True)]
+    if cut[0] != cut[1] or cut[0] % 2:
+        raise SourceError(
+            f'crop_shape = {crop} of images of {size}: only the same even number of pixels less '
+            'in height and width can be represented'
+        )
+    return cut[0] // 2
+
+
+def _load_weights(network: PolicyNetwork, tensors: Mapping[str, Tensor]) -> None:
+    load_module(network.denoiser, rename(below(tensors, 'unet.'), UNET), 'unet')
+    for index, (name, encoder) in enumerate(network.encoders.items()):
+        prefix = 'rgb_encoder.' if name == 'shared' else f'rgb_encoder.{index}.'
+        load_module(encoder, rename(below(tensors, prefix), RESNET), prefix.rstrip('.'))
+
+
+def _state_bounds(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """Map a constant state to -1, as LeRobot does; off it, LeRobot's value would be 10⁸."""
+    return low, torch.where(low == high, low + 2, high)

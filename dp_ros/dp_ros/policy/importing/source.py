@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the importers share: reading settings to the last key, names, and the ends of ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from dp_ros.policy.config import ConfigError, PolicyConfig
+from dp_ros.policy.methods.diffusion import Diffusion
+from dp_ros.policy.network import PolicyNetwork
+from dp_ros.policy.normalizer import Normalizer
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+import torch
+from torch import Tensor
+
+_REQUIRED: Final = object()
+# The narrowest range that our normaliser does not take for a constant dimension.
+_NARROW: Final = 4e-6
+
+
+class SourceError(ValueError):
+    """A policy cannot be imported; the message names what stands in the way."""
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a source does not know.
+
+    :param joints: what the actions are; numbered where not given. ``states``: likewise.
+    :param dt: spacing of observations and of actions [s].
+    """
+
+    joints: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    dt: float = 0.1
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A policy of another library.
+
+    :param sampler: how its library samples it; ``num_inference_steps``: and in how many steps.
+    """
+
+    network: PolicyNetwork
+    sampler: str
+    num_inference_steps: int
+
+
+def read_json(file: Path) -> Any:
+    """Read a file.
+
+    :raises SourceError: when it is missing or broken.
+    """
+    try:
+        return json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise SourceError(f'{file}: cannot be read ({error})') from error
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """Read a file.
+
+    :raises SourceError: when it is missing or broken.
+    """
+    try:
+        return load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise SourceError(f'{file}: cannot be read ({error})') from error
+
+
+class Settings:
+    """Settings of a source, read to the last key, so that none is passed over."""
+
+    def __init__(self, values: Any, what: str) -> None:
+        if not isinstance(values, Mapping):
+            raise SourceError(f'{what}: missing, or no mapping')
+        self._left, self._what = dict(values), what
+
+    def take(self, key: str, default: Any = _REQUIRED) -> Any:
+        """Return a value.
+
+        :raises SourceError: where there is none, nor a default.
+        """
+        value = self._left.pop(key, default)
+        if value is _REQUIRED:
+            raise SourceError(f'{self._what}.{key}: missing')
+        if isinstance(value, str) and '${' in value:
+            raise SourceError(f'{self._what}.{key} = {value!r}: was stored without its value')
+        return value
+
+    def count(self, key: str) -> int:
+        """Return a positive whole number.
+
+        :raises SourceError: where there is none.
+        """
+        value = self.take(key)
+        if not isinstance(value, int) or value < 1:
+            raise SourceError(f'{self._what}.{key} = {value!r}: needs a positive whole number')
+        return value
+
+    def need(self, key: str, needed: Any, default: Any = _REQUIRED) -> None:
+        """Refuse anything but the one value that can be represented here.
+
+        :param default: what the source means where the key is missing; what is needed, if none.
+        """
+        value = self.take(key, needed if default is _REQUIRED else default)
+        if value != needed:
+            raise SourceError(
+                f'{self._what}.{key} = {value!r}: cannot be represented, only {needed!r} can'
+            )
+
+    def rest(self) -> dict[str, Any]:
+        """Return what was not read yet."""
+        return self._left
+
+    def finish(self) -> None:
+        """Refuse what was not read.
+
+        :raises SourceError: naming it.
+        """
+        if self._left:
+            raise SourceError(f'{self._what}: unknown settings {sorted(self._left)}')
+
+
+def numbered(given: Sequence[str], count: int, kind: str) -> tuple[str, ...]:
+    """Return the names given, or numbered ones.
+
+    :raises SourceError: when there are not as many as the policy has.
+    """
+    names = tuple(given) or tuple(f'{kind}_{index}' for index in range(count))
+    if len(names) != count:
+        raise SourceError(f'{len(names)} {kind} names {names}: the policy has {count}')
+    return names
+
+
+def read_diffusion(scheduler: Settings, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the settings of diffusers' DDPM or DDIM scheduler, as our method's.
+
+    :param defaults: what the source means where a key is missing.
+    """
+    values = {key: scheduler.take(key, value) for key, value in defaults.items()}
+    if values['clip_sample']:
+        scheduler.need('clip_sample_range', 1.0)
+    return {'name': Diffusion.name} | values
+
+
+def make_network(values: Mapping[str, Any]) -> PolicyNetwork:
+    """Make the networks of a configuration, untrained.
+
+    :raises SourceError: for what our configuration refuses.
+    """
+    try:
+        return PolicyNetwork(PolicyConfig(**values)).eval()
+    except (ConfigError, TypeError, ValueError) as error:
+        raise SourceError(f'cannot be represented: {error}') from error
+
+
+def load_module(module: torch.nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
+    """Load weights under our names.
+
+    :raises SourceError: naming those that are missing, too many or of another shape.
+    """
+    try:
+        module.load_state_dict({name: value.float() for name, value in tensors.items()})
+    except RuntimeError as error:
+        raise SourceError(f'weights of the {what} do not fit: {error}') from error
+
+
+def set_bounds(normalizer: Normalizer, low: Tensor, high: Tensor) -> None:
+    """Set what is mapped to -1..1.
+
+    :raises SourceError: for another number of dimensions, or values that are not finite.
+    """
+    if low.shape != normalizer.low.shape or high.shape != normalizer.low.shape:
+        raise SourceError(
+            f'normaliser of {tuple(low.shape)} values: the policy has {len(normalizer.low)}'
+        )
+    if not (torch.isfinite(low).all() and torch.isfinite(high).all()):
+        raise SourceError('the normaliser holds a value that is not finite')
+    normalizer.low.copy_(low)
+    normalizer.high.copy_(high)
+
+
+def widen(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
+    """Give constant actions the narrowest range, so that they stay what they are."""
+    half = (torch.maximum(low.abs(), high.abs()) * 1e-6).clamp(min=_NARROW / 2)
+    constant = low == high
+    return torch.where(constant, low - half, low), torch.where(constant, high + half, high)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Make a policy of LeRobot, or of Diffusion Policy's own code, one of ours.
+
+`ros2 run dp_ros import_checkpoint SOURCE --out DIR`; SOURCE is the folder with LeRobot's
+`config.json`, or a `.ckpt`. Nothing of what it holds is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import hashlib
+from pathlib import Path
+import sys
+
+from dp_ros.policy.checkpoint import save_checkpoint
+from dp_ros.policy.importing import diffusion_policy, lerobot
+from dp_ros.policy.importing.source import Imported, Names, SourceError
+
+
+def main() -> int:
+    """Parse the command line, convert, say how the source samples its policy."""
+    args = _parse(sys.argv[1:])
+    names = Names(tuple(args.joint_names), tuple(args.state_names), args.dt)
+    try:
+        found = read(args.source, names)
+        _store(args.out, found, args.source)
+    except (SourceError, OSError) as error:
+        print(f'import_checkpoint: {error}', file=sys.stderr)
+        return 1
+    print(f'checkpoint: {args.out}')
+    print(
+        f'its library samples it by {found.sampler} in {found.num_inference_steps} steps: set '
+        'sampler.name and sampler.num_inference_steps'
+    )
+    return 0
+
+
+def read(source: Path, names: Names) -> Imported:
+    """Read a folder of LeRobot or a `.ckpt` of Diffusion Policy.
+
+    :raises SourceError: naming what stands in the way.
+    """
+    return (lerobot if source.is_dir() else diffusion_policy).load(source, names)
+
+
+def _store(out: Path, found: Imported, source: Path) -> None:
+    """Write our checkpoint, with where it came from.
+
+    :raises SourceError: when there is one already.
+    """
+    if any(out.glob('policy.*')):
+        raise SourceError(f'{out}: holds a policy already; name another folder')
+    file = source / 'model.safetensors' if source.is_dir() else source
+    record = {
+        'imported_from': source.name,
+        'sha256': hashlib.sha256(file.read_bytes()).hexdigest(),
+        'sampler': found.sampler,
+        'num_inference_steps': found.num_inference_steps,
+    }
+    save_checkpoint(out, found.network, record)
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='ros2 run dp_ros import_checkpoint', description=__doc__)
+    parser.add_argument('source', type=Path, help="folder of LeRobot's, or a .ckpt")
+    parser.add_argument('--out', type=Path, required=True, help='folder of the checkpoint')
+    parser.add_argument(
+        '--joint-names', nargs='+', default=[], help='what the actions are; else joint_0 …'
+    )
+    parser.add_argument(
+        '--state-names', nargs='+', default=[], help='what the states are; else state_0 …'
+    )
+    parser.add_argument('--dt', type=float, default=0.1, help='time between two actions [s]')
+    return parser.parse_args(argv)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
