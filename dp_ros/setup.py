@@ -14,6 +14,8 @@ TOOLS = (
     'compare',
     'demo',
     'evaluate',
+    'evaluate_pusht',
+    'import_checkpoint',
     'parameters',
     'record_expert',
     'settings',
@@ -28,6 +30,7 @@ NOT_IN_ROSDEP = (
     'franky-sim',
     'ruckig',
     'safetensors',
+    'tensorboardX',
 )
 
 setup(
@@ -40,7 +43,7 @@ setup(
         ('share/dp_ros', ['package.xml']),
     ],
     install_requires=['setuptools', *NOT_IN_ROSDEP],
-    extras_require={'openvino': ['openvino'], 'test': ['pytest']},
+    extras_require={'openvino': ['openvino'], 'pusht': ['gym-pusht'], 'test': ['pytest']},
     zip_safe=False,
     maintainer='dp_ros maintainers',
     maintainer_email='maintainers@dp-ros.example',

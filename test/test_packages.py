@@ -32,11 +32,13 @@ PYPI = {
     'av': 'av',
     'diffusers': 'diffusers',
     'franka_sim': 'franka-sim',
+    'gym_pusht': 'gym-pusht',
     'openvino': 'openvino',
     'ruckig': 'ruckig',
     'safetensors': 'safetensors',
+    'tensorboardX': 'tensorboardX',
 }
-OPTIONAL = {'openvino'}
+OPTIONAL = {'gym-pusht', 'openvino'}
 ASSETS = {'franky-sim'}  # Read as files, never imported.
 
 
@@ -88,7 +90,8 @@ def test_dp_ros_requires_from_pypi_what_rosdep_does_not_know():
     imported = {PYPI[name] for name in imports(ROOT / 'dp_ros' / 'dp_ros') & PYPI.keys()}
     required = set(keyword_of_setup('install_requires'))
     assert required == imported - OPTIONAL | ASSETS | {'setuptools'}
-    assert set(keyword_of_setup('extras_require')) == OPTIONAL | {'test'}
+    extras = keyword_of_setup('extras_require')
+    assert {name for names in extras.values() for name in names} == OPTIONAL | {'pytest'}
 
 
 def test_dp_ros_bringup_depends_on_what_its_launch_files_import_and_start():

@@ -29,9 +29,12 @@ def network(seed=0, **changes):
     """Untrained networks whose actions are within 0.2 rad of HOME."""
     torch.manual_seed(seed)
     made = PolicyNetwork(replace(CONFIG, **changes))
-    home = torch.tensor(HOME[: len(made.config.joint_names)], dtype=torch.float32)
-    made.states.fit(torch.stack([home - 1, home + 1]))
-    made.actions.fit(torch.stack([home - 0.2, home + 0.2]))
+    states, actions = (
+        torch.tensor(np.resize(HOME, len(names)), dtype=torch.float32)
+        for names in (made.config.state_names, made.config.joint_names)
+    )
+    made.states.fit(torch.stack([states - 1, states + 1]))
+    made.actions.fit(torch.stack([actions - 0.2, actions + 0.2]))
     return made.eval()
 
 
@@ -43,9 +46,9 @@ def checkpoint(folder, seed=0, **changes):
 def observation(seed=0, config=CONFIG):
     rng = np.random.default_rng(seed)
     n_obs = config.n_obs_steps
-    joints = HOME[: len(config.joint_names)] + rng.normal(0, 0.1, (n_obs, len(config.joint_names)))
+    n_states = len(config.state_names)
     return {
-        'state': joints,
+        'state': np.resize(HOME, n_states) + rng.normal(0, 0.1, (n_obs, n_states)),
         'images': {
             name: rng.integers(0, 256, (n_obs, *size, 3), dtype=np.uint8)
             for name, size in config.image_sizes.items()

@@ -50,7 +50,7 @@ def save_checkpoint(folder: Path, network: PolicyNetwork, training: Mapping[str,
     description = {
         'format': FORMAT,
         'policy': to_dict(network.config),
-        'action': 'commanded positions in the order of joint_names; point k is for the observation time + k·dt',
+        'action': 'commanded positions of joint_names; point k is for the observation time + k·dt',
         'normalizer': {
             name: {bound: tensors[f'{name}.{bound}'].tolist() for bound in ('low', 'high')}
             for name in _NORMALIZERS

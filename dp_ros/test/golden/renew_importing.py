@@ -3,9 +3,9 @@
 
 Neither is a dependency. With their sources at hand, in an environment of its own that has torch,
 diffusers, safetensors and this package's test folder: `pip install --no-deps --target DIR
-lerobot==0.4.4 draccus==0.10.0 mergedeep typing_inspect mypy_extensions pyyaml-include toml torchvision
-einops datasets multiprocess pandas pyarrow xxhash imageio pyserial deepdiff orderly-set cachebox
-omegaconf==2.2.3 antlr4-python3-runtime==4.9.3 dill zarr numcodecs`, then
+lerobot==0.4.4 draccus==0.10.0 mergedeep typing_inspect mypy_extensions pyyaml-include toml
+torchvision einops datasets multiprocess pandas pyarrow xxhash imageio pyserial deepdiff
+orderly-set cachebox omegaconf==2.2.3 antlr4-python3-runtime==4.9.3 dill zarr numcodecs`, then
 `PYTHONPATH=DIR:DIFFUSION_POLICY:$PYTHONPATH python dp_ros/test/golden/renew_importing.py`.
 """
 

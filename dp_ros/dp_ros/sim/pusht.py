@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Push-T table, in gym-pusht's physics, and one episode on it by the papers' protocol.
+
+A disc pushes a T-shaped block onto its outline; it follows target positions at 10 Hz.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+import os
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_STEPS: Final = 300
+CONTROL_HZ: Final = 10
+IMAGE_SIZE: Final = (96, 96)
+_VIDEO_SIZE: Final = (256, 256)
+_FULL_COVERAGE: Final = 0.95
+
+Floats = NDArray[np.float64]
+
+
+class PushTMissingError(RuntimeError):
+    """The simulation of Push-T is not installed; the message says how to."""
+
+
+class PushTTable:
+    """The physics, with every state given and returned as the demonstrations hold it.
+
+    :raises PushTMissingError: when gym-pusht is not installed.
+    """
+
+    def __init__(self) -> None:
+        make = _import_environment()
+        (height, width), (video_height, video_width) = IMAGE_SIZE, _VIDEO_SIZE
+        self._env: Any = make(
+            observation_height=height,
+            observation_width=width,
+            visualization_height=video_height,
+            visualization_width=video_width,
+        )
+
+    def reset(self, seed: int) -> None:
+        """Start at the initial condition that the papers' evaluation has for a seed."""
+        rng = np.random.RandomState(seed)  # noqa: NPY002 - theirs
+        agent, block = rng.randint(50, 450, 2), rng.randint(100, 400, 2)
+        angle = rng.randn() * 2 * np.pi - np.pi
+        # Like theirs, it sets the position first, and the angle then turns about another point.
+        self._env.reset(options={'reset_to_state': [*agent, *block, angle]})
+
+    def reset_to(self, state: Floats) -> None:
+        """Start at a state (5,) of the demonstrations."""
+        self._env._setup()
+        agent, block = self._env.agent, self._env.block
+        agent.position = state[:2].tolist()
+        # The angle first: it turns the block about its centre of mass, not its position.
+        block.angle = float(state[4])
+        block.position = state[2:4].tolist()
+        for body in (agent, block):
+            self._env.space.reindex_shapes_for_body(body)
+
+    @property
+    def state(self) -> Floats:
+        """Agent x, y, block x, y [px], block angle [rad, 0 to 2π]; (5,)."""
+        return np.asarray(self._env.get_obs(), dtype=np.float64)
+
+    def step(self, target: Floats) -> float:
+        """Move the agent towards a target (2,) [px] for 0.1 s; return the score there."""
+        *_, info = self._env.step(np.asarray(target, dtype=np.float64))
+        return score(info['coverage'])
+
+    def image(self) -> NDArray[np.uint8]:
+        """Draw what the demonstrations' camera sees, (96, 96, 3)."""
+        return np.asarray(self._env._render(visualize=False), dtype=np.uint8)
+
+    def picture(self) -> NDArray[np.uint8]:
+        """Draw the table for people, with the target, (256, 256, 3)."""
+        return np.asarray(self._env.render(), dtype=np.uint8)
+
+
+class PushTEpisode:
+    """One episode: the newest observations, and the best score so far.
+
+    :param n_obs_steps: observations that a policy sees; at first all are of the start.
+    :param keep_images: draw every observation, for a policy that sees; ``keep_pictures``: draw
+        every step, for a video.
+    """
+
+    def __init__(
+        self, seed: int, n_obs_steps: int, keep_images: bool = False, keep_pictures: bool = False
+    ) -> None:
+        self.seed, self.steps, self.score = seed, 0, 0.0
+        self.pictures: list[NDArray[np.uint8]] = []
+        self._keep_images, self._keep_pictures = keep_images, keep_pictures
+        self._table = PushTTable()
+        self._table.reset(seed)
+        self._states: deque[Floats] = deque(maxlen=n_obs_steps)
+        self._images: deque[NDArray[np.uint8]] = deque(maxlen=n_obs_steps)
+        for _ in range(n_obs_steps):
+            self._observe()
+
+    @property
+    def done(self) -> bool:
+        """Whether the block lies on its outline, or the time is over."""
+        return self.score >= 1.0 or self.steps >= MAX_STEPS
+
+    @property
+    def states(self) -> Floats:
+        """The newest states, (To, 5)."""
+        return np.stack(self._states)
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """The newest images, (To, 96, 96, 3)."""
+        return np.stack(self._images)
+
+    def follow(self, targets: Floats) -> None:
+        """Go to targets (n, 2) [px], one every 0.1 s, until done."""
+        for target in targets:
+            if self.done:
+                return
+            self.score = max(self.score, self._table.step(target))
+            self.steps += 1
+            self._observe()
+            if self._keep_pictures:
+                self.pictures.append(self._table.picture())
+
+    def _observe(self) -> None:
+        self._states.append(self._table.state)
+        if self._keep_images:
+            self._images.append(self._table.image())
+
+
+def score(coverage: float) -> float:
+    """Return the papers' score: the covered share of the outline, of which 95 % is all."""
+    return float(np.clip(coverage / _FULL_COVERAGE, 0.0, 1.0))
+
+
+def _import_environment() -> Any:
+    os.environ.setdefault('PYGAME_HIDE_SUPPORT_PROMPT', '1')
+    try:
+        from gym_pusht.envs.pusht import PushTEnv
+    except ImportError as error:
+        raise PushTMissingError(
+            f'the simulation of Push-T is not installed ({error}): '
+            "`pip install gymnasium pygame 'pymunk<7' shapely`, then, without the second OpenCV "
+            'that it wants, `pip install --no-deps gym-pusht==0.1.8`'
+        ) from error
+    return PushTEnv
