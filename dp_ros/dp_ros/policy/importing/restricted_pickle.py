@@ -117,7 +117,8 @@ class _Unpickler(pickle.Unpickler):
         if kind != 'storage' or storage not in _STORAGES:
             raise SourceError(f'it refers to {pid}, which is no storage of a tensor')
         data = bytearray(self._archive.read(f'{self._folder}data/{key}'))
-        values = torch.frombuffer(data, dtype=_STORAGES[storage]) if data else torch.empty(0)
+        dtype = _STORAGES[storage]
+        values = torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
         if len(values) != count:
             raise SourceError(f'storage {key} has {len(values)} values instead of {count}')
         return values
