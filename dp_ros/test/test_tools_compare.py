@@ -23,6 +23,7 @@ def result(method, successes, sampler='auto', steps=10, **changes):
         'successes': successes,
         'collisions': 50 - successes,
         'left_share': 0.5,
+        'both_ways': 0.75,
         'judge_violations': 0,
         'duration_s': 3.0,
         'chunk_ms': 30.0,
@@ -128,7 +129,7 @@ def test_a_policy_is_measured_in_the_simulation(tmp_path):
 def test_the_table_joins_the_seeds():
     runs = [result('diffusion', 50), result('diffusion', 40, left_share=0.3)]
     row = table({'diffusion': runs}).splitlines()[2]
-    assert row == '| diffusion | 90% [83%, 94%] | 80% to 100% | 10% | 40% | 10 | 30 ms |'
+    assert row == '| diffusion | 90% [83%, 94%] | 80% to 100% | 10% | 40% | 75% | 10 | 30 ms |'
 
 
 def test_the_pictures_are_drawn(tmp_path):

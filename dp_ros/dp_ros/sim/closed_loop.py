@@ -68,11 +68,16 @@ class ClosedLoop:
         self,
         seed: int,
         *,
+        noise_seed: int | None = None,
         timeout: float = 15.0,
         sampler: str = 'auto',
         num_inference_steps: int = 10,
     ) -> Outcome:
-        """Run the episode of a scene, until it is decided or its time is up [s]."""
+        """Run the episode of a scene, until it is decided or its time is up [s].
+
+        :param seed: of the scene, and of the policy's noise where ``noise_seed`` is not given.
+        """
+        noise_seed = seed if noise_seed is None else noise_seed
         start_ns = NS
         self._simulation = Simulation(self._world, start_ns)
         self._simulation.reset(sample_scene(seed), start_ns)
@@ -87,7 +92,7 @@ class ClosedLoop:
                 break
             self._observe(now_ns, now_ns - start_ns)
             if now_ns >= self._next_ns and (now_ns - start_ns) % self._dt_ns == 0:
-                self._infer(now_ns, chunk_seed(seed, n_chunks), sampler, num_inference_steps)
+                self._infer(now_ns, chunk_seed(noise_seed, n_chunks), sampler, num_inference_steps)
                 n_chunks += 1
             self._command(now_ns)
             self._simulation.advance(now_ns + _TICK_NS)

@@ -32,6 +32,7 @@ import yaml
 
 RESULTS = 'results.json'
 _TIMED_CHUNKS = 30
+_AGAIN, _TIMES = 12, 4  # Scenes that are run again, and how often each.
 
 
 class CompareError(RuntimeError):
@@ -43,8 +44,9 @@ class Comparison:
     """What is compared.
 
     :param base: the training configuration that all share, beside this file.
-    :param methods: what each method changes in it, as `SECTION.KEY: value`, or the folder of a
-        policy that is trained already.
+    :param common: what all change in it, as `SECTION.KEY: value`.
+    :param methods: what each method changes besides, or the folder of a policy that is trained
+        already; in a text, `{out}` and `{seed}` stand for this run's.
     :param seeds: of the trainings; ``episodes``: how many scenes each trained policy runs.
     :param num_inference_steps: of the table's samplers.
     :param curve: for the curve over denoising steps, numbers of them by method and sampler.
@@ -52,6 +54,7 @@ class Comparison:
 
     base: str
     methods: Mapping[str, Mapping[str, Any] | str]
+    common: Mapping[str, Any] = field(default_factory=dict)
     seeds: Sequence[int] = (0, 1, 2)
     episodes: int = 50
     num_inference_steps: int = 10
@@ -162,8 +165,9 @@ def _train(
     if args.data is None:
         raise CompareError(f'{folder.name} is not trained yet: needs --data')
     command += ['--data', str(args.data), '--config', str(base), '--out', str(folder)]
-    for key, value in {**changes, 'train.seed': seed}.items():
-        command += ['--set', f'{key}={json.dumps(value)}']
+    for key, value in {**comparison.common, **changes, 'train.seed': seed}.items():
+        filled = value.format(out=args.out, seed=seed) if isinstance(value, str) else value
+        command += ['--set', f'{key}={json.dumps(filled)}']
     if saved_state(folder) is not None:
         command.append('--resume')
     code = subprocess.run(command, check=False).returncode
@@ -179,6 +183,7 @@ def measure(policy: Policy, case: Case, episodes: int, console: Console) -> dict
     try:
         seeds = track(range(episodes), case.name, console=console)
         outcomes = [loop.run(seed, **settings) for seed in seeds]
+        again = _both_ways(loop, settings) if case.sampler == 'auto' else None
     finally:
         loop.close()
     sides = [outcome.side for outcome in outcomes if outcome.side]
@@ -187,10 +192,20 @@ def measure(policy: Policy, case: Case, episodes: int, console: Console) -> dict
         'successes': sum(outcome.success for outcome in outcomes),
         'collisions': sum(outcome.collision for outcome in outcomes),
         'left_share': sides.count('left') / len(sides) if sides else None,
+        'both_ways': again,
         'judge_violations': sum(outcome.judge_violations for outcome in outcomes),
         'duration_s': float(np.mean([outcome.duration for outcome in outcomes])),
         'chunk_ms': chunk_ms(policy, settings),
     }
+
+
+def _both_ways(loop: ClosedLoop, settings: Mapping[str, Any]) -> float:
+    """Return the share of scenes that are passed on both sides, when the noise alone differs."""
+    ways = [
+        {loop.run(scene, noise_seed=noise, **settings).side for noise in range(_TIMES)}
+        for scene in range(_AGAIN)
+    ]
+    return sum({'left', 'right'} <= sides for sides in ways) / len(ways)
 
 
 def chunk_ms(policy: Policy, settings: Mapping[str, Any]) -> float:

@@ -20,6 +20,7 @@ COLUMNS = (
     'over the seeds',
     'collisions',
     'left',
+    'both ways in one scene',
     'denoising steps',
     'chunk',
 )
@@ -62,6 +63,7 @@ def _row(method: str, runs: Sequence[Result]) -> tuple[str, ...]:
         f'{rates[0]:.0%} to {rates[-1]:.0%}',
         f'{sum(run["collisions"] for run in runs) / episodes:.0%}',
         f'{sum(shares) / len(shares):.0%}' if shares else '-',
+        f'{sum(run["both_ways"] for run in runs) / len(runs):.0%}',
         str(runs[0]['num_inference_steps']),
         f'{chunk:.0f} ms',
     )
