@@ -68,7 +68,7 @@ def convert(payload: Any, names: Names) -> Imported:
     scheduler = Settings(policy.take('noise_scheduler'), 'noise_scheduler')
     sampler = _SCHEDULERS[_class_name(scheduler, _SCHEDULERS)]
     n_joints, n_states = policy.count('action_dim'), policy.count('obs_dim')
-    values = {
+    values: dict[str, Any] = {
         'joint_names': numbered(names.joints, n_joints, 'joint'),
         'state_names': numbered(names.states, n_states, 'state'),
         'dt': names.dt,
@@ -76,7 +76,7 @@ def convert(payload: Any, names: Names) -> Imported:
         'denoiser': read_denoiser(policy, Settings(policy.take('model'), 'policy.model')),
     }
     values |= {key: policy.count(key) for key in ('horizon', 'n_obs_steps', 'n_action_steps')}
-    steps = policy.take('num_inference_steps', None)
+    steps = policy.count('num_inference_steps', values['method']['num_train_timesteps'])
     policy.need('pred_action_steps_only', False)
     policy.need('eta', 0.0)
     policy.finish()
@@ -85,7 +85,7 @@ def convert(payload: Any, names: Names) -> Imported:
     load_module(network.denoiser, rename(below(tensors, 'model.'), renaming), 'denoiser')
     set_bounds(network.states, *_bounds(tensors, 'obs'))
     set_bounds(network.actions, *_bounds(tensors, 'action'))
-    return Imported(network, sampler, steps or network.config.method.max_inference_steps)
+    return Imported(network, sampler, steps)
 
 
 def _class_name(settings: Settings, known: Mapping[str, Any]) -> str:
@@ -151,7 +151,11 @@ def _weights(content: Settings, cfg: Settings) -> Mapping[str, Tensor]:
     """Return the weights that the source's own evaluation uses: the averaged ones, if any."""
     training = Settings(cfg.take('training', {}), 'training')
     name = 'ema_model' if training.take('use_ema', False) else 'model'
-    found: Mapping[str, Tensor] = Settings(content.take('state_dicts'), 'state_dicts').take(name)
+    states = Settings(content.take('state_dicts'), 'state_dicts')
+    found = Settings(states.take(name), f'state_dicts.{name}').rest()
+    strange = [key for key, value in found.items() if not isinstance(value, Tensor)]
+    if strange:
+        raise SourceError(f'state_dicts.{name}: {strange[0]} is no tensor')
     return found
 
 

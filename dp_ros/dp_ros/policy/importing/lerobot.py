@@ -46,6 +46,16 @@ _DIFFUSION: Final[Mapping[str, Any]] = {
     'prediction_type': 'epsilon',
     'clip_sample': True,
 }
+# What changes training or storing alone, or the encoder that a policy without cameras has not.
+_UNUSED: Final = (
+    *('device', 'use_amp', 'push_to_hub', 'repo_id', 'private', 'tags', 'license'),
+    *('pretrained_path', 'drop_n_last_frames', 'do_mask_loss_for_padding'),
+    *('compile_model', 'compile_mode', 'optimizer_lr', 'optimizer_betas', 'optimizer_eps'),
+    *('optimizer_weight_decay', 'scheduler_name', 'scheduler_warmup_steps'),
+    *('vision_backbone', 'pretrained_backbone_weights', 'use_group_norm', 'resize_shape'),
+    *('crop_shape', 'crop_ratio', 'crop_is_random', 'spatial_softmax_num_keypoints'),
+    'use_separate_rgb_encoder_per_camera',
+)
 _RESNETS: Final = {'resnet18': 18, 'resnet34': 34}
 
 
@@ -71,15 +81,20 @@ def load(folder: Path, names: Names) -> Imported:
     config.need('type', 'diffusion', default=None)
     tensors = read_tensors(folder / _WEIGHTS)
     features = _read_features(config)
-    stats = load_stats(folder, tensors, config.take('normalization_mapping', {}))
+    modes = Settings(config.take('normalization_mapping', {}), 'normalization_mapping')
+    stats = load_stats(folder, tensors, modes.rest())
     network = make_network(_read_values(config, features, stats, names))
     _load_weights(network, below(tensors, 'diffusion.'))
     set_bounds(network.actions, *widen(*stats.bounds(_ACTION, 'ACTION', features.n_joints)))
     bounds = [_state_bounds(*stats.bounds(*feature)) for feature in features.states]
     set_bounds(network.states, *(torch.cat(ends) for ends in zip(*bounds, strict=True)))
-    sampler = str(config.take('noise_scheduler_type', 'DDPM')).lower()
-    steps = config.take('num_inference_steps', None)
-    return Imported(network, sampler, steps or network.config.method.max_inference_steps)
+    sampler = config.one_of('noise_scheduler_type', ('DDPM', 'DDIM'), default='DDPM').lower()
+    steps = config.count('num_inference_steps', network.config.method.max_inference_steps)
+    config.need('use_peft', False)
+    for key in _UNUSED:
+        config.take(key, None)
+    config.finish()
+    return Imported(network, sampler, steps)
 
 
 def _read_values(
@@ -110,7 +125,7 @@ def _read_features(config: Settings) -> _Features:
     states = [(_STATE, 'STATE', _shape(inputs.take(_STATE), 'STATE')[0])]
     cameras: dict[str, tuple[int, int]] = {}
     for key, feature in inputs.rest().items():
-        if feature.get('type') == 'ENV' and len(states) == 1:
+        if Settings(feature, key).take('type', None) == 'ENV' and len(states) == 1:
             states.append((key, 'ENV', _shape(feature, 'ENV')[0]))
         else:
             _, height, width = _shape(feature, 'VISUAL')
@@ -123,11 +138,13 @@ def _read_features(config: Settings) -> _Features:
 
 def _shape(feature: Any, kind: str) -> tuple[int, ...]:
     """Return the shape of a feature, which must be of a kind that has it."""
-    shape = tuple(feature.get('shape', ()))
-    wanted = 3 if kind == 'VISUAL' else 1
-    if feature.get('type') != kind or len(shape) != wanted or (wanted == 3 and shape[0] != 3):
+    read = Settings(feature, 'feature')
+    shape = read.take('shape', None)
+    sizes = [side for side in shape if isinstance(side, int)] if isinstance(shape, list) else []
+    fits = len(sizes) == 1 if kind != 'VISUAL' else len(sizes) == 3 and sizes[0] == 3
+    if read.take('type', None) != kind or sizes != shape or not fits or min(sizes) < 1:
         raise SourceError(f'feature {feature}: cannot be represented, needs a {kind}')
-    return shape
+    return tuple(sizes)
 
 
 def _camera_name(key: str) -> str:
@@ -149,9 +166,7 @@ def _read_unet(config: Settings) -> Mapping[str, Any]:
 
 
 def _read_encoder(config: Settings, features: _Features, stats: Stats) -> Mapping[str, Any]:
-    backbone = config.take('vision_backbone')
-    if backbone not in _RESNETS:
-        raise SourceError(f'vision_backbone = {backbone!r}: only {", ".join(_RESNETS)} can be')
+    backbone = config.one_of('vision_backbone', _RESNETS)
     config.need('use_group_norm', True)
     config.need('resize_shape', None)
     mean, std = stats.pixels(tuple(features.cameras))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dp_ros.policy.importing.source import Settings, SourceError, read_json, read_tensors
 from dp_ros.policy.importing.weights import below
@@ -15,10 +15,9 @@ from torch import Tensor
 _MODES: Final = {'MIN_MAX': 'min_max', 'MEAN_STD': 'mean_std', 'IDENTITY': 'none'}
 # What the steps of a processor do to values, beside normalising: nothing.
 _HARMLESS: Final = ('rename_observations_processor', 'to_batch_processor', 'device_processor')
-_FILES: Final = {
-    'policy_preprocessor.json': 'normalizer_processor',
-    'policy_postprocessor.json': 'unnormalizer_processor',
-}
+# What is asked before the policy, and after it: a file, and its step that changes values.
+_BEFORE: Final = ('policy_preprocessor.json', 'normalizer_processor')
+_AFTER: Final = ('policy_postprocessor.json', 'unnormalizer_processor')
 _OLD: Final = ('normalize_inputs.buffer_', 'unnormalize_outputs.buffer_')
 
 
@@ -38,12 +37,7 @@ class Stats:
 
         :raises SourceError: for one that we do not have.
         """
-        mode = self._modes.get(kind, 'IDENTITY')
-        if mode not in _MODES:
-            raise SourceError(
-                f'{kind} is normalised by {mode}: cannot be represented, only {", ".join(_MODES)}'
-            )
-        return _MODES[mode]
+        return _MODES[Settings(self._modes, 'normalisation').one_of(kind, _MODES, 'IDENTITY')]
 
     def bounds(self, key: str, kind: str, size: int) -> tuple[Tensor, Tensor]:
         """Return what is mapped to -1 and to 1."""
@@ -89,23 +83,33 @@ def load_stats(folder: Path, tensors: Mapping[str, Tensor], modes: Mapping[str, 
     :param tensors: all weights; ``modes``: the configuration's, as old checkpoints have them.
     :raises SourceError: naming what is missing, or a step of a processor that is unknown.
     """
-    if not (folder / next(iter(_FILES))).exists():
+    if not (folder / _BEFORE[0]).exists():
         return Stats(_old_values(tensors), modes)
-    values: dict[str, Tensor] = {}
-    for name, wanted in _FILES.items():
-        step = _find_step(folder / name, wanted)
-        file = folder / Path(str(step.take('state_file'))).name
-        config = Settings(step.take('config'), name)
-        modes = config.take('norm_map')
-        config.need('normalize_observation_keys', None)
-        values |= read_tensors(file)
-    return Stats(values, modes)
+    values, modes = _read_processor(folder, *_BEFORE)
+    actions, action_modes = _read_processor(folder, *_AFTER)
+    values |= {name: value for name, value in actions.items() if name.startswith('action.')}
+    return Stats(values, modes | {'ACTION': action_modes.get('ACTION', 'IDENTITY')})
+
+
+def _read_processor(
+    folder: Path, name: str, wanted: str
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return a processor's statistics and modes."""
+    step = _find_step(folder / name, wanted)
+    config = Settings(step.take('config'), name)
+    config.need('normalize_observation_keys', None)
+    config.need('eps', 1e-8)
+    values = read_tensors(folder / Path(str(step.take('state_file'))).name)
+    return values, Settings(config.take('norm_map'), 'norm_map').rest()
 
 
 def _find_step(file: Path, wanted: str) -> Settings:
     """Return the one step of a processor that changes values."""
     found = None
-    for entry in Settings(read_json(file), file.name).take('steps'):
+    steps = Settings(read_json(file), file.name).take('steps')
+    if not isinstance(steps, list):
+        raise SourceError(f'{file.name}.steps = {steps!r}: needs a list')
+    for entry in steps:
         step = Settings(entry, file.name)
         name = step.take('registry_name', None)
         if name == wanted:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 import json
 from pathlib import Path
@@ -94,14 +94,28 @@ class Settings:
             raise SourceError(f'{self._what}.{key} = {value!r}: was stored without its value')
         return value
 
-    def count(self, key: str) -> int:
+    def count(self, key: str, default: int | None = None) -> int:
         """Return a positive whole number.
 
+        :param default: what takes the place of a missing one and of None.
         :raises SourceError: where there is none.
         """
-        value = self.take(key)
-        if not isinstance(value, int) or value < 1:
+        value = self.take(key, _REQUIRED if default is None else default)
+        value = default if value is None else value
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise SourceError(f'{self._what}.{key} = {value!r}: needs a positive whole number')
+        return value
+
+    def one_of(self, key: str, known: Collection[str], default: Any = _REQUIRED) -> str:
+        """Return a name.
+
+        :raises SourceError: for one that is not known.
+        """
+        value = self.take(key, default)
+        if not isinstance(value, str) or value not in known:
+            raise SourceError(
+                f'{self._what}.{key} = {value!r}: cannot be represented, only {", ".join(known)}'
+            )
         return value
 
     def need(self, key: str, needed: Any, default: Any = _REQUIRED) -> None:
@@ -145,8 +159,9 @@ def read_diffusion(scheduler: Settings, defaults: Mapping[str, Any]) -> dict[str
     :param defaults: what the source means where a key is missing.
     """
     values = {key: scheduler.take(key, value) for key, value in defaults.items()}
-    if values['clip_sample']:
-        scheduler.need('clip_sample_range', 1.0)
+    limit = scheduler.take('clip_sample_range', 1.0)
+    if values['clip_sample'] and limit != 1.0:
+        raise SourceError(f'clip_sample_range = {limit!r}: cannot be represented, only 1.0 can')
     return {'name': Diffusion.name} | values
 
 
@@ -164,12 +179,18 @@ def make_network(values: Mapping[str, Any]) -> PolicyNetwork:
 def load_module(module: torch.nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
     """Load weights under our names.
 
-    :raises SourceError: naming those that are missing, too many or of another shape.
+    :raises SourceError: naming the first that is missing, too many or of another shape.
     """
-    try:
-        module.load_state_dict({name: value.float() for name, value in tensors.items()})
-    except RuntimeError as error:
-        raise SourceError(f'weights of the {what} do not fit: {error}') from error
+    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in tensors.items()}
+    wrong = sorted(name for name in wanted | found if wanted.get(name) != found.get(name))
+    if wrong:
+        name, more = wrong[0], f' and {len(wrong) - 1} more' * (len(wrong) > 1)
+        raise SourceError(
+            f'weights of the {what} do not fit: {name} is {found.get(name, "missing")}, needs '
+            f'{wanted.get(name, "to be missing")}{more}'
+        )
+    module.load_state_dict({name: value.float() for name, value in tensors.items()})
 
 
 def set_bounds(normalizer: Normalizer, low: Tensor, high: Tensor) -> None:
