@@ -8,7 +8,9 @@ from dp_ros.data.pusht import ACTIONS, CAMERA
 from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.sim.pusht import IMAGE_SIZE
 from dp_ros.tools import evaluate_pusht
-from dp_ros.tools.evaluate_pusht import BatchPolicy, bootstrap, film, run, summarize
+from dp_ros.tools.evaluate_pusht import film
+from dp_ros.tools.pusht_rollout import BatchPolicy, run
+from dp_ros.tools.pusht_summary import bootstrap, summarize, summarize_run
 import numpy as np
 import pytest
 import tiny_policy
@@ -78,6 +80,15 @@ def test_the_bootstrap_interval_is_that_of_the_mean():
     assert high == pytest.approx(values.mean() + half, abs=0.001)
 
 
+def test_a_run_is_its_best_policy_and_the_mean_of_its_last_ten():
+    scores = [100, 10, 20, 30, 40, 50, 60, 70, 80, 90, 40]
+    summaries = [summarize([Episode(score, 1), Episode(score, 1)]) for score in scores]
+    found = summarize_run(summaries)
+    assert (found['best'], found['n_last']) == (1.0, 10)
+    assert found['mean_of_last'] == pytest.approx(0.49)
+    assert found['bootstrap_95_of_last'] == pytest.approx([0.49, 0.49])
+
+
 def test_a_film_shows_episodes_side_by_side_until_the_last_ends():
     frames = list(film([Episode(1, 1), Episode(2, 3), Episode(3, 0)]))
     assert [frame.shape for frame in frames] == [(2, 4, 3)] * 3
@@ -101,6 +112,19 @@ def test_it_writes_figures_a_video_and_the_card(command, tmp_path, monkeypatch):
     assert (len(frames), frames[0].width, frames[0].height) == (12, 3 * 256, 256)
     card = (policy / 'README.md').read_text()
     assert 'evaluate_pusht' in card and '--card' not in card and 'score    0.' in card
+
+
+def test_several_policies_are_one_training_run(command, tmp_path, monkeypatch, capsys):
+    pytest.importorskip('gym_pusht')
+    monkeypatch.setattr('dp_ros.sim.pusht.MAX_STEPS', 8)
+    policies = [tiny_policy.checkpoint(tmp_path / str(n), seed=n, **TASK) for n in range(2)]
+    picture = tmp_path / 'scores.png'
+    words = ['--policy', *map(str, policies), '--episodes', '2', '--picture', str(picture)]
+    assert command(*words) == 0
+    assert 'best of 2 policies' in capsys.readouterr().out
+    found = json.loads((tmp_path / 'out.json').read_text())
+    assert [policy['policy'] for policy in found['policies']] == ['0', '1']
+    assert picture.stat().st_size > 5000
 
 
 def test_an_episode_is_the_same_alone_and_among_others(monkeypatch):

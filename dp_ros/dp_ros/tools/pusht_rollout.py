@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A policy on many tables of Push-T at once: all episodes that still run are one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from dp_ros.data.pusht import ACTIONS, CAMERA, check_pusht, observe
+from dp_ros.policy.network import PolicyNetwork
+from dp_ros.policy.policy import chunk_seed
+from dp_ros.sim.pusht import PushTEpisode
+import numpy as np
+from numpy.typing import NDArray
+import torch
+
+
+class BatchPolicy:
+    """A policy asked for many episodes at a time.
+
+    :raises ConfigError: for a policy of another task, or a way of sampling that it does not have.
+    """
+
+    def __init__(self, network: PolicyNetwork, sampler: str, num_inference_steps: int) -> None:
+        check_pusht(network.config)
+        network.config.method.check_sampling(sampler, num_inference_steps)
+        self.network = network.eval()
+        self._sampler = network.config.method.sampler(sampler)
+        self._num_inference_steps = num_inference_steps
+
+    @torch.no_grad()
+    def __call__(self, episodes: Sequence[PushTEpisode]) -> NDArray[np.float64]:
+        """Return the targets (B, Ta, 2) [px] to follow next, in x and y."""
+        network, config = self.network, self.network.config
+        states = [observe(episode.states, config.state_names) for episode in episodes]
+        images = {}
+        if config.image_sizes:
+            stacks = np.stack([episode.images for episode in episodes])
+            images[CAMERA] = torch.from_numpy(stacks).movedim(-1, 2)
+        cond = network.condition(torch.from_numpy(np.stack(states)), images)
+        *_, sample = config.method.walk(
+            network.denoise,
+            torch.stack([self._noise(episode) for episode in episodes]),
+            cond,
+            self._sampler,
+            self._num_inference_steps,
+            torch.Generator().manual_seed(chunk_seed(episodes[0].seed, episodes[0].steps)),
+        )
+        past = config.n_obs_steps - 1
+        targets = network.actions.inverse(sample)[:, past : past + config.n_action_steps]
+        order = [config.joint_names.index(name) for name in ACTIONS]
+        return targets[..., order].numpy().astype(np.float64)
+
+    def _noise(self, episode: PushTEpisode) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(chunk_seed(episode.seed, episode.steps))
+        shapes = self.network.shapes
+        return torch.randn(shapes.horizon, shapes.n_in, generator=generator)
+
+
+def run(
+    episodes: Sequence[PushTEpisode],
+    chunks: Callable[[Sequence[PushTEpisode]], NDArray[np.float64]],
+    report: Callable[[float, int], None],
+) -> None:
+    """Run all episodes to their ends.
+
+    :param report: told the mean score so far, and how many are done.
+    """
+    while running := [episode for episode in episodes if not episode.done]:
+        for episode, targets in zip(running, chunks(running), strict=True):
+            episode.follow(targets)
+        done = sum(episode.done for episode in episodes)
+        report(float(np.mean([episode.score for episode in episodes])), done)
