@@ -3,6 +3,7 @@
 
 from collections import Counter
 from dataclasses import replace
+import re
 
 from dp_ros.control.chunk import Chunk, ChunkLate, ChunkRefused
 from dp_ros.control.executor import ChunkExecutor, ExecutorConfig, Phase
@@ -249,15 +250,59 @@ def test_without_joint_states_the_arm_brakes_and_stops(arm):
     assert arm.core.phase is Phase.STOPPED and arm.follow() is None
 
 
+def held_back(arm, distance):
+    """Let joint states say that joint 4 falls behind what it is commanded."""
+    for share in np.linspace(0, 1, 11):
+        behind = share * distance * np.eye(7)[3]
+        arm.to(arm.now + 20 * MS, joints=False)
+        arm.core.on_joints(arm.now, arm.now, JOINT_NAMES, arm.state()[0] + behind)
+
+
 def test_an_arm_that_is_not_where_it_is_commanded_stops(arm):
     arm.follow()
-    arm.run(0.2)
-    arm.core.on_joints(arm.now, arm.now, JOINT_NAMES, arm.state()[0] + 0.2 * np.eye(7)[3])
+    held_back(arm, 0.2)
     arm.send(arm.core.tick(arm.now))
     assert arm.core.phase is Phase.STOPPED
-    assert arm.core.reason.startswith('fr3_joint4 is 0.200 rad from where it is commanded')
+    assert re.match('fr3_joint4 is 0.1.. rad from where it is commanded', arm.core.reason)
     arm.run(0.6)
     arm.assert_at_rest()
+
+
+def test_no_chunk_begins_where_the_arm_is_not(arm):
+    arm.run(0.1)
+    held_back(arm, 0.2)
+    assert 'fr3_joint4 is 0.200 rad from where it is commanded' in arm.refusal()
+
+
+@pytest.mark.parametrize('running', [True, False])
+def test_after_a_jump_of_the_arm_nothing_is_sent_until_it_is_resumed(arm, running):
+    if running:
+        arm.follow()
+        arm.run(0.2)
+    elsewhere = HOME + 0.5 * np.eye(7)[3]
+    arm.core.on_joints(arm.now, arm.now, JOINT_NAMES, elsewhere)
+    assert arm.core.phase is Phase.STOPPED
+    assert 'fr3_joint4 jumped by' in arm.core.reason
+    sent = arm.controller.trajectory_id
+    for _ in range(100):
+        arm.now += 20 * MS
+        arm.core.on_joints(arm.now, arm.now, JOINT_NAMES, elsewhere)
+        arm.send(arm.core.tick(arm.now))
+    assert arm.follow() is None
+    assert arm.controller.trajectory_id == sent
+    arm.core.resume(arm.now)
+    arm.controller = TrajectoryReference(JOINT_NAMES, elsewhere)
+    np.testing.assert_allclose(arm.follow().positions[0], elsewhere)
+
+
+def test_a_paused_arm_may_be_put_elsewhere(arm):
+    arm.core.pause(arm.now)
+    elsewhere = HOME + 0.5 * np.eye(7)[3]
+    arm.core.on_joints(arm.now, arm.now, JOINT_NAMES, elsewhere)
+    assert arm.core.phase is Phase.PAUSED
+    arm.core.resume(arm.now)
+    arm.controller = TrajectoryReference(JOINT_NAMES, elsewhere)
+    assert arm.follow() is not None
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ class Phase(IntEnum):
     STOPPED = 4
 
 
+_SLACK = 0.05  # [rad], by which a joint may seem to be faster than it can
 _MAX_FUTURE = 0.1  # [s], of a joint state's stamp; clocks of two machines differ a little
 
 
@@ -120,9 +121,13 @@ class ChunkExecutor:
         values = np.array([positions[order[name]] for name in self.joint_names], dtype=np.float64)
         if not np.isfinite(values).all():
             raise ChunkRefused(f'joint_states: position that is not finite: {values.tolist()}')
+        jump = self._jump(stamp_ns, values)
         self._measured = (stamp_ns, values)
         if self._reference is None:
             self._reference = TrajectoryReference(self.joint_names, values)
+        if jump is not None and self.phase is not Phase.PAUSED:
+            # A brake would begin where the arm is not; what runs ends in one by itself.
+            self.phase, self.reason = Phase.STOPPED, jump
 
     def on_chunk(self, chunk: Chunk, now_ns: int) -> Trajectory | None:
         """Follow a chunk from now on.
@@ -194,6 +199,9 @@ class ChunkExecutor:
         check_chunk(chunk, now_ns, self._newest_ns)
         chunk = chunk.reordered(self.joint_names)
         self._fresh(now_ns)
+        astray = self._astray()
+        if astray is not None:
+            raise ChunkRefused(f'{astray}: the chunk would begin elsewhere')
         join_ns = now_ns + round(self.config.lead * NS)
         times, points = chunk.due_after(join_ns, self.config.n_action_steps)
         times = times / max(self.config.speed_scale, 1e-3)
@@ -258,12 +266,16 @@ class ChunkExecutor:
 
     def _fault(self, now_ns: int) -> str | None:
         try:
-            measured = self._fresh(now_ns)
+            self._fresh(now_ns)
         except ChunkRefused as error:
             return str(error)
+        return self._astray()
+
+    def _astray(self) -> str | None:
+        """Say how far the arm is from where it is commanded, when it is too far."""
         assert self._measured is not None
-        commanded = self._state(self._measured[0])
-        distance = np.abs(measured - commanded.position)
+        stamp_ns, measured = self._measured
+        distance = np.abs(measured - self._state(stamp_ns).position)
         joint = int(distance.argmax())
         if distance[joint] > self.config.max_tracking_error:
             return (
@@ -271,3 +283,18 @@ class ChunkExecutor:
                 f'commanded, more than {self.config.max_tracking_error} rad'
             )
         return None
+
+    def _jump(self, stamp_ns: int, positions: Array) -> str | None:
+        """Say which joint moved further since the last joint state than it can."""
+        if self._measured is None:
+            return None
+        last_ns, last = self._measured
+        moved = np.abs(positions - last)
+        excess = moved - self._limits.velocity * max(0.0, (stamp_ns - last_ns) / NS) - _SLACK
+        joint = int(excess.argmax())
+        if excess[joint] <= 0:
+            return None
+        return (
+            f'{self.joint_names[joint]} jumped by {moved[joint]:.3f} rad from one joint state to '
+            'the next: call ~/resume when it is where it should be'
+        )
