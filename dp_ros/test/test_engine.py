@@ -2,6 +2,7 @@
 """The engines give the same answer."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 from dp_ros.policy import engine
 from dp_ros.policy.config import ConfigError
@@ -72,6 +73,15 @@ def check_alike(pair, seed=0, **options):
     for reference, answer in (features, chunks):
         assert np.ptp(reference) > 0.01
         np.testing.assert_allclose(answer, reference, rtol=0, atol=1e-4)
+
+
+@pytest.fixture(scope='module', autouse=True)
+def quiet():
+    """Stop OpenVINO's telemetry, which takes longer than the conversions it reports."""
+    with pytest.MonkeyPatch.context() as patch:
+        if find_spec('openvino_telemetry') is not None:
+            patch.setattr('openvino_telemetry.Telemetry.send_event', lambda *_, **__: None)
+        yield
 
 
 @pytest.fixture(scope='module')
