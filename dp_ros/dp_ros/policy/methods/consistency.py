@@ -59,6 +59,10 @@ class Consistency(Method):
             f'with {self._diffusion.num_train_timesteps}',
         )
 
+    def check(self, policy: PolicyConfig) -> None:
+        """Refuse a policy in which the teacher's process cannot work."""
+        self._diffusion.check(policy)
+
     @property
     def _diffusion(self) -> Diffusion:
         return cast(Diffusion, self.process)
