@@ -8,7 +8,8 @@ import shutil
 from dp_ros.policy.checkpoint import load_network, load_policy, save_checkpoint
 from dp_ros.policy.config import ConfigError, RunConfig, policy_from_dict
 from dp_ros.policy.methods.consistency import Consistency
-from dp_ros.policy.methods.diffusion import Diffusion, make_scheduler
+from dp_ros.policy.methods.diffusion import Diffusion
+from dp_ros.policy.methods.schedulers import make_scheduler
 from dp_ros.policy.train import train
 import numpy as np
 import pytest

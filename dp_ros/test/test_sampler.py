@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Forward process and samplers against their closed forms, and golden numbers."""
 
+from copy import copy
 import json
 import math
 
 from dp_ros.policy.config import ConfigError
-from dp_ros.policy.methods.diffusion import Diffusion, make_scheduler
+from dp_ros.policy.methods.diffusion import Diffusion
+from dp_ros.policy.methods.schedulers import make_scheduler
 from golden import renew
 import pytest
 import torch
@@ -92,6 +94,24 @@ def test_ddim_adds_no_noise_and_ddpm_only_that_of_its_generator():
 def test_the_samples_stay_within_the_range_of_the_data():
     walked = run('ddim', lambda x, t, c: 5 * x, 10, noise(), prediction_type='sample')
     assert walked[-1].abs().max() <= 1.0
+
+
+@pytest.mark.parametrize('steps', [1, 7, K])
+@pytest.mark.parametrize('prediction_type', ['epsilon', 'sample', 'v_prediction'])
+@pytest.mark.parametrize('name', ['ddim', 'ddpm'])
+def test_the_tables_do_what_the_steps_of_diffusers_do(name, prediction_type, steps):
+    settings = {'prediction_type': prediction_type, 'clip_sample': steps != 7}
+    scheduler = copy(make_scheduler(Diffusion(**settings), name))
+    scheduler.set_timesteps(steps)
+    generator, x = torch.Generator().manual_seed(1), noise()
+    expected = [x]
+    for timestep in scheduler.timesteps:
+        answer = renew.denoise(x, timestep.expand(2), None)
+        x = scheduler.step(answer, timestep, x, generator=generator).prev_sample
+        expected.append(x)
+    walked = run(name, renew.denoise, steps, noise(), **settings)
+    assert len(walked) == len(expected)
+    torch.testing.assert_close(walked[-1], expected[-1], rtol=1e-4, atol=1e-5)
 
 
 def test_an_unknown_sampler_is_named():

@@ -65,18 +65,13 @@ class Policy:
         :param noise: (n_samples, Tp, n_in) to start from, instead of the seed's.
         :raises ConfigError: for an observation that does not fit, or a sampler that is none.
         """
-        cond = self.encode(observation)
-        steps = list(
-            self.walk(
-                cond,
-                seed,
-                sampler=sampler,
-                num_inference_steps=num_inference_steps,
-                n_samples=n_samples,
-                noise=noise,
-            )
+        steps = self._samples(
+            self.encode(observation), seed, sampler, num_inference_steps, n_samples, noise
         )
-        return Inference(steps[-1], np.stack(steps) if return_steps else None)
+        if return_steps:
+            walked = np.stack([self._to_actions(step) for step in steps])
+            return Inference(walked[-1], walked)
+        return Inference(self._to_actions(deque(steps, 1)[0]), None)
 
     def encode(self, observation: Observation) -> Tensor:
         """Encode an observation, once for all that is denoised from it, to (1, D).
@@ -102,6 +97,19 @@ class Policy:
 
         :raises ConfigError: for a sampler that is none or a number of steps out of range.
         """
+        steps = self._samples(cond, seed, sampler, num_inference_steps, n_samples, noise)
+        return map(self._to_actions, steps)
+
+    def _samples(
+        self,
+        cond: Tensor,
+        seed: int,
+        sampler: str,
+        num_inference_steps: int,
+        n_samples: int,
+        noise: NDArray[np.floating[Any]] | None,
+    ) -> Iterator[Tensor]:
+        """Give the normalised samples (n_samples, Tp, n_in) from noise to actions."""
         method = self.config.method
         method.check_sampling(sampler, num_inference_steps)
         n_in = method.n_in(len(self.config.joint_names))
@@ -112,7 +120,7 @@ class Policy:
             start = torch.from_numpy(np.asarray(noise, dtype=np.float32)).reshape(shape)
         chosen = method.sampler(sampler)
         asked = _timesteps(method, len(self.config.joint_names), chosen, num_inference_steps)
-        steps = method.walk(
+        return method.walk(
             self.engine.denoiser(asked, cond),
             start,
             cond.expand(n_samples, -1),
@@ -120,7 +128,6 @@ class Policy:
             num_inference_steps,
             generator,
         )
-        return map(self._to_actions, steps)
 
     def _to_actions(self, normalised: Tensor) -> NDArray[np.float64]:
         past = self.config.n_obs_steps - 1

@@ -2,7 +2,7 @@
 """Denoising diffusion over action chunks (Ho et al. 2020).
 
 Samplers: DDIM (Song et al. 2021), DDPM, and DPM-Solver++ of second order (Lu et al. 2022). The
-schedules and the steps are diffusers'; the noise comes from outside, so that a seed gives the same
+schedules are diffusers'; the noise comes from outside, so that a seed gives the same
 chunk again.
 """
 
@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from dp_ros.policy.component import require
 from dp_ros.policy.methods.method import Denoise, Method
+from dp_ros.policy.methods.schedulers import make_scheduler, make_steps
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -91,20 +91,28 @@ class Diffusion(Method):
         generator: torch.Generator,
     ) -> Iterator[Tensor]:
         """Yield the noise, and the sample after every step."""
-        # A copy, for setting the timesteps must not disturb a walk that is under way.
-        scheduler = copy(make_scheduler(self, sampler))
-        if sampler == _DPM:
-            scheduler.set_timesteps(timesteps=self.timesteps(num_inference_steps))
-        else:
-            scheduler.set_timesteps(num_inference_steps)
         sample = noise
         yield sample
+        if sampler == _DPM:
+            yield from self._solve(denoise, noise, cond, num_inference_steps)
+            return
+        for step in make_steps(self, sampler, num_inference_steps):
+            batch = step.timestep.expand(len(sample)).to(sample.device)
+            sample = step(sample, denoise(sample, batch, cond), generator)
+            yield sample
+
+    def _solve(
+        self, denoise: Denoise, sample: Tensor, cond: Tensor, num_inference_steps: int
+    ) -> Iterator[Tensor]:
+        """Yield the sample after every step of DPM-Solver++."""
+        # A copy, for setting the timesteps must not disturb a walk that is under way.
+        scheduler = copy(make_scheduler(self, _DPM))
+        scheduler.set_timesteps(timesteps=self.timesteps(num_inference_steps))
         for timestep in scheduler.timesteps:
             batch = timestep.expand(len(sample)).to(sample.device)
             prediction = denoise(sample, batch, cond)
-            if sampler == _DPM:
-                prediction = self.clip(self.clean_and_noise(prediction, sample, batch)[0])
-            sample = scheduler.step(prediction, timestep, sample, generator=generator).prev_sample
+            clean = self.clip(self.clean_and_noise(prediction, sample, batch)[0])
+            sample = scheduler.step(clean, timestep, sample).prev_sample
             yield sample
 
     def timesteps(self, num_inference_steps: int) -> list[int]:
@@ -150,62 +158,4 @@ def check_clipping(method: Method, clip_sample: bool, policy: PolicyConfig) -> N
         not clip_sample or 'mean_std' not in policy.action_modes,
         f'{method.name}.clip_sample = True: would cut actions at one standard deviation, for '
         "action_modes has 'mean_std'; needs clip_sample = false",
-    )
-
-
-@cache
-def make_scheduler(method: Diffusion, sampler: str) -> Any:
-    """Make diffusers' scheduler, every setting written out; training uses DDPM's."""
-    # diffusers takes over a second to import: only who denoises pays for it.
-    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-    from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
-
-    betas = {
-        'num_train_timesteps': method.num_train_timesteps,
-        'beta_schedule': method.beta_schedule,
-        'beta_start': method.beta_start,
-        'beta_end': method.beta_end,
-        'trained_betas': None,
-        'rescale_betas_zero_snr': False,
-        'thresholding': False,
-        'timestep_spacing': 'leading',
-        'steps_offset': 0,
-    }
-    if sampler == _DPM:
-        return _make_dpm_solver(betas)
-    common = betas | {
-        'prediction_type': method.prediction_type,
-        'clip_sample': method.clip_sample,
-        'clip_sample_range': 1.0,
-    }
-    if sampler == 'ddpm':
-        return DDPMScheduler(variance_type='fixed_small', **common)
-    return DDIMScheduler(set_alpha_to_one=True, **common)
-
-
-def _make_dpm_solver(betas: dict[str, Any]) -> Any:
-    """Make DPM-Solver++(2M): an ODE solver, whose only noise is what it starts from.
-
-    It is given the clean chunk whatever the network predicts, for it would not clip it. The last
-    step is of first order and ends without noise.
-    """
-    from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
-
-    return DPMSolverMultistepScheduler(
-        algorithm_type='dpmsolver++',
-        solver_order=2,
-        solver_type='midpoint',
-        prediction_type='sample',
-        lower_order_final=True,
-        euler_at_final=False,
-        final_sigmas_type='zero',
-        lambda_min_clipped=-float('inf'),
-        variance_type=None,
-        use_karras_sigmas=False,
-        use_exponential_sigmas=False,
-        use_beta_sigmas=False,
-        use_lu_lambdas=False,
-        use_flow_sigmas=False,
-        use_dynamic_shifting=False,
-        **betas,
     )

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The schedulers of diffusion, and DDIM and DDPM as tables.
+
+The schedules are diffusers'. What a step of DDIM or DDPM does to sample and prediction depends on
+nothing but the settings, so it is worked out once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from dp_ros.policy.methods.diffusion import Diffusion
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step towards the clean chunk.
+
+    :param timestep: (1,), that of the sample.
+    :param clean: p, q, r of the clean chunk (p·sample + q·prediction) / r.
+    :param clip: keep it inside the normalised range.
+    :param onward: shares of the clean chunk, sample and prediction in the next sample.
+    :param noise: standard deviation of what is added.
+    """
+
+    timestep: Tensor
+    clean: tuple[float, float, float]
+    clip: bool
+    onward: tuple[float, float, float]
+    noise: float
+
+    def __call__(self, sample: Tensor, prediction: Tensor, generator: torch.Generator) -> Tensor:
+        """Return the next sample (B, Tp, J)."""
+        p, q, r = self.clean
+        clean = sample.mul(p).add_(prediction, alpha=q).div_(r)
+        if self.clip:
+            clean.clamp_(-1, 1)
+        of_clean, of_sample, of_prediction = self.onward
+        moved = clean.mul_(of_clean).add_(sample, alpha=of_sample)
+        moved.add_(prediction, alpha=of_prediction)
+        if self.noise:
+            noise = torch.randn(sample.shape, generator=generator)
+            moved.add_(noise.to(sample.device), alpha=self.noise)
+        return moved
+
+
+@cache
+def make_steps(method: Diffusion, sampler: str, num_inference_steps: int) -> tuple[Step, ...]:
+    """Work out the steps of ``ddim`` (Song et al. 2021, eq. 12) or ``ddpm`` (Ho et al., eq. 7)."""
+    bars = make_scheduler(method, sampler).alphas_cumprod.double()
+    stride = method.num_train_timesteps // num_inference_steps
+    timesteps = [index * stride for index in reversed(range(num_inference_steps))]
+    make = {'ddim': _ddim, 'ddpm': _ddpm}[sampler]
+    return tuple(
+        make(method, timestep, float(bars[timestep]), float(bars[timestep - stride]))
+        if timestep
+        else make(method, 0, float(bars[0]), 1.0)
+        for timestep in timesteps
+    )
+
+
+def _ddim(method: Diffusion, timestep: int, bar: float, bar_next: float) -> Step:
+    alpha, sigma = bar**0.5, (1 - bar) ** 0.5
+    noise_of = {
+        'epsilon': (0.0, 1.0),
+        'sample': (1 / sigma, -alpha / sigma),
+        'v_prediction': (sigma, alpha),
+    }[method.prediction_type]
+    left = (1 - bar_next) ** 0.5
+    onward = (bar_next**0.5, left * noise_of[0], left * noise_of[1])
+    return _step(method, timestep, bar, onward, 0.0)
+
+
+def _ddpm(method: Diffusion, timestep: int, bar: float, bar_next: float) -> Step:
+    ratio = bar / bar_next
+    of_clean = bar_next**0.5 * (1 - ratio) / (1 - bar)
+    of_sample = ratio**0.5 * (1 - bar_next) / (1 - bar)
+    variance = (1 - bar_next) / (1 - bar) * (1 - ratio)
+    return _step(method, timestep, bar, (of_clean, of_sample, 0.0), variance**0.5)
+
+
+def _step(
+    method: Diffusion, timestep: int, bar: float, onward: tuple[float, float, float], noise: float
+) -> Step:
+    alpha, sigma = bar**0.5, (1 - bar) ** 0.5
+    clean = {
+        'epsilon': (1.0, -sigma, alpha),
+        'sample': (0.0, 1.0, 1.0),
+        'v_prediction': (alpha, -sigma, 1.0),
+    }[method.prediction_type]
+    return Step(torch.tensor([timestep]), clean, method.clip_sample, onward, noise)
+
+
+@cache
+def make_scheduler(method: Diffusion, sampler: str) -> Any:
+    """Make diffusers' scheduler, every setting written out; training uses DDPM's."""
+    # diffusers takes over a second to import: only who denoises pays for it.
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+    from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+
+    betas = {
+        'num_train_timesteps': method.num_train_timesteps,
+        'beta_schedule': method.beta_schedule,
+        'beta_start': method.beta_start,
+        'beta_end': method.beta_end,
+        'trained_betas': None,
+        'rescale_betas_zero_snr': False,
+        'thresholding': False,
+        'timestep_spacing': 'leading',
+        'steps_offset': 0,
+    }
+    if sampler == 'dpmsolver++':
+        return _make_dpm_solver(betas)
+    common = betas | {
+        'prediction_type': method.prediction_type,
+        'clip_sample': method.clip_sample,
+        'clip_sample_range': 1.0,
+    }
+    if sampler == 'ddpm':
+        return DDPMScheduler(variance_type='fixed_small', **common)
+    return DDIMScheduler(set_alpha_to_one=True, **common)
+
+
+def _make_dpm_solver(betas: dict[str, Any]) -> Any:
+    """Make DPM-Solver++(2M): an ODE solver, whose only noise is what it starts from.
+
+    It is given the clean chunk whatever the network predicts, for it would not clip it. The last
+    step is of first order and ends without noise.
+    """
+    from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+
+    return DPMSolverMultistepScheduler(
+        algorithm_type='dpmsolver++',
+        solver_order=2,
+        solver_type='midpoint',
+        prediction_type='sample',
+        lower_order_final=True,
+        euler_at_final=False,
+        final_sigmas_type='zero',
+        lambda_min_clipped=-float('inf'),
+        variance_type=None,
+        use_karras_sigmas=False,
+        use_exponential_sigmas=False,
+        use_beta_sigmas=False,
+        use_lu_lambdas=False,
+        use_flow_sigmas=False,
+        use_dynamic_shifting=False,
+        **betas,
+    )
