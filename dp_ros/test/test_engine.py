@@ -2,7 +2,9 @@
 """The engines give the same answer."""
 
 from dataclasses import replace
-from importlib.util import find_spec
+from pathlib import Path
+import subprocess
+import sys
 
 from dp_ros.policy import engine
 from dp_ros.policy.config import ConfigError
@@ -75,18 +77,30 @@ def check_alike(pair, seed=0, **options):
         np.testing.assert_allclose(answer, reference, rtol=0, atol=1e-4)
 
 
-@pytest.fixture(scope='module', autouse=True)
-def quiet():
-    """Stop OpenVINO's telemetry, which takes longer than the conversions it reports."""
-    with pytest.MonkeyPatch.context() as patch:
-        if find_spec('openvino_telemetry') is not None:
-            patch.setattr('openvino_telemetry.Telemetry.send_event', lambda *_, **__: None)
-        yield
-
-
 @pytest.fixture(scope='module')
 def pair():
     return both()
+
+
+def test_an_engine_tells_nobody_over_the_network():
+    pytest.importorskip('openvino')
+    program = (
+        'import socket, sys; sys.addaudithook(lambda event, args: '
+        "event in ('socket.connect', 'socket.getaddrinfo', 'subprocess.Popen') "
+        "and print('TOLD', event, args))\n"
+        'import tiny_policy; from dp_ros.policy.engine import make_engine\n'
+        "make_engine('openvino', tiny_policy.network(), 'cpu', 1); "
+        "print('openvino_telemetry.main' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', program],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ['False']
 
 
 def test_every_part_is_among_those_that_are_compared():

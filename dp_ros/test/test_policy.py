@@ -49,6 +49,12 @@ def test_noise_can_be_given(tiny):
     np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize('noise', [np.zeros((1, 7, 16)), np.full((1, 16, 7), np.nan)])
+def test_noise_that_does_not_fit_is_refused(tiny, noise):
+    with pytest.raises(ConfigError, match=r'needs finite numbers of shape \(1, 16, 7\)'):
+        tiny.infer(tiny_policy.observation(), 0, noise=noise)
+
+
 def test_the_observation_decides(tiny):
     a, b = (tiny.infer(tiny_policy.observation(k), 0).actions for k in (0, 1))
     assert np.abs(a - b).max() > 1e-4

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.util import find_spec
+import sys
 from typing import Any, Final, Protocol
 import warnings
 
@@ -152,8 +153,7 @@ class _Compiled:
         num_threads: int,
         any_batch: bool = False,
     ) -> None:
-        import openvino
-
+        openvino = _import_openvino()
         trace: Any = torch.jit.trace
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter('ignore')  # torch: tracing is deprecated; OpenVINO needs it.
@@ -186,6 +186,15 @@ class _Compiled:
         tensor.shape = value.shape
         room: NDArray[Any] = tensor.data
         return room
+
+
+def _import_openvino() -> Any:
+    """Import OpenVINO without what it would tell its makers over the network, at every engine."""
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault('openvino_telemetry', None)  # As if it was not installed.
+    import openvino
+
+    return openvino
 
 
 class _Condition(nn.Module):

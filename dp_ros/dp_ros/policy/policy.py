@@ -63,7 +63,8 @@ class Policy:
 
         :param sampler: one of the method's, or 'auto' for its first.
         :param noise: (n_samples, Tp, n_in) to start from, instead of the seed's.
-        :raises ConfigError: for an observation that does not fit, or a sampler that is none.
+        :raises ConfigError: for an observation or noise that does not fit, or a sampler that is
+            none.
         """
         steps = self._samples(
             self.encode(observation), seed, sampler, num_inference_steps, n_samples, noise
@@ -117,7 +118,7 @@ class Policy:
         generator = torch.Generator().manual_seed(seed)
         start = torch.randn(shape, generator=generator)
         if noise is not None:
-            start = torch.from_numpy(np.asarray(noise, dtype=np.float32)).reshape(shape)
+            start = _check_noise(noise, shape)
         chosen = method.sampler(sampler)
         asked = _timesteps(method, len(self.config.joint_names), chosen, num_inference_steps)
         return method.walk(
@@ -149,6 +150,13 @@ class Policy:
             needed = (config.n_obs_steps, *size, 3)
             if shape != needed:
                 raise ConfigError(f'images of {name!r} have shape {shape}: needs {needed}')
+
+
+def _check_noise(noise: NDArray[np.floating[Any]], shape: tuple[int, ...]) -> Tensor:
+    values = np.asarray(noise, dtype=np.float32)
+    if values.shape != shape or not np.isfinite(values).all():
+        raise ConfigError(f'noise of shape {values.shape}: needs finite numbers of shape {shape}')
+    return torch.from_numpy(values)
 
 
 @cache
