@@ -35,9 +35,17 @@ def card(folder):
 def test_the_card_says_what_it_is_and_how_it_was_made(folder):
     text = card(folder)
     assert '| method | diffusion, num_train_timesteps 20' in text
-    assert 'images front 32×40 px, 7 joint positions' in text
+    assert 'image front 32×40 px, 7 joint positions' in text
     assert 'mean error of sampled actions 0.0149, in their unit' in text
     assert '```console\n$ make it\n```' in text
+
+
+def test_a_card_without_images_names_the_states(tmp_path):
+    tiny_policy.checkpoint(tmp_path, image_sizes={}, state_names=('x', 'y', 'angle'))
+    description = load_description(tmp_path) | {'training': TRAINING | {'step': 4}}
+    write_model_card(tmp_path, description, '$ make it')
+    assert '0.1 s apart: 3 states, x to angle |' in card(tmp_path)
+    assert '| training | 4 of 10 steps of 4 windows' in card(tmp_path)
 
 
 def test_measurements_are_added_and_replaced_by_command(folder):

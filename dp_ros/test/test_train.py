@@ -10,9 +10,10 @@ import sys
 
 from accelerate import Accelerator
 from dp_ros.data.dataset import DatasetError
-from dp_ros.policy.checkpoint import load_network
+from dp_ros.policy.checkpoint import load_description, load_network
 from dp_ros.policy.config import ConfigError, RunConfig, TrainConfig
-from dp_ros.policy.train import Trainer, TrainingError, clear_state, saved_state, train
+from dp_ros.policy.train import Trainer, TrainingError, train
+from dp_ros.policy.training_record import clear_state, saved_state
 import pytest
 import tiny_policy
 import torch
@@ -154,6 +155,7 @@ def test_policies_on_the_way_are_kept_and_another_runs_are_not(tmp_path):
     final = run(tmp_path, replace(RUN, train=replace(SETTINGS, keep_every=2)))
     kept = sorted(folder.name for folder in (tmp_path / 'steps').iterdir())
     assert kept == ['0000002', '0000004', '0000006']
+    assert load_description(tmp_path / 'steps' / kept[0])['training']['step'] == 2
     first, last = (load_network(tmp_path / 'steps' / kept[index]) for index in (0, -1))
     assert torch.equal(weights(last), weights(final))
     assert not torch.equal(weights(first), weights(final))

@@ -17,20 +17,21 @@ def write_model_card(folder: Path, description: Mapping[str, Any], commands: str
     :param description: the checkpoint's; ``commands``: the shell commands that made it.
     """
     config, training = description['policy'], description['training']
-    sizes = ', '.join(f'{name} {h}×{w}' for name, (h, w) in config['image_sizes'].items())
+    steps = training['steps']
+    if (step := training.get('step', steps)) != steps:
+        steps = f'{step} of {steps}'
     parts = [_part(role, config[role]) for role in ('method', 'denoiser', 'encoder')]
     text = f"""# {folder.resolve().name}
 
 | | |
 |---|---|
-| observation | {config['n_obs_steps']} frames, {config['dt']} s apart: images {sizes} px, \
-{len(config['joint_names'])} joint positions |
+| observation | {config['n_obs_steps']} frames, {config['dt']} s apart: {_seen(config)} |
 | action | {description['action']} |
 {chr(10).join(parts)}
 | horizon | {config['horizon']} steps of {config['dt']} s, {config['n_action_steps']} followed |
 | training data | {training['episodes']} episodes, {training['windows']} windows, \
 sha256 `{training['data_digest'][:16]}…` |
-| training | {training['steps']} steps of {training['batch_size']} windows, seed \
+| training | {steps} steps of {training['batch_size']} windows, seed \
 {training['seed']}, {training['duration_s'] / 60:.0f} min on {training['device']} |
 | validation | mean error of sampled actions {training['action_error']:.3g}, in their unit |
 | parameters | {training['parameters'] / 1e6:.2f} M |
@@ -44,6 +45,15 @@ sha256 `{training['data_digest'][:16]}…` |
 ![Loss and error of sampled actions over the steps](training.png)
 """
     (folder / 'README.md').write_text(text)
+
+
+def _seen(config: Mapping[str, Any]) -> str:
+    """Say what a frame of the observation holds."""
+    images = [f'image {name} {h}×{w} px' for name, (h, w) in config['image_sizes'].items()]
+    states = config['state_names']
+    same = states == config['joint_names']
+    kind = 'joint positions' if same else f'states, {states[0]} to {states[-1]}'
+    return ', '.join([*images, f'{len(states)} {kind}'])
 
 
 def _part(role: str, settings: Mapping[str, Any]) -> str:

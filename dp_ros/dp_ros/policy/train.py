@@ -15,19 +15,18 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from diffusers.training_utils import EMAModel
-from dp_ros.data.dataset import Batch, DatasetError, WindowDataset
+from dp_ros.data.dataset import Batch, WindowDataset
 from dp_ros.policy.checkpoint import save_checkpoint
-from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig, to_dict
+from dp_ros.policy.config import ConfigError, RunConfig, to_dict
 from dp_ros.policy.metrics import MetricsLog, clear_metrics
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.optimizer import make_accelerator, make_optimizer, make_schedule
+from dp_ros.policy.training_record import KEPT, RUN, STATE, describe_training, saved_state
+from dp_ros.policy.training_step import TrainingStep, make_network
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-STATE = 'state'
-KEPT = 'steps'
-_RUN = 'run.json'
 _VALIDATION_WINDOWS = 256
 
 
@@ -37,22 +36,6 @@ class TrainingError(RuntimeError):
 
 Report = Callable[[int, float], None]
 """Told the step and the smoothed loss after every step."""
-
-
-class TrainingStep(nn.Module):
-    """The loss of a batch as one module, so that accelerate can spread it over devices."""
-
-    def __init__(self, network: PolicyNetwork) -> None:
-        super().__init__()
-        self.network = network
-        self.critic = network.config.method.make_critic(network)
-
-    def forward(self, batch: Batch, augment: bool = True) -> Tensor:
-        """Return the loss of what the network's method minimises."""
-        network = self.network
-        cond = network.condition(batch.state, batch.images, augment)
-        actions = network.actions(batch.actions)
-        return network.config.method.loss(network.denoise, actions, cond, self.critic)
 
 
 class Trainer:
@@ -75,7 +58,7 @@ class Trainer:
         settings = config.train
         self._train, self._validation = dataset.split(settings.validation_share, settings.seed)
         set_seed(settings.seed)
-        module = TrainingStep(_make_network(dataset, config.policy))
+        module = TrainingStep(make_network(dataset, config.policy))
         optimizer = make_optimizer(module, settings, config.policy.method.betas)
         self._schedule = make_schedule(optimizer, settings)
         self._module, self._optimizer = accelerator.prepare(module, optimizer)
@@ -135,7 +118,7 @@ class Trainer:
         part, state = self.out / f'{STATE}.part', self.out / STATE
         shutil.rmtree(part, ignore_errors=True)
         self.accelerator.save_state(str(part))
-        (part / _RUN).write_text(json.dumps(self._identity | self._progress()))
+        (part / RUN).write_text(json.dumps(self._identity | self._progress()))
         shutil.rmtree(state, ignore_errors=True)
         part.rename(state)
 
@@ -147,7 +130,7 @@ class Trainer:
         state = saved_state(self.out)
         if state is None:
             raise ConfigError(f'{self.out}: no state to resume from')
-        saved = json.loads((state / _RUN).read_text())
+        saved = json.loads((state / RUN).read_text())
         for name, value in json.loads(json.dumps(self._identity)).items():
             if saved[name] != value:
                 raise ConfigError(f'{self.out}: was started with {name} {saved[name]}: {value}')
@@ -167,9 +150,12 @@ class Trainer:
             self._ema.restore(self._network.parameters())
 
     def _keep(self) -> None:
+        """Store the averaged policy beside the last one."""
+        measured = self._progress() | self.validate()
         if self.accelerator.is_main_process:
             with self._averaged() as network:
-                save_checkpoint(self.out / KEPT / f'{self.step:07d}', network, self._progress())
+                made = describe_training(network, self.config, self._dataset, measured)
+                save_checkpoint(self.out / KEPT / f'{self.step:07d}', network, made)
 
     def _advance(self) -> float:
         """Take one optimiser step; its batch and noise depend on seed and step alone."""
@@ -231,42 +217,6 @@ class Trainer:
         values |= self.validate()
         if self.accelerator.is_main_process:
             self._log.write(values)
-
-
-def _make_network(dataset: WindowDataset, policy: PolicyConfig) -> PolicyNetwork:
-    _check_data(dataset, policy)
-    network = PolicyNetwork(policy)
-    network.states.fit(dataset.state.flatten(0, 1), policy.state_modes)
-    network.actions.fit(dataset.actions.flatten(0, 1), policy.action_modes)
-    network.load_pretrained()
-    return network
-
-
-def _check_data(dataset: WindowDataset, policy: PolicyConfig) -> None:
-    """Refuse windows that are not of the policy's shapes."""
-    expected = {
-        'state': (policy.n_obs_steps, len(policy.state_names)),
-        'actions': (policy.horizon, len(policy.joint_names)),
-    } | {f'images of {name!r}': (3, *size) for name, size in policy.image_sizes.items()}
-    found = dataset.shapes
-    for name, shape in expected.items():
-        if found.get(name) != shape:
-            raise DatasetError(f'{name} of a window: {found.get(name)} in the data: needs {shape}')
-
-
-def saved_state(out: Path) -> Path | None:
-    """Return the whole state that was saved last in ``out``, or None."""
-    # A kill between removing the old state and renaming the new one leaves only the new one.
-    for state in (out / STATE, out / f'{STATE}.part'):
-        if (state / _RUN).is_file():
-            return state
-    return None
-
-
-def clear_state(out: Path) -> None:
-    """Remove what resuming needs, when the run has ended and its policy is stored."""
-    for name in (STATE, f'{STATE}.part'):
-        shutil.rmtree(out / name, ignore_errors=True)
 
 
 def train(

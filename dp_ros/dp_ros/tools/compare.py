@@ -22,7 +22,7 @@ from typing import Any
 from dp_ros.policy.checkpoint import load_policy
 from dp_ros.policy.component import ConfigError, make_value
 from dp_ros.policy.policy import Policy, blank_observation
-from dp_ros.policy.train import saved_state
+from dp_ros.policy.training_record import saved_state
 from dp_ros.sim.closed_loop import ClosedLoop
 from dp_ros.tools.compare_report import write_report
 import numpy as np

@@ -22,11 +22,12 @@ from dp_ros.data.dataset import DatasetError, WindowDataset, load_dataset
 from dp_ros.data.pusht import is_pusht, load_pusht
 from dp_ros.data.window import WindowSpec
 from dp_ros.policy.checkpoint import load_description, save_checkpoint
-from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig, parse_run, to_dict
+from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig, parse_run
 from dp_ros.policy.metrics import METRICS
 from dp_ros.policy.model_card import write_model_card
 from dp_ros.policy.network import PolicyNetwork
-from dp_ros.policy.train import TrainingError, clear_state, train
+from dp_ros.policy.train import TrainingError, train
+from dp_ros.policy.training_record import clear_state, describe_training
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import (
@@ -146,7 +147,7 @@ def _load(
 def _store(out: Path, network: PolicyNetwork, config: RunConfig, dataset: WindowDataset) -> None:
     """Write the checkpoint, its picture and its card; only then the saved state may go."""
     metrics = [json.loads(line) for line in (out / METRICS).read_text().splitlines()]
-    save_checkpoint(out, network, _record(network, config, dataset, metrics[-1]))
+    save_checkpoint(out, network, describe_training(network, config, dataset, metrics[-1]))
     draw_training(metrics, out / 'training.png')
     words = [word for word in sys.argv[1:] if word != '--resume']
     command = '$ ' + shlex.join(['ros2', 'run', 'dp_ros', 'train', *words])
@@ -169,23 +170,6 @@ def window_spec(config: PolicyConfig) -> WindowSpec:
         dt_ns=round(config.dt * 1e9),
         n_obs_steps=config.n_obs_steps,
     )
-
-
-def _record(
-    network: PolicyNetwork, config: RunConfig, dataset: WindowDataset, last: Mapping[str, Any]
-) -> dict[str, Any]:
-    device = next(network.parameters()).device
-    name = torch.cuda.get_device_name(device) if device.type == 'cuda' else 'CPU'
-    return to_dict(config.train) | {
-        'data_digest': dataset.digest,
-        'episodes': dataset.n_episodes,
-        'windows': len(dataset),
-        'parameters': sum(p.numel() for p in network.parameters()),
-        'duration_s': round(last['elapsed_s']),
-        'device': f'{name}, {torch.get_num_threads()} threads',
-        'validation_loss': last['validation_loss'],
-        'action_error': last['action_error'],
-    }
 
 
 def draw_training(metrics: Sequence[Mapping[str, Any]], file: Path) -> None:
