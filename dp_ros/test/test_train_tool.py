@@ -54,7 +54,7 @@ def test_the_card_says_how_it_was_made(command, config, tmp_path):
     assert f'$ ros2 run dp_ros train --data bags --config {config}' in card
     assert '| training | 2 steps of 4 windows, seed 0' in card
     assert 'front 32×40 px, 7 joint positions' in card
-    assert 'action error' in card
+    assert 'mean error of sampled actions' in card
 
 
 def test_what_cannot_be_is_one_line_and_an_exit_code(command, monkeypatch, capsys):

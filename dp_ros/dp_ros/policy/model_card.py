@@ -20,7 +20,8 @@ def write_model_card(folder: Path, description: Mapping[str, Any], commands: str
     steps = training['steps']
     if (step := training.get('step', steps)) != steps:
         steps = f'{step} of {steps}'
-    parts = [_part(role, config[role]) for role in ('method', 'denoiser', 'encoder')]
+    roles = ('method', 'denoiser', *(['encoder'] if config['image_sizes'] else []))
+    parts = [_part(role, config[role]) for role in roles]
     text = f"""# {folder.resolve().name}
 
 | | |

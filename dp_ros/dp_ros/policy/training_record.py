@@ -31,6 +31,7 @@ def describe_training(
     """
     device = next(network.parameters()).device
     name = torch.cuda.get_device_name(device) if device.type == 'cuda' else 'CPU'
+    n_threads = torch.get_num_threads()
     return to_dict(config.train) | {
         'step': measured['step'],
         'data_digest': dataset.digest,
@@ -38,7 +39,7 @@ def describe_training(
         'windows': len(dataset),
         'parameters': sum(p.numel() for p in network.parameters()),
         'duration_s': round(measured['elapsed_s']),
-        'device': f'{name}, {torch.get_num_threads()} threads',
+        'device': f'{name}, {n_threads} thread{"s" if n_threads > 1 else ""}',
         'validation_loss': measured['validation_loss'],
         'action_error': measured['action_error'],
     }
