@@ -11,6 +11,7 @@ from dp_ros.tools.summary import wilson
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 Result = Mapping[str, Any]
 
@@ -106,5 +107,7 @@ def _draw_steps(axes: Sequence[Axes], results: Sequence[Result]) -> None:
     axes[1].set(xlabel='denoising steps', ylabel='time of a chunk [ms]', yscale='log')
     for panel in axes:
         panel.set_xscale('log')
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_major_formatter(StrMethodFormatter('{x:g}'))
         panel.grid(alpha=0.3)
     axes[0].legend()
