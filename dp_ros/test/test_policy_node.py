@@ -229,7 +229,7 @@ def test_a_live_parameter_takes_effect_at_the_next_chunk(bench):
     [
         ('sampler.num_inference_steps', 21, 'needs 1 to 20'),
         ('sampler.num_inference_steps', 0, ''),
-        ('sampler.name', 'euler', "needs one of 'auto', 'ddim', 'ddpm'"),
+        ('sampler.name', 'euler', "sampler = 'euler': needs one of ('auto', 'ddim', 'ddpm',"),
         ('rate', 0.0, ''),
         ('rate', 'fast', ''),
         ('n_samples', 65, ''),

@@ -205,7 +205,7 @@ class PolicyNode(LifecycleNode):
         try:
             self._policy.config.method.check_sampling(**_sampling(values))
         except ConfigError as error:
-            return f'sampler: {error}'
+            return str(error)
         return None
 
     def _apply(self, values: Values) -> None:
