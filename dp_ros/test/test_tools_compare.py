@@ -93,6 +93,17 @@ def test_a_comparison_goes_on_where_it_was(config, tmp_path, monkeypatch, capsys
     assert len(json.loads((out / 'results.json').read_text())) == 2
 
 
+def test_the_seeds_can_be_others(config, tmp_path, monkeypatch, capsys):
+    for seed in (3, 4):
+        tiny_policy.checkpoint(tmp_path / f'diffusion-{seed}')
+    monkeypatch.setattr(compare, 'measure', lambda policy, case, *_: result(case.method, 50))
+    words = ['compare', '--config', str(config(methods={'diffusion': {}})), '--out', str(tmp_path)]
+    for seeds, interval in ((['3', '4'], '96%'), (['4'], '93%')):
+        monkeypatch.setattr('sys.argv', [*words, '--seeds', *seeds])
+        assert compare.main() == 0
+        assert f'| diffusion | 100% [{interval}, 100%] |' in capsys.readouterr().out
+
+
 def test_a_training_that_fails_ends_it(config, tmp_path, monkeypatch, capfd):
     words = ['compare', '--data', 'none', '--config', str(config()), '--out', str(tmp_path)]
     monkeypatch.setattr('sys.argv', words)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 import json
 from pathlib import Path
 import subprocess
@@ -103,6 +103,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument('--data', type=Path, help='folder of rosbag2 recordings')
     parser.add_argument('--config', type=Path, required=True, help='YAML: what is compared')
     parser.add_argument('--out', type=Path, required=True, help='folder of policies and results')
+    parser.add_argument('--seeds', type=int, nargs='+', help="of the trainings; else the file's")
     return parser.parse_args(argv)
 
 
@@ -131,6 +132,8 @@ def cases(comparison: Comparison) -> Iterator[Case]:
 
 def _compare(args: argparse.Namespace, console: Console) -> None:
     comparison = read_comparison(args.config)
+    if args.seeds:
+        comparison = replace(comparison, seeds=args.seeds)
     args.out.mkdir(parents=True, exist_ok=True)
     for seed in comparison.seeds:
         for method in comparison.methods:
@@ -142,7 +145,7 @@ def _compare(args: argparse.Namespace, console: Console) -> None:
             policy = load_policy(folder_of(args.out, comparison, case.method, case.seed))
             results[case.name] = asdict(case) | measure(policy, case, comparison.episodes, console)
             file.write_text(json.dumps(results, indent=1) + '\n')
-    write_report(list(results.values()), args.out)
+    write_report([results[case.name] for case in cases(comparison)], args.out)
     console.print((args.out / 'table.md').read_text(), markup=False, highlight=False)
 
 
