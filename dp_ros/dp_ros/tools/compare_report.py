@@ -11,7 +11,7 @@ from dp_ros.tools.summary import wilson
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 Result = Mapping[str, Any]
 
@@ -109,5 +109,6 @@ def _draw_steps(axes: Sequence[Axes], results: Sequence[Result]) -> None:
         panel.set_xscale('log')
         for axis in (panel.xaxis, panel.yaxis):
             axis.set_major_formatter(StrMethodFormatter('{x:g}'))
+            axis.set_minor_formatter(NullFormatter())
         panel.grid(alpha=0.3)
     axes[0].legend()
