@@ -2,6 +2,7 @@
 """The command that measures a policy on Push-T: figures, video, and what it refuses."""
 
 import json
+import subprocess
 
 import av
 from dp_ros.data.pusht import ACTIONS, CAMERA
@@ -112,6 +113,21 @@ def test_it_writes_figures_a_video_and_the_card(command, tmp_path, monkeypatch):
     assert (len(frames), frames[0].width, frames[0].height) == (12, 3 * 256, 256)
     card = (policy / 'README.md').read_text()
     assert 'evaluate_pusht' in card and '--card' not in card and 'score    0.' in card
+
+
+def test_ros2_run_finds_the_physics(tmp_path):
+    pytest.importorskip('gym_pusht')
+    policy = tiny_policy.checkpoint(tmp_path / 'policy', **TASK)
+    words = ['--policy', str(policy), '--episodes', '1', '--num-inference-steps', '1']
+    done = subprocess.run(
+        ['ros2', 'run', 'dp_ros', 'evaluate_pusht', *words, '--json', str(tmp_path / 'out.json')],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'score    0.' in done.stdout
 
 
 def test_several_policies_are_one_training_run(command, tmp_path, monkeypatch, capsys):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 import os
+import sys
 from typing import Any, Final
 
 import numpy as np
@@ -140,6 +141,9 @@ def score(coverage: float) -> float:
 
 def _import_environment() -> Any:
     os.environ.setdefault('PYGAME_HIDE_SUPPORT_PROMPT', '1')
+    # What `ros2 run` starts names dp_ros here, and pkg_resources, which pygame imports, would then
+    # refuse dependencies of dependencies that nothing here needs.
+    vars(sys.modules['__main__']).pop('__requires__', None)
     try:
         from gym_pusht.envs.pusht import PushTEnv
     except ImportError as error:
