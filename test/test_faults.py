@@ -53,7 +53,7 @@ class Loop(Node):
     def __init__(self, context, process, said):
         super().__init__('outside', context=context)
         self.process, self._said = process, said
-        self.connected, self.cut_when_following = True, False
+        self.connected = True
         self.reports, self.reasons = {}, []
         self._relay = self.create_publisher(Image, RELAYED, qos_profile_sensor_data)
         self.create_subscription(Image, CAMERA, self._on_image, qos_profile_sensor_data)
@@ -72,8 +72,6 @@ class Loop(Node):
     def _on_status(self, status):
         if status.reason not in self.reasons[-1:]:
             self.reasons.append(status.reason)
-            if self.cut_when_following and status.reason == FOLLOWING:
-                self.connected = False
 
     def said(self):
         return self._said.read_text()
@@ -82,14 +80,19 @@ class Loop(Node):
         until(future.done, self.said)
         return future.result()
 
-    def start_episode(self, cut_when_following=False):
-        """Start an episode and return its goal handle when the arm follows a chunk."""
-        self.connected, self.cut_when_following = True, cut_when_following
+    def start_episode(self):
+        """Start an episode and return its goal handle when the arm follows a chunk of it."""
+        chunks = []
+        self.connected = True
         self.reasons.clear()
         until(self._episodes.server_is_ready, self.said)
-        handle = self.wait(self._episodes.send_goal_async(RunEpisode.Goal(seed=3, timeout=60.0)))
+        handle = self.wait(
+            self._episodes.send_goal_async(
+                RunEpisode.Goal(seed=3, timeout=60.0), lambda m: chunks.append(m.feedback.chunks)
+            )
+        )
         assert handle.accepted
-        until(lambda: FOLLOWING in self.reasons, self.said)
+        until(lambda: chunks and chunks[-1] and FOLLOWING in self.reasons, self.said)
         return handle
 
     def end_episode(self, handle):
@@ -203,7 +206,8 @@ def test_a_wrong_parameter_is_refused_with_the_reason(loop, node, name, value, r
 
 
 def test_a_camera_that_stops_is_named_and_its_return_is_noticed(loop):
-    handle = loop.start_episode(cut_when_following=True)
+    handle = loop.start_episode()
+    loop.connected = False
     status, result = loop.end_episode(handle)
     assert status == GoalStatus.STATUS_ABORTED
     assert result.error_code == result.NO_OBSERVATION
