@@ -9,9 +9,10 @@ from typing import Any
 from dp_ros.parameters import Parameter, ParameterTable
 from dp_ros.policy.engine import ENGINES
 from dp_ros.policy.inbox import InboxLimits
+from dp_ros.policy.methods import METHODS
 
 DEVICES = ('auto', 'cpu', 'cuda')
-SAMPLERS = ('auto', 'ddim', 'ddpm', 'dpmsolver++', 'euler', 'heun', 'consistency')
+SAMPLERS = ('auto', *(name for method in METHODS.values() for name in method.samplers))
 
 PARAMETERS = ParameterTable(
     'policy',

@@ -19,19 +19,12 @@ import tempfile
 from typing import Any
 
 from dp_ros.policy.model_card import add_measurement
+from dp_ros.tools.progress import make_progress
 from dp_ros.tools.rollout import Rollout, RolloutClient, RolloutError, start_client
 from dp_ros.tools.simulation import LaunchedSimulation
 from dp_ros.tools.summary import summarize
 from rclpy.utilities import try_shutdown
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 START_TIMEOUT = 60.0
 
@@ -148,15 +141,7 @@ def run_episodes(
     move_goal: float = 0.0,
 ) -> Iterator[Rollout]:
     """Run one episode per seed under a progress bar, and print a line for each."""
-    with Progress(
-        TextColumn('{task.description}'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn('{task.fields[live]}'),
-        console=console,
-    ) as progress:
+    with make_progress(console, live=True) as progress:
         task = progress.add_task(title, total=len(seeds), live='')
 
         def show(status: Any) -> None:

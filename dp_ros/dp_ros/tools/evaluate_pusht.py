@@ -22,6 +22,7 @@ from dp_ros.policy.checkpoint import CheckpointError, load_network
 from dp_ros.policy.config import ConfigError
 from dp_ros.policy.model_card import add_measurement
 from dp_ros.sim.pusht import CONTROL_HZ, PushTEpisode, PushTMissingError
+from dp_ros.tools.progress import make_progress
 from dp_ros.tools.pusht_rollout import BatchPolicy, run
 from dp_ros.tools.pusht_summary import (
     Summary,
@@ -35,14 +36,6 @@ from dp_ros.tools.video import write_video
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 import torch
 
 PUBLISHED_SEED: Final = 100_000
@@ -117,7 +110,7 @@ def _evaluate(folder: Path, args: argparse.Namespace, console: Console) -> Summa
         for index in range(args.episodes)
     ]
     started = time.monotonic()
-    with _progress(console) as progress:
+    with make_progress(console, live=True) as progress:
         task = progress.add_task(folder.name, total=len(episodes), live='')
 
         def report(score: float, done: int) -> None:
@@ -151,18 +144,6 @@ def film(episodes: Sequence[PushTEpisode]) -> Iterator[NDArray[np.uint8]]:
     reels = [episode.pictures for episode in episodes if episode.pictures]
     for step in range(max(len(reel) for reel in reels)):
         yield np.hstack([reel[min(step, len(reel) - 1)] for reel in reels])
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn('{task.description}'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn('{task.fields[live]}'),
-        console=console,
-    )
 
 
 if __name__ == '__main__':

@@ -21,17 +21,10 @@ from dp_ros.data.recording import INDEX, STORAGES, EpisodeFolder, RecordingError
 from dp_ros.tools.child_nodes import ChildNodes
 from dp_ros.tools.expert_client import ExpertClient, ExpertError
 from dp_ros.tools.expert_episodes import make_episode
+from dp_ros.tools.progress import make_progress
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 _READY_TIMEOUT = 60.0
 _MAX_FAILURES = 10
@@ -121,7 +114,7 @@ def _record(args: argparse.Namespace, client: ExpertClient, console: Console) ->
     if kept:
         console.print(f'{kept} episodes are there, going on with attempt {attempt}')
     failures = 0
-    with _progress(console) as progress:
+    with make_progress(console) as progress:
         task = progress.add_task('recording', total=args.episodes, completed=kept)
         while kept < args.episodes:
             episode = make_episode(args.seed, attempt, args.goal_jumps)
@@ -150,17 +143,6 @@ def _sum_up(folder: Path, console: Console) -> None:
         f'{lost} messages lost; index: {folder / INDEX}',
         highlight=False,
         markup=False,
-    )
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn('{task.description}'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
     )
 
 

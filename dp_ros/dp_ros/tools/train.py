@@ -28,16 +28,10 @@ from dp_ros.policy.model_card import write_model_card
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.train import TrainingError, train
 from dp_ros.policy.training_record import clear_state, describe_training
+from dp_ros.tools.progress import make_progress
 from matplotlib.figure import Figure
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress
 import torch
 import yaml
 
@@ -84,7 +78,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 def _run(args: argparse.Namespace, console: Console) -> None:
     torch.set_num_threads(args.threads)
     config, topics = read_config(args.config, args.set)
-    with _progress(console) as progress:
+    with make_progress(console) as progress:
         dataset = _load(args.data, config.policy, topics, progress)
         task = progress.add_task('training', total=config.train.steps)
 
@@ -186,17 +180,6 @@ def draw_training(metrics: Sequence[Mapping[str, Any]], file: Path) -> None:
     for axes in (left, right):
         axes.grid(alpha=0.3)
     figure.savefig(file)
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn('{task.description}'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-    )
 
 
 if __name__ == '__main__':
