@@ -68,6 +68,24 @@ class PolicyNetwork(nn.Module):
         prediction: Tensor = self.denoiser(sample, timestep, cond)
         return prediction
 
+    def sample(
+        self,
+        noise: Tensor,
+        cond: Tensor,
+        sampler: str,
+        num_inference_steps: int,
+        generator: torch.Generator,
+    ) -> Tensor:
+        """Draw a batch of chunks of actions (B, Tp, J), without an engine.
+
+        :param noise: (B, Tp, n_in) to start from; ``cond``: (B, D).
+        """
+        method = self.config.method
+        *_, chunks = method.walk(
+            self.denoise, noise, cond, method.sampler(sampler), num_inference_steps, generator
+        )
+        return self.actions.inverse(chunks)
+
 
 def _encoder_sizes(config: PolicyConfig) -> Mapping[str, tuple[int, int]]:
     """Return the size of the images that each encoder is for."""

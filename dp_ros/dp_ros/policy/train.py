@@ -198,19 +198,11 @@ class Trainer:
 
     def _sample(self, network: PolicyNetwork, batch: Batch) -> Tensor:
         cond = network.condition(batch.state, batch.images)
-        method, settings = network.config.method, self.config.train
+        settings = self.config.train
         generator = torch.Generator().manual_seed(settings.seed)
         shape = (*batch.actions.shape[:2], network.shapes.n_in)
         noise = torch.randn(shape, generator=generator).to(cond.device)
-        *_, sample = method.walk(
-            network.denoise,
-            noise,
-            cond,
-            method.sampler('auto'),
-            settings.num_inference_steps,
-            generator,
-        )
-        return network.actions.inverse(sample)
+        return network.sample(noise, cond, 'auto', settings.num_inference_steps, generator)
 
     def _measure(self) -> None:
         values = self._progress() | {'learning_rate': self._schedule.get_last_lr()[0]}

@@ -24,7 +24,7 @@ class BatchPolicy:
         check_pusht(network.config)
         network.config.method.check_sampling(sampler, num_inference_steps)
         self.network = network.eval()
-        self._sampler = network.config.method.sampler(sampler)
+        self._sampler = sampler
         self._num_inference_steps = num_inference_steps
 
     @torch.no_grad()
@@ -37,8 +37,7 @@ class BatchPolicy:
             stacks = np.stack([episode.images for episode in episodes])
             images[CAMERA] = torch.from_numpy(stacks).movedim(-1, 2)
         cond = network.condition(torch.from_numpy(np.stack(states)), images)
-        *_, sample = config.method.walk(
-            network.denoise,
+        chunks = network.sample(
             torch.stack([self._noise(episode) for episode in episodes]),
             cond,
             self._sampler,
@@ -46,7 +45,7 @@ class BatchPolicy:
             torch.Generator().manual_seed(chunk_seed(episodes[0].seed, episodes[0].steps)),
         )
         past = config.n_obs_steps - 1
-        targets = network.actions.inverse(sample)[:, past : past + config.n_action_steps]
+        targets = chunks[:, past : past + config.n_action_steps]
         order = [config.joint_names.index(name) for name in ACTIONS]
         return targets[..., order].numpy().astype(np.float64)
 
