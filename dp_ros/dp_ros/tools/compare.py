@@ -16,7 +16,6 @@ import json
 from pathlib import Path
 import subprocess
 import sys
-from time import perf_counter
 from typing import Any
 
 from dp_ros.policy.checkpoint import load_policy
@@ -24,6 +23,7 @@ from dp_ros.policy.component import ConfigError, make_value
 from dp_ros.policy.policy import Policy, blank_observation
 from dp_ros.policy.training_record import saved_state
 from dp_ros.sim.closed_loop import ClosedLoop
+from dp_ros.tools.bench import medians
 from dp_ros.tools.compare_report import write_report
 import numpy as np
 from rich.console import Console
@@ -214,12 +214,8 @@ def _both_ways(loop: ClosedLoop, settings: Mapping[str, Any]) -> float:
 def chunk_ms(policy: Policy, settings: Mapping[str, Any]) -> float:
     """Median time of a chunk from its observation, encoding included [ms]."""
     observation = blank_observation(policy.config)
-    times = []
-    for seed in range(_TIMED_CHUNKS):
-        started = perf_counter()
-        policy.infer(observation, seed, **settings)
-        times.append(perf_counter() - started)
-    return float(np.median(times)) * 1e3
+    runs = {'chunk': lambda: policy.infer(observation, 0, **settings)}
+    return medians(runs, _TIMED_CHUNKS)['chunk']
 
 
 if __name__ == '__main__':
