@@ -148,7 +148,7 @@ def test_the_flow_ends_where_it_must(sampler, shrink):
     assert flow_error(sampler, 20) > shrink * flow_error(sampler, 40)
 
 
-@pytest.mark.parametrize('steps', [2, 5, 10, 20])
+@pytest.mark.parametrize('steps', [5, 10, 20])
 def test_heun_beats_euler(steps):
     assert flow_error('heun', steps) < 0.7 * flow_error('euler', steps)
 

@@ -93,7 +93,12 @@ class FlowMatching(Method):
         num_inference_steps: int,
         generator: torch.Generator,
     ) -> Iterator[Tensor]:
-        """Yield the noise, and the sample after every step; a step of Heun's asks twice."""
+        """Yield the noise, and the sample after every step.
+
+        A step of Heun's asks twice, but for the last: at time 1 there is no noise left from which
+        a velocity could be learned, so that step is one of Euler's (as in Karras et al. 2022,
+        algorithm 1).
+        """
 
         def velocity(sample: Tensor, step: int) -> Tensor:
             time = sample.new_full((len(sample),), step / num_inference_steps)
@@ -103,7 +108,7 @@ class FlowMatching(Method):
         yield sample
         for step in range(num_inference_steps):
             slope = velocity(sample, step)
-            if sampler == 'heun':
+            if sampler == 'heun' and step + 1 < num_inference_steps:
                 ahead = sample + slope / num_inference_steps
                 slope = (slope + velocity(ahead, step + 1)) / 2
             sample = sample + slope / num_inference_steps
