@@ -17,7 +17,7 @@ from typing import Any
 from dp_ros.control.trajectory import Trajectory
 from dp_ros.data.images import ImageError, decode, fit_image
 from dp_ros.data.sync import CameraMatcher
-from dp_ros.data.window import Refusal, Stream, WindowBuilder, WindowSpec
+from dp_ros.data.window import JOINTS, Refusal, Stream, WindowBuilder, WindowSpec
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
@@ -55,6 +55,8 @@ class EpisodeRecording:
     :param stamps_ns: the newest stamp of each set of images that belong together.
     :param trajectories: each with the time it was received, on the clock of the stamps [ns].
     :param refused: how many samples were not taken, by reason.
+    :param arrivals: when each message of a camera or of ``joint_states`` was received, and its
+        stamp, whether or not it was taken [ns].
     """
 
     path: Path
@@ -63,6 +65,7 @@ class EpisodeRecording:
     stamps_ns: list[int] = field(default_factory=list)
     trajectories: list[tuple[int, Trajectory]] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
+    arrivals: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     digest: str = ''
 
     def refuse(self, refusal: Exception) -> None:
@@ -162,13 +165,14 @@ class _Replay:
             self._received.append((bag_ns, _trajectory(message)))
             return
         stamp_ns = _stamp_ns(message.header.stamp)
-        if topic == self._joints:
+        stream = JOINTS if topic == self._joints else self._cameras[topic]
+        self._recording.arrivals.setdefault(stream, []).append((bag_ns, stamp_ns))
+        if stream == JOINTS:
             builder.push_joints(stamp_ns, message.name, message.position)
             self._clock.append((bag_ns, stamp_ns))
             return
-        camera = self._cameras[topic]
-        image = fit_image(decode(message), *builder.spec.image_sizes[camera])
-        matched = self._matcher.add(camera, builder.push_image(camera, stamp_ns, image))
+        image = fit_image(decode(message), *builder.spec.image_sizes[stream])
+        matched = self._matcher.add(stream, builder.push_image(stream, stamp_ns, image))
         if matched is not None:
             self._recording.stamps_ns.append(max(matched))
 

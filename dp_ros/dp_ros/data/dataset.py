@@ -151,9 +151,7 @@ def load_dataset(
     for bag in on_progress(find_bags(folder)):
         try:
             recording = read_bag(bag, spec, topics)
-            if recording.info.get('succeeded', 'true') != 'true':
-                raise DatasetError(f'{bag}: the demonstration is noted as failed')
-            parts.append(episode_windows(recording, horizon))
+            parts.append(training_windows(recording, horizon))
         except (BagError, DatasetError) as error:
             skipped.append(str(error))
             continue
@@ -161,6 +159,16 @@ def load_dataset(
     if not parts:
         raise DatasetError(f'{folder}: no bag can be used:\n' + '\n'.join(skipped[:5]))
     return _join(parts, digest.hexdigest()), skipped
+
+
+def training_windows(recording: EpisodeRecording, horizon: int) -> EpisodeWindows:
+    """Cut a recording into the windows that training takes of it.
+
+    :raises DatasetError: when there is none, or the demonstration is noted as failed.
+    """
+    if recording.info.get('succeeded', 'true') != 'true':
+        raise DatasetError(f'{recording.path}: the demonstration is noted as failed')
+    return episode_windows(recording, horizon)
 
 
 def episode_windows(recording: EpisodeRecording, horizon: int) -> EpisodeWindows:
@@ -203,7 +211,7 @@ def _actions(recording: EpisodeRecording, stamps_ns: list[int], horizon: int) ->
     joints = recording.builder.joints
     times = np.clip(times, joints.stamps[0], joints.stamps[-1])
     if recording.trajectories:
-        values = _commanded(recording, times.ravel())
+        values = commanded(recording, times.ravel())
     else:
         measured = np.array(joints.samples)
         origin = joints.stamps[0]
@@ -214,7 +222,11 @@ def _actions(recording: EpisodeRecording, stamps_ns: list[int], horizon: int) ->
     return values.reshape(*times.shape, -1).astype(np.float32)
 
 
-def _commanded(recording: EpisodeRecording, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+def commanded(recording: EpisodeRecording, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Positions (n, J) that the controller was commanded at times (n,) [rad].
+
+    :raises DatasetError: when no recorded trajectory can be followed.
+    """
     joints = recording.builder.joints
     reference = TrajectoryReference(recording.builder.spec.joint_names, joints.samples[0])
     values = np.empty((len(times_ns), len(joints.samples[0])))
