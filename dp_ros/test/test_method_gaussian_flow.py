@@ -129,6 +129,19 @@ def test_the_velocity_is_learned_as_it_is_defined():
     assert method.loss(knows, chunk, torch.zeros(64, 0)) < 1e-6
 
 
+@pytest.mark.parametrize('prediction_type', ['velocity', 'sample'])
+def test_the_flow_is_learned_as_it_is_defined(prediction_type):
+    """chunk - noise, or the chunk, of a sample between the two (Lipman et al. 2023, eq. 23)."""
+    chunk = torch.rand(64, 8, 2)
+
+    def knows(sample, timestep, cond):
+        time = timestep[:, None, None] / 1000
+        return chunk if prediction_type == 'sample' else (chunk - sample) / (1 - time)
+
+    method = FlowMatching(prediction_type=prediction_type)
+    assert method.loss(knows, chunk, torch.zeros(64, 0)) < 1e-6
+
+
 def flow(sample, timestep, cond):
     """Give E[chunk - noise | sample] for Gaussian noise and chunks, drawn independently."""
     time = timestep[:, None, None] / 1000

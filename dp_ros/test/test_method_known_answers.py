@@ -13,12 +13,15 @@ COV = torch.tensor([[0.16, 0.09], [0.09, 0.25]])
 WEIGHTS, CENTRES, STD = torch.tensor([0.3, 0.7]), torch.tensor([-0.6, 0.6]), 0.1
 DIFFUSION = Diffusion(clip_sample=False, prediction_type='sample')
 FLOW = FlowMatching(clip_sample=False)
+FLOW_OF_SAMPLES = FlowMatching(clip_sample=False, prediction_type='sample')
 WALKS = [
     (DIFFUSION, 'ddim', 100),
     (DIFFUSION, 'ddpm', 100),
     (DIFFUSION, 'dpmsolver++', 50),
     (FLOW, 'euler', 100),
     (FLOW, 'heun', 20),
+    (FLOW_OF_SAMPLES, 'euler', 100),
+    (FLOW_OF_SAMPLES, 'heun', 20),
 ]
 
 
@@ -57,9 +60,9 @@ def network(method, expect):
     def denoise(sample, timestep, cond):
         alpha, sigma = shares(method, timestep)
         clean = expect(sample, alpha, sigma)
-        if isinstance(method, FlowMatching):
-            return (clean - sample) / sigma.clamp(min=1e-3)
-        return clean
+        if method.prediction_type == 'sample':
+            return clean
+        return (clean - sample) / sigma.clamp(min=1e-3)
 
     return denoise
 
