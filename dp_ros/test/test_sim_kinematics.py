@@ -3,6 +3,7 @@
 
 from dp_ros.sim import kinematics
 from dp_ros.sim.model import build_model
+from dp_ros.sim.reach import REACH
 from dp_ros.sim.world import READY
 import mujoco
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 
 def test_link_poses_are_those_of_the_robots_model():
-    model = build_model()
+    model = build_model(REACH)
     data = mujoco.MjData(model)
     low, high = model.jnt_range[:7].T
     for q in np.random.default_rng(0).uniform(low, high, (20, 7)):

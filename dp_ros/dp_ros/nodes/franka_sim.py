@@ -24,9 +24,9 @@ from dp_ros.nodes.scene_messages import (
 )
 from dp_ros.sim.description import robot_description
 from dp_ros.sim.kinematics import JOINT_NAMES, LINK_NAMES
-from dp_ros.sim.model import CAMERAS
-from dp_ros.sim.scene import Scene, sample_scene
 from dp_ros.sim.simulation import Simulation
+from dp_ros.sim.task import Scene
+from dp_ros.sim.tasks import TASKS
 from dp_ros.sim.world import PERIOD, FrankaWorld
 from dp_ros_msgs.msg import EpisodeStatus
 from dp_ros_msgs.srv import GetCommandLog, ResetEpisode
@@ -75,14 +75,15 @@ class FrankaSimNode(Node):
         self._bridge = CvBridge()
         self._due: dict[str, int] = {}
         self._rejected = 0
-        world = FrankaWorld(sample_scene(self._values['seed']))
+        self._task = TASKS[self._values['task']]
+        world = FrankaWorld(self._task.sample(self._values['seed']), self._task)
         self._make_publishers()
         self._make_inputs()
         for name in self._images_out:  # the first picture is slow: take it before time counts
             world.render(name, self._values['camera_height'], self._values['camera_width'])
         self._start(world)
         self._diagnostics = Diagnostics(self, self._report)
-        self.get_logger().info(f'simulating the FR3, scene {world.scene.seed}')
+        self.get_logger().info(f'simulating the FR3, {self._task.name}, scene {world.scene.seed}')
 
     def destroy_node(self) -> None:
         """Free the renderers too."""
@@ -111,7 +112,8 @@ class FrankaSimNode(Node):
         self._static_tf_out = StaticTransformBroadcaster(self)
         self._description_out = self.create_publisher(String, 'robot_description', LATCHED)
         self._description_out.publish(String(data=robot_description(p['base_frame'])))
-        self._transforms = RobotTransforms(p['base_frame'], p['camera_names'])
+        cameras = {name: self._task.cameras[name] for name in p['camera_names']}
+        self._transforms = RobotTransforms(p['base_frame'], cameras)
 
     def _make_inputs(self) -> None:
         controller = self._values['controller_name']
@@ -225,10 +227,16 @@ class FrankaSimNode(Node):
             image.header.stamp = self._stamp()
             image.header.frame_id = f'camera_{name}_optical_frame'
             image_out.publish(image)
-            info_out.publish(camera_info(name, height, width, image.header))
+            info_out.publish(camera_info(self._task.cameras[name], height, width, image.header))
 
     def _publish_status(self) -> None:
         self._status_out.publish(self._status())
+        if self._task.objects:
+            self._publish_markers()
+
+    def _publish_markers(self) -> None:
+        base, world = self._values['base_frame'], self._simulation.world
+        self._markers_out.publish(scene_markers(world, base, self._stamp()))
 
     def _status(self) -> EpisodeStatus:
         return episode_status(self._simulation, self._values['base_frame'])
@@ -237,7 +245,7 @@ class FrankaSimNode(Node):
         """Publish what changes only with the scene."""
         base, scene = self._values['base_frame'], self._simulation.world.scene
         self._goal_out.publish(goal_pose(scene, base, self._stamp()))
-        self._markers_out.publish(scene_markers(scene, base, self._stamp()))
+        self._publish_markers()
         self._static_tf_out.sendTransform(self._transforms.fixed(self._stamp()))
 
     def _stamp(self) -> Any:
@@ -277,7 +285,7 @@ class FrankaSimNode(Node):
     def _on_reset(
         self, request: ResetEpisode.Request, response: ResetEpisode.Response
     ) -> ResetEpisode.Response:
-        self._begin(sample_scene(request.seed), max(self._now_ns(), self._simulation.now_ns))
+        self._begin(self._task.sample(request.seed), max(self._now_ns(), self._simulation.now_ns))
         response.success = True
         response.message = f'scene {request.seed}'
         response.stamp = self._stamp()
@@ -314,9 +322,10 @@ class FrankaSimNode(Node):
 
 
 def _check(values: Any) -> str | None:
-    unknown = [name for name in values['camera_names'] if name not in CAMERAS]
+    cameras = TASKS[values['task']].cameras
+    unknown = [name for name in values['camera_names'] if name not in cameras]
     if unknown:
-        return f'camera_names: no camera {unknown}; there are {sorted(CAMERAS)}'
+        return f'camera_names: no camera {unknown}; there are {sorted(cameras)}'
     if values['real_time_factor'] != 1.0 and not values['publish_clock']:
         return (
             f'real_time_factor = {values["real_time_factor"]} needs publish_clock: true, '

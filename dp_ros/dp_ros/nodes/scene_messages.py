@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from builtin_interfaces.msg import Time as TimeMsg
 from dp_ros.control.trajectory import NS
 from dp_ros.nodes.conversions import ns_to_time
 from dp_ros.sim.kinematics import JOINT_NAMES, LINK_NAMES, link_poses
-from dp_ros.sim.model import CAMERAS
-from dp_ros.sim.scene import GOAL_HEIGHT, GOAL_TOLERANCE, OBSTACLE_HEIGHT, OBSTACLE_RADIUS, Scene
+from dp_ros.sim.scene import OBSTACLE_HEIGHT, OBSTACLE_RADIUS
+from dp_ros.sim.scene import Scene as ReachScene
 from dp_ros.sim.simulation import FINGER_NAMES, Simulation
-from dp_ros.sim.world import intrinsics
+from dp_ros.sim.task import Camera, Scene
+from dp_ros.sim.world import FrankaWorld, Thing, intrinsics
 from dp_ros_msgs.msg import EpisodeStatus
-from geometry_msgs.msg import Point, PoseStamped, TransformStamped
+from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, TransformStamped
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +28,15 @@ Array = NDArray[np.float64]
 _N_JOINTS = 7
 _OPTICAL = np.diag([1.0, -1.0, -1.0])
 """MuJoCo's cameras look along -z with y up, optical frames along z with y down."""
+_MARKERS = {'box': Marker.CUBE, 'cylinder': Marker.CYLINDER, 'sphere': Marker.SPHERE}
 
 
 class RobotTransforms:
     """The transforms of the robot's links and of its cameras."""
 
-    def __init__(self, base_frame: str, camera_names: Sequence[str]) -> None:
+    def __init__(self, base_frame: str, cameras: Mapping[str, Camera]) -> None:
         self._base_frame = base_frame
-        self._camera_names = camera_names
+        self._cameras = cameras
 
     def moving(self, joint_positions: Array, stamp: TimeMsg) -> list[TransformStamped]:
         """Return the transforms of links 1 to 7, each from the link before it."""
@@ -58,12 +60,11 @@ class RobotTransforms:
         for link in range(_N_JOINTS + 1, len(LINK_NAMES)):
             pose = _relative(poses[link - 1 : link + 1])
             transforms.append(_transform(LINK_NAMES[link - 1], LINK_NAMES[link], stamp, pose))
-        for name in self._camera_names:
-            transforms.append(self._camera(name, stamp))
+        for name, camera in self._cameras.items():
+            transforms.append(self._camera(name, camera, stamp))
         return transforms
 
-    def _camera(self, name: str, stamp: TimeMsg) -> TransformStamped:
-        camera = CAMERAS[name]
+    def _camera(self, name: str, camera: Camera, stamp: TimeMsg) -> TransformStamped:
         pose = np.eye(4)
         pose[:3, :3] = camera.rotation() @ _OPTICAL
         pose[:3, 3] = camera.eye
@@ -71,9 +72,9 @@ class RobotTransforms:
         return _transform(parent, f'camera_{name}_optical_frame', stamp, pose)
 
 
-def camera_info(name: str, height: int, width: int, header: Header) -> CameraInfo:
+def camera_info(camera: Camera, height: int, width: int, header: Header) -> CameraInfo:
     """Describe a camera's image: pinhole, square pixels, no distortion."""
-    k = intrinsics(name, height, width)
+    k = intrinsics(camera, height, width)
     info = CameraInfo(header=header, height=height, width=width, distortion_model='plumb_bob')
     info.d = [0.0] * 5
     info.k = k.ravel()
@@ -103,10 +104,12 @@ def episode_status(simulation: Simulation, frame: str) -> EpisodeStatus:
         collision_with=world.collision,
         tcp=_point(world.tcp),
         goal=_point(scene.goal_point),
-        obstacle=_point((*scene.obstacle, 0.0)),
-        obstacle_radius=OBSTACLE_RADIUS,
-        obstacle_height=OBSTACLE_HEIGHT,
+        object_names=list(world.task.objects),
+        objects=[_pose(pose) for pose in world.object_poses],
     )
+    if isinstance(scene, ReachScene):
+        status.obstacle = _point((*scene.obstacle, 0.0))
+        status.obstacle_radius, status.obstacle_height = OBSTACLE_RADIUS, OBSTACLE_HEIGHT
     status.header.stamp = ns_to_time(simulation.now_ns)
     status.header.frame_id = frame
     return status
@@ -121,42 +124,37 @@ def goal_pose(scene: Scene, frame: str, stamp: TimeMsg) -> PoseStamped:
     return message
 
 
-def scene_markers(scene: Scene, frame: str, stamp: TimeMsg) -> MarkerArray:
-    """Draw the obstacle, the goal's disc and the sphere in which the TCP counts as there."""
-    obstacle = _marker(frame, stamp, 0, Marker.CYLINDER, (0.85, 0.15, 0.1, 1.0))
-    _place(obstacle, (*scene.obstacle, OBSTACLE_HEIGHT / 2))
-    _scale(obstacle, 2 * OBSTACLE_RADIUS, OBSTACLE_HEIGHT)
-    disc = _marker(frame, stamp, 1, Marker.CYLINDER, (0.1, 0.8, 0.2, 1.0))
-    _place(disc, (*scene.goal, 0.001))
-    _scale(disc, 0.06, 0.002)
-    sphere = _marker(frame, stamp, 2, Marker.SPHERE, (0.1, 0.8, 0.2, 0.3))
-    _place(sphere, (*scene.goal, GOAL_HEIGHT))
-    _scale(sphere, 2 * GOAL_TOLERANCE, 2 * GOAL_TOLERANCE)
-    return MarkerArray(markers=[obstacle, disc, sphere])
+def scene_markers(world: FrankaWorld, frame: str, stamp: TimeMsg) -> MarkerArray:
+    """Draw what is on the table, and the sphere in which the TCP counts as there."""
+    things = world.things
+    if world.task.tolerance:
+        size = np.full(3, 2 * world.task.tolerance)
+        pose = np.array([*world.scene.goal_point, 1.0, 0.0, 0.0, 0.0])
+        things.append(Thing('sphere', size, pose, np.array([0.1, 0.8, 0.2, 0.3])))
+    markers = [_marker(thing, number) for number, thing in enumerate(things)]
+    for marker in markers:
+        marker.header.frame_id, marker.header.stamp = frame, stamp
+    return MarkerArray(markers=markers)
 
 
-def _marker(
-    frame: str, stamp: TimeMsg, number: int, kind: int, rgba: tuple[float, float, float, float]
-) -> Marker:
-    marker = Marker(ns='scene', id=number, type=kind, action=Marker.ADD)
-    marker.header.frame_id, marker.header.stamp = frame, stamp
-    marker.color.r, marker.color.g, marker.color.b, marker.color.a = rgba
-    marker.pose.orientation.w = 1.0
+def _marker(thing: Thing, number: int) -> Marker:
+    marker = Marker(ns='scene', id=number, type=_MARKERS[thing.kind], action=Marker.ADD)
+    marker.pose = _pose(thing.pose)
+    marker.scale.x, marker.scale.y, marker.scale.z = thing.size.tolist()
+    c = marker.color
+    c.r, c.g, c.b, c.a = thing.colour.tolist()
     return marker
+
+
+def _pose(values: Array) -> Pose:
+    """Return a pose from (7,) position and quaternion, w first."""
+    x, y, z, qw, qx, qy, qz = values.tolist()
+    return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(w=qw, x=qx, y=qy, z=qz))
 
 
 def _point(position: Sequence[float] | Array) -> Point:
     x, y, z = (float(value) for value in position)
     return Point(x=x, y=y, z=z)
-
-
-def _place(marker: Marker, position: Sequence[float]) -> None:
-    marker.pose.position = _point(position)
-
-
-def _scale(marker: Marker, width: float, height: float) -> None:
-    marker.scale.x = marker.scale.y = width
-    marker.scale.z = height
 
 
 def _relative(poses: Array) -> Array:

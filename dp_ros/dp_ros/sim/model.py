@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The MuJoCo model: the FR3 of the franky-sim package on a table, an obstacle, a goal disc."""
+"""The MuJoCo model: the FR3 of the franky-sim package on a table, with the things of a task."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from dp_ros.sim.scene import OBSTACLE_HEIGHT, OBSTACLE_RADIUS
+from dp_ros.sim.task import AnyTask, Camera
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
 
 FINGER_OPEN: Final = 0.04
 HULL_GROUP: Final = 3
@@ -19,40 +17,9 @@ VISUAL_GROUP: Final = 2
 
 _HULL_COLOUR: Final = (0.92, 0.92, 0.95, 1.0)
 _TABLE_COLOUR: Final = (0.36, 0.34, 0.33, 1.0)
-_OBSTACLE_COLOUR: Final = (0.85, 0.15, 0.1, 1.0)
-_GOAL_COLOUR: Final = (0.1, 0.8, 0.2, 1.0)
 
 
-@dataclass(frozen=True)
-class Camera:
-    """A camera fixed to a body of the model.
-
-    :param eye: its position in the body's frame [m]; ``target``: the point it looks at.
-    :param up: the direction that is up in the image; ``fovy``: vertical field of view [deg].
-    """
-
-    body: str
-    eye: tuple[float, float, float]
-    target: tuple[float, float, float]
-    up: tuple[float, float, float]
-    fovy: float
-
-    def rotation(self) -> NDArray[np.float64]:
-        """Columns are x right, y up, z backwards in the body's frame, as MuJoCo's cameras."""
-        z = np.subtract(self.eye, self.target)
-        z /= np.linalg.norm(z)
-        x = np.cross(self.up, z)
-        x /= np.linalg.norm(x)
-        return np.stack([x, np.cross(z, x), z], axis=1)
-
-
-CAMERAS: Final = {
-    'front': Camera('world', (1.25, 0.0, 0.75), (0.565, 0.0, 0.03), (0.0, 0.0, 1.0), 34.0),
-    'wrist': Camera('hand', (0.07, 0.0, 0.02), (0.02, 0.0, 0.2), (1.0, 0.0, 0.0), 70.0),
-}
-
-
-def build_model(visual: bool = False) -> mujoco.MjModel:
+def build_model(task: AnyTask, visual: bool = False) -> mujoco.MjModel:
     """Compile the model.
 
     :param visual: keep the robot's visual meshes; without them its white collision hulls are
@@ -68,8 +35,10 @@ def build_model(visual: bool = False) -> mujoco.MjModel:
         if not visual:
             _show_hulls(spec, body)
     _strengthen_hand(spec.actuator('hand'))
-    _furnish(spec.worldbody)
-    for name, camera in CAMERAS.items():
+    _add_table(spec.worldbody)
+    task.furnish(spec)
+    _add_light(spec.worldbody)
+    for name, camera in task.cameras.items():
         _add_camera(spec, name, camera)
     spec.visual.quality.offsamples = 0
     if visual:
@@ -120,18 +89,17 @@ def _strengthen_hand(servo: mujoco.MjsActuator) -> None:
     servo.biasprm[2] *= 10
 
 
-def _furnish(world: mujoco.MjsBody) -> None:
-    box, cylinder = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CYLINDER
+def _add_table(world: mujoco.MjsBody) -> None:
     world.add_geom(
-        name='table', type=box, size=[0.7, 0.7, 0.02], pos=[0.65, 0, -0.02], rgba=_TABLE_COLOUR
+        name='table',
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=[0.7, 0.7, 0.02],
+        pos=[0.65, 0, -0.02],
+        rgba=_TABLE_COLOUR,
     )
-    for name, size, colour in (
-        ('obstacle', [OBSTACLE_RADIUS, OBSTACLE_HEIGHT / 2, 0], _OBSTACLE_COLOUR),
-        ('goal', [0.03, 0.001, 0], _GOAL_COLOUR),
-    ):
-        body = world.add_body(name=name, mocap=True)
-        geom = body.add_geom(name=name, type=cylinder, size=size, rgba=colour)
-        geom.contype = geom.conaffinity = int(name == 'obstacle')
+
+
+def _add_light(world: mujoco.MjsBody) -> None:
     world.add_light(
         pos=[0.8, 0.3, 2],
         dir=[-0.1, -0.1, -1],

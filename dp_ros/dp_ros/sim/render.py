@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from dp_ros.sim.model import build_model
-from dp_ros.sim.scene import OBSTACLE_HEIGHT, Scene
+from dp_ros.sim.reach import REACH
+from dp_ros.sim.task import AnyTask, Scene
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -68,9 +69,15 @@ class VideoScene:
     """
 
     def __init__(
-        self, height: int = 480, width: int = 640, view: View = OBLIQUE, shadows: bool = False
+        self,
+        height: int = 480,
+        width: int = 640,
+        view: View = OBLIQUE,
+        shadows: bool = False,
+        task: AnyTask = REACH,
     ) -> None:
-        self._model = build_model(visual=True)
+        self._task = task
+        self._model = build_model(task, visual=True)
         self._data = mujoco.MjData(self._model)
         self._renderer = mujoco.Renderer(self._model, height, width, max_geom=_MAX_SHAPES)
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows
@@ -80,15 +87,23 @@ class VideoScene:
         self._camera.distance = view.distance
         self._camera.azimuth, self._camera.elevation = view.azimuth, view.elevation
 
-    def frame(self, scene: Scene, joint_positions: Array, shapes: Iterable[Shape] = ()) -> Image:
+    def frame(
+        self,
+        scene: Scene,
+        joint_positions: Array,
+        shapes: Iterable[Shape] = (),
+        objects: Array | None = None,
+    ) -> Image:
         """Return one picture (height, width, 3), rgb.
 
         :param joint_positions: (7,) [rad], or (9,) with the fingers [m].
+        :param objects: (n, 7) where the task's objects are, else as in the scene.
         """
         self._data.qpos[: len(joint_positions)] = joint_positions
-        place = {'obstacle': (*scene.obstacle, OBSTACLE_HEIGHT / 2), 'goal': (*scene.goal, 0.001)}
-        for name, position in place.items():
-            self._data.mocap_pos[self._model.body(name).mocapid[0]] = position
+        self._task.place(self._model, self._data, scene)
+        if objects is not None:
+            for name, pose in zip(self._task.objects, objects, strict=True):
+                self._data.joint(name).qpos = pose
         mujoco.mj_forward(self._model, self._data)
         self._renderer.update_scene(self._data, self._camera)
         for shape in shapes:

@@ -10,7 +10,7 @@ from dp_ros.control.trajectory import Trajectory, TrajectoryReference, Trajector
 from dp_ros.sim.command_log import PERIOD_NS, CommandRecorder
 from dp_ros.sim.kinematics import JOINT_NAMES
 from dp_ros.sim.model import FINGER_OPEN
-from dp_ros.sim.scene import Scene
+from dp_ros.sim.task import Scene
 from dp_ros.sim.world import FrankaWorld
 import numpy as np
 
@@ -27,6 +27,7 @@ class State(IntEnum):
     RUNNING = 1
     SUCCESS = 2
     COLLISION = 3
+    FAILURE = 4
 
 
 class Simulation:
@@ -48,7 +49,8 @@ class Simulation:
         self.state = State.RUNNING
         self.side = ''
         self._arm = TrajectoryReference(JOINT_NAMES, self.world.start_positions)
-        self._hand = TrajectoryReference(FINGER_NAMES, np.zeros(len(FINGER_NAMES)))
+        fingers = np.full(len(FINGER_NAMES), self.world.task.finger_start)
+        self._hand = TrajectoryReference(FINGER_NAMES, fingers)
         self.log = CommandRecorder(now_ns + PERIOD_NS)
 
     def accept(self, trajectory: Trajectory) -> None:
@@ -83,11 +85,12 @@ class Simulation:
         self.now_ns = int(times[-1])
 
     def _judge(self) -> None:
-        tcp, obstacle = self.world.tcp, self.world.scene.obstacle
-        if not self.side and tcp[0] >= obstacle[0]:
-            self.side = 'left' if tcp[1] > obstacle[1] else 'right'
+        world = self.world
+        self.side = self.side or world.task.side(world)
         if self.state is State.RUNNING:
-            if self.world.collision:
+            if world.collision:
                 self.state = State.COLLISION
-            elif self.world.reached:
+            elif world.task.succeeded(world):
                 self.state = State.SUCCESS
+            elif world.task.failed(world):
+                self.state = State.FAILURE

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from dp_ros.sim import kinematics
-from dp_ros.sim.model import CAMERAS, FINGER_OPEN, HULL_GROUP, build_model
-from dp_ros.sim.scene import GOAL_TOLERANCE, OBSTACLE_HEIGHT, Scene
+from dp_ros.sim.model import FINGER_OPEN, HULL_GROUP, build_model
+from dp_ros.sim.reach import REACH
+from dp_ros.sim.task import AnyTask, Camera, Scene
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,21 @@ READY: Final = np.array([0.0, 0.1, 0.0, -2.6, 0.0, 2.7, np.pi / 4])
 
 _N = 7
 _FINGER_COMMAND = 255.0 / FINGER_OPEN
+_ARM, _TOLERATED = 0, -1
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A body of simple shape on the table.
+
+    :param kind: 'box' or 'cylinder'; ``size``: its three diameters [m].
+    :param pose: (7,) position [m] and quaternion, w first; ``colour``: red, green, blue, alpha.
+    """
+
+    kind: str
+    size: Array
+    pose: Array
+    colour: Array
 
 
 class FrankaWorld:
@@ -30,33 +47,39 @@ class FrankaWorld:
     Deterministic: the same scene and commands give the same states and images.
     """
 
-    def __init__(self, scene: Scene) -> None:
-        self._model = build_model()
+    def __init__(self, scene: Scene, task: AnyTask = REACH) -> None:
+        self.task = task
+        self._model = build_model(task)
         self._model.opt.timestep = PERIOD
         self._data = mujoco.MjData(self._model)
         self._lag = self._servo_lag()
-        self._goal_id = self._model.body('goal').mocapid[0]
-        self._obstacle_id = self._model.body('obstacle').mocapid[0]
+        self._touched = ('', *dict.fromkeys(task.obstacles.values()))
+        self._kinds = self._geom_kinds()
+        roots = self._model.body_rootid[self._model.geom_bodyid]
+        arm = self._model.body('base').id
+        self._thing_ids = np.flatnonzero((roots != arm) & (roots != 0)).tolist()
         self._renderers: dict[tuple[int, int], mujoco.Renderer] = {}
         self._options = mujoco.MjvOption()
         self._options.geomgroup[HULL_GROUP] = 1
         self.reset(scene)
 
     def reset(self, scene: Scene) -> None:
-        """Put the arm at rest at the scene's start, fingers closed, and forget all contacts."""
+        """Put the arm at rest at the scene's start, and forget all contacts."""
         mujoco.mj_resetData(self._model, self._data)
         self.collision = ''
         self.start_positions = kinematics.inverse(np.asarray(scene.start), READY)
         self._data.qpos[:_N] = self.start_positions
+        self._data.qpos[_N : _N + 2] = self.task.finger_start
         self._data.ctrl[:_N] = self.start_positions
-        self._data.mocap_pos[self._obstacle_id] = (*scene.obstacle, OBSTACLE_HEIGHT / 2)
-        self.set_scene(scene)
+        self._data.ctrl[_N] = self.task.finger_start * _FINGER_COMMAND
+        self.scene: Any = scene
+        self.task.place(self._model, self._data, scene)
         mujoco.mj_forward(self._model, self._data)
 
     def set_scene(self, scene: Scene) -> None:
         """Move the goal to where it lies in ``scene``; the arm goes on."""
         self.scene = scene
-        self._data.mocap_pos[self._goal_id] = (*scene.goal, 0.001)
+        self.task.move_goal(self._model, self._data, scene)
 
     def step(self, positions: Array, velocities: Array, fingers: Array | float = 0.0) -> Array:
         """Follow commands, one per millisecond.
@@ -112,31 +135,67 @@ class FrankaWorld:
         return kinematics.forward(self._data.qpos[:_N])
 
     @property
+    def object_poses(self) -> Array:
+        """(n, 7) position [m] and quaternion (w first) of each of the task's objects."""
+        bodies = [self._data.body(name) for name in self.task.objects]
+        return np.array([[*body.xpos, *body.xquat] for body in bodies]).reshape(-1, 7)
+
+    @property
+    def things(self) -> list[Thing]:
+        """What the task has put on the table, as it is now."""
+        return [self._thing(geom) for geom in self._thing_ids]
+
+    @property
     def distance(self) -> float:
-        """From the TCP to the goal point [m]."""
-        return float(np.linalg.norm(self.tcp - self.scene.goal_point))
+        """How far the task is from its end [m]."""
+        return self.task.distance(self)
 
     @property
     def reached(self) -> bool:
-        """Whether the TCP is at the goal and nothing was touched since the reset."""
-        return not self.collision and self.distance <= GOAL_TOLERANCE
+        """Whether the task is done and nothing was touched since the reset."""
+        return not self.collision and self.task.succeeded(self)
+
+    def touching(self, body: str) -> list[str]:
+        """Name the bodies that a body touches."""
+        number = self._model.body(body).id
+        pairs = self._model.geom_bodyid[self._data.contact.geom[: self._data.ncon]]
+        mine = pairs[(pairs == number).any(axis=1)]
+        return [self._model.body(int(other)).name for other in mine[mine != number]]
 
     def _servo_lag(self) -> Array:
         gain = self._model.actuator_gainprm[:_N, 0]
         damping = -self._model.actuator_biasprm[:_N, 2]
         return damping / gain
 
+    def _geom_kinds(self) -> NDArray[np.int64]:
+        """Of each geometry: part of the arm, tolerated, or an index into ``_touched``."""
+        kinds = np.full(self._model.ngeom, _ARM)
+        for geom, label in self.task.obstacles.items():
+            kinds[self._model.geom(geom).id] = self._touched.index(label)
+        for geom in self.task.tolerated:
+            kinds[self._model.geom(geom).id] = _TOLERATED
+        return kinds
+
+    def _thing(self, geom: int) -> Thing:
+        """Return a geometry in diameters, where MuJoCo has radii and half lengths."""
+        kind = mujoco.mjtGeom(self._model.geom_type[geom])
+        size = self._model.geom_size[geom]
+        if kind == mujoco.mjtGeom.mjGEOM_CYLINDER:
+            size = size[[0, 0, 1]]
+        quaternion = np.zeros(4)
+        mujoco.mju_mat2Quat(quaternion, self._data.geom_xmat[geom])
+        pose = np.concatenate([self._data.geom_xpos[geom], quaternion])
+        name = kind.name.removeprefix('mjGEOM_').lower()
+        return Thing(name, 2 * size, pose, self._model.geom_rgba[geom].astype(np.float64))
+
     def _contact(self) -> str:
-        """Name what the arm touches: 'obstacle', 'table' or ''."""
-        for geoms in self._data.contact.geom[: self._data.ncon]:
-            names = {self._model.geom(int(geom)).name for geom in geoms}
-            for thing in ('obstacle', 'table'):
-                if thing in names and not names <= {'obstacle', 'table', 'fr3_link0_collision'}:
-                    return thing
-        return ''
+        """Name the obstacle that the arm touches, or ''."""
+        pairs = self._kinds[self._data.contact.geom[: self._data.ncon]]
+        hit = pairs.max(axis=1)[pairs.min(axis=1) == _ARM]
+        return self._touched[hit[0]] if len(hit) else ''
 
 
-def intrinsics(camera: str, height: int, width: int) -> Array:
+def intrinsics(camera: Camera, height: int, width: int) -> Array:
     """Pinhole matrix (3, 3) of a camera's image [px]; pixels are square, no distortion."""
-    focal = height / 2 / np.tan(np.deg2rad(CAMERAS[camera].fovy) / 2)
+    focal = height / 2 / np.tan(np.deg2rad(camera.fovy) / 2)
     return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
