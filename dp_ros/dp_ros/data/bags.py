@@ -7,7 +7,8 @@ the bag carries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 import hashlib
@@ -103,15 +104,25 @@ def read_bag(path: Path, spec: WindowSpec, topics: BagTopics) -> EpisodeRecordin
     :raises BagError: for a bag that is corrupt, empty, or lacks a topic.
     """
     recording = EpisodeRecording(path, WindowBuilder(spec), bag_info(path))
-    recording.builder.reset(int(recording.info.get('start_ns', 0)))
+    with open_bag(path) as reader:
+        recording.builder.reset(int(recording.info.get('start_ns', 0)))
+        _Replay(reader, recording, topics).run()
+    return recording
+
+
+@contextmanager
+def open_bag(path: Path) -> Iterator[AnyReader]:
+    """Give a bag folder's reader.
+
+    :raises BagError: for what cannot be read, also while it is being read.
+    """
     try:
         with AnyReader([path], default_typestore=_standard_types()) as reader:
-            _Replay(reader, recording, topics).run()
+            yield reader
     except BagError:
         raise
     except Exception as error:  # rosbags lets what its parsers raise pass
         raise BagError(f'{path}: cannot be read: {error or type(error).__name__}') from error
-    return recording
 
 
 class _Replay:
