@@ -417,7 +417,7 @@ def test_deactivation_brakes_and_then_nothing_more_is_sent(make):
 
 def test_before_activation_nothing_is_sent(make):
     bench = make(ready=False, autostart=False)
-    bench.until(lambda: bench.core_node._core._measured is not None)
+    bench.until(lambda: bench.core_node._core._measured.newest is not None)
     bench.chunks_out.publish(bench.chunk())
     seen = len(bench.reports)
     bench.until(lambda: len(bench.reports) > seen + 1)
@@ -469,10 +469,10 @@ def test_a_clock_that_jumps_back_makes_it_begin_anew(make):
     for time_ns in (50 * NS, 10 * NS):
         clock.publish(Clock(clock=ns_to_time(time_ns)))
         bench.until(lambda now=time_ns: core_clock.now().nanoseconds == now)
-        assert bench.core_node._core._measured is None
+        assert bench.core_node._core._measured.newest is None
         message = JointState(name=JOINTS, position=HOME.tolist())
         message.header.stamp = ns_to_time(time_ns)
         bench.joints_out.publish(message)
-        bench.until(lambda: bench.core_node._core._measured is not None)
+        bench.until(lambda: bench.core_node._core._measured.newest is not None)
         bench.follow(bench.chunk(time_ns))
         assert time_to_ns(bench.sent[-1].header.stamp) == time_ns + 60 * MS

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dp_ros.control.trajectory import NS
@@ -34,15 +35,26 @@ class Chunk:
     times: Array
     positions: Array
 
-    def reordered(self, joint_names: tuple[str, ...]) -> Chunk:
-        """Return the chunk with its joints in another order.
+    def split(
+        self, joint_names: tuple[str, ...], optional: tuple[str, ...] = ()
+    ) -> tuple[Chunk, Chunk | None]:
+        """Return the part for some joints, in their order, and the part for optional ones.
 
-        :raises ChunkRefused: when they are not the same joints.
+        :param optional: joints that the chunk has all of, or none of.
+        :raises ChunkRefused: when it has others, or not these.
         """
-        if sorted(joint_names) != sorted(self.joint_names):
+        rest = sorted(set(self.joint_names) - set(joint_names))
+        if len(self.joint_names) != len(joint_names) + len(rest) or (
+            rest and rest != sorted(optional)
+        ):
+            needed = f'{list(joint_names)}' + (f', with {list(optional)}' if optional else '')
             raise ChunkRefused(
-                f'chunk for joints {list(self.joint_names)}: needs {list(joint_names)}'
+                f'chunk for joints {list(self.joint_names)}: needs {needed}'
+                f'{renamed(joint_names, self.joint_names)}'
             )
+        return self._of(joint_names), self._of(optional) if rest else None
+
+    def _of(self, joint_names: tuple[str, ...]) -> Chunk:
         order = [self.joint_names.index(name) for name in joint_names]
         return Chunk(self.stamp_ns, joint_names, self.times, self.positions[:, order])
 
@@ -63,6 +75,14 @@ class Chunk:
         if len(ahead) == 0:
             raise ChunkLate(f'chunk came {-times[-1] * 1e3:.0f} ms after its last point')
         return times[ahead], self.positions[ahead]
+
+
+def renamed(wanted: Sequence[str], given: Sequence[str]) -> str:
+    """Ask, where a wanted joint is given with a prefix or without its own; else say nothing."""
+    for name in given:
+        if name and (name.endswith(wanted[0]) or wanted[0].endswith(name)):
+            return f': is {wanted[0]} the same as {name}? Then set joint_names to these names'
+    return ''
 
 
 def check_chunk(chunk: Chunk, now_ns: int, newest_ns: int) -> None:

@@ -20,6 +20,7 @@ from dp_ros_msgs.msg import ExecutorStatus
 from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
@@ -47,11 +48,17 @@ class ExecutorNode(LifecycleNode):
             autostart(self)
 
     def _new_core(self) -> ChunkExecutor:
-        config = executor_config(self._values.values)
-        return ChunkExecutor(self._values['joint_names'], FR3_LIMITS, config)
+        values = self._values.values
+        return ChunkExecutor(
+            values['joint_names'],
+            FR3_LIMITS,
+            executor_config(values),
+            values['gripper_joint_names'],
+        )
 
     def _create_interface(self) -> None:
         self._commands = self.create_publisher(JointTrajectory, self._topic, _NEWEST)
+        self._fingers = self.create_publisher(JointTrajectory, 'gripper/target', _NEWEST)
         self._statuses = self.create_publisher(ExecutorStatus, 'executor/status', _RECORD)
         self.create_subscription(
             JointState, 'joint_states', self._on_joints, qos_profile_sensor_data
@@ -61,6 +68,8 @@ class ExecutorNode(LifecycleNode):
             ('pause', self._pause),
             ('resume', self._resume),
             ('stop', self._stop),
+            ('enable', self._enable),
+            ('disable', self._disable),
         ):
             self.create_service(Trigger, f'~/{name}', callback)
         self.create_timer(_TICK, self._tick)
@@ -75,7 +84,7 @@ class ExecutorNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin to follow chunks, from where the arm is."""
-        self._core = self._new_core()
+        self._core.restart()
         self._active = True
         self.get_logger().info(f'following policy/chunk on {self._topic}')
         return super().on_activate(state)
@@ -118,6 +127,8 @@ class ExecutorNode(LifecycleNode):
             self._warn(f'chunk refused: {error}')
             return
         self._send(trajectory)
+        if trajectory is not None and self._core.fingers is not None:
+            self._fingers.publish(trajectory_to_msg(self._core.fingers))
         if self._commands.get_subscription_count() == 0:
             self._warn(f'nobody listens on {self._topic}: is the controller loaded and active?')
 
@@ -141,7 +152,17 @@ class ExecutorNode(LifecycleNode):
         self._core.forget()
 
     def _apply(self, values: Values) -> None:
-        self._core.config = executor_config(values)
+        self._send(self._core.configure(executor_config(values), self._now_ns()))
+
+    # ---- what forbids motion
+
+    def inhibit(self, name: str, reason: str) -> None:
+        """Brake, and follow nothing until `permit` takes this name back."""
+        self._send(self._core.inhibit(name, reason, self._now_ns()))
+
+    def permit(self, name: str) -> None:
+        """Take back what `inhibit` forbade under this name."""
+        self._core.permit(name)
 
     # ---- services
 
@@ -169,6 +190,19 @@ class ExecutorNode(LifecycleNode):
         response.success, response.message = True, self._core.reason
         return response
 
+    def _enable(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return self._execute(response, True)
+
+    def _disable(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return self._execute(response, False)
+
+    def _execute(self, response: Trigger.Response, value: bool) -> Trigger.Response:
+        result = self.set_parameters([Parameter('execute', value=value)])[0]
+        self._publish_status()
+        response.success = result.successful
+        response.message = self._core.reason if result.successful else result.reason
+        return response
+
     # ---- outputs
 
     def _send(self, trajectory: Trajectory | None) -> None:
@@ -186,7 +220,9 @@ class ExecutorNode(LifecycleNode):
             state=int(core.phase),
             reason=core.reason,
             chunks_received=counts.received,
+            inhibited_by=core.interlocks.names,
             chunks_executed=counts.executed,
+            chunks_checked=counts.checked,
             chunks_late=counts.late,
             chunks_refused=counts.refused,
             chunk_left=core.chunk_left(self._now_ns()),
@@ -201,12 +237,14 @@ class ExecutorNode(LifecycleNode):
             'state': core.phase.name,
             'chunks received': counts.received,
             'chunks executed': counts.executed,
+            'chunks checked': counts.checked,
             'chunks late': counts.late,
             'chunks refused': counts.refused,
             'chunk left [s]': core.chunk_left(self._now_ns()),
             'controllers listening': self._commands.get_subscription_count(),
         }
-        level = WARN if core.phase is Phase.STOPPED or not self._active else OK
+        held = core.phase in (Phase.STOPPED, Phase.INHIBITED)
+        level = WARN if held or not self._active else OK
         return level, core.reason if self._active else 'not active', values
 
     def _now_ns(self) -> int:
@@ -218,8 +256,12 @@ class ExecutorNode(LifecycleNode):
 
 def _check(values: Values) -> str | None:
     expected = len(FR3_LIMITS.lower)
-    if len(values['joint_names']) != expected:
-        return f'joint_names = {values["joint_names"]}: needs the {expected} joints of the arm'
+    names = values['joint_names']
+    if len(set(names)) != expected or len(names) != expected:
+        return f'joint_names = {names}: needs the {expected} joints of the arm'
+    both = sorted(set(names) & set(values['gripper_joint_names']))
+    if both:
+        return f'gripper_joint_names = {values["gripper_joint_names"]}: {both} are of the arm'
     return None
 
 

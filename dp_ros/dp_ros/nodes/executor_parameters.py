@@ -25,10 +25,23 @@ PARAMETERS = ParameterTable(
         read_only=True,
     ),
     Parameter(
+        'gripper_joint_names',
+        [],
+        "Joints of a gripper that chunks hold beside the arm's; they go to gripper/target.",
+        read_only=True,
+        element=str,
+    ),
+    Parameter(
         'controller_name',
         'fr3_arm_controller',
         'The joint trajectory controller; commands go to <controller_name>/joint_trajectory.',
         read_only=True,
+    ),
+    Parameter(
+        'execute',
+        True,
+        'false: shadow mode, in which chunks are checked and counted, and nothing is sent; '
+        '`~/enable` and `~/disable` set it.',
     ),
     Parameter(
         'n_action_steps', 8, 'Actions of a chunk to follow before braking.', low=1, high=256
@@ -68,6 +81,7 @@ PARAMETERS = ParameterTable(
 def executor_config(values: Mapping[str, Any]) -> ExecutorConfig:
     """Return how chunks are followed."""
     return ExecutorConfig(
+        execute=values['execute'],
         n_action_steps=values['n_action_steps'],
         lead=values['lead_time'],
         speed_scale=values['speed_scale'],

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the arm is measured to be, and when that is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from dp_ros.control.chunk import ChunkRefused, renamed
+from dp_ros.control.limits import JointLimits
+from dp_ros.control.trajectory import NS
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+_SLACK: Final = 0.05  # [rad], by which a joint may seem to be faster than it can
+_MAX_FUTURE: Final = 0.1  # [s], of a joint state's stamp; clocks of two machines differ a little
+
+
+class MeasuredJoints:
+    """The newest joint state of an arm, as its stamp [ns] and positions (n,) [rad], or None."""
+
+    def __init__(self, joint_names: Sequence[str], limits: JointLimits) -> None:
+        self.joint_names = tuple(joint_names)
+        self._limits = limits
+        self.newest: tuple[int, Array] | None = None
+
+    def take(
+        self, stamp_ns: int, now_ns: int, names: Sequence[str], positions: Sequence[float]
+    ) -> str | None:
+        """Take a joint state; its joints may come in any order and be more than needed.
+
+        :returns: which joint moved further than it can since the last one, or None.
+        :raises ChunkRefused: when a joint or its position is missing, it is not finite, or the
+            stamp is in the future.
+        """
+        ahead = (stamp_ns - now_ns) / NS
+        if ahead > _MAX_FUTURE:
+            raise ChunkRefused(
+                f'joint_states: stamp is {ahead:.3f} s in the future: are clocks synchronized?'
+            )
+        values = self._ordered(names, positions)
+        jump = self._jump(stamp_ns, values)
+        self.newest = (stamp_ns, values)
+        return jump
+
+    def fresh(self, now_ns: int, timeout: float) -> Array:
+        """Return the positions (n,) [rad].
+
+        :raises ChunkRefused: when there are none or they are older than ``timeout`` [s].
+        """
+        if self.newest is None:
+            raise ChunkRefused('no joint states yet')
+        stamp_ns, positions = self.newest
+        age = (now_ns - stamp_ns) / NS
+        if age > timeout:
+            raise ChunkRefused(f'no joint states for {age:.2f} s')
+        return positions
+
+    def _ordered(self, names: Sequence[str], positions: Sequence[float]) -> Array:
+        order = {name: index for index, name in enumerate(names)}
+        missing = [name for name in self.joint_names if name not in order]
+        if missing:
+            raise ChunkRefused(
+                f'joint_states: no {", ".join(missing)} among {list(names)}'
+                f'{renamed(missing, names)}'
+            )
+        if len(positions) != len(names):
+            raise ChunkRefused(f'joint_states: {len(names)} names, {len(positions)} positions')
+        values = np.array([positions[order[name]] for name in self.joint_names], dtype=np.float64)
+        if not np.isfinite(values).all():
+            raise ChunkRefused(f'joint_states: position that is not finite: {values.tolist()}')
+        return values
+
+    def _jump(self, stamp_ns: int, positions: Array) -> str | None:
+        if self.newest is None:
+            return None
+        last_ns, last = self.newest
+        moved = np.abs(positions - last)
+        excess = moved - self._limits.velocity * max(0.0, (stamp_ns - last_ns) / NS) - _SLACK
+        joint = int(excess.argmax())
+        if excess[joint] <= 0:
+            return None
+        return (
+            f'{self.joint_names[joint]} jumped by {moved[joint]:.3f} rad from one joint state to '
+            'the next: call ~/resume when it is where it should be'
+        )
