@@ -5,7 +5,9 @@ NODES = (
     'demo_recorder',
     'episode_runner',
     'executor',
+    'fake_gripper',
     'franka_sim',
+    'gripper',
     'observation_aggregator',
     'policy',
 )

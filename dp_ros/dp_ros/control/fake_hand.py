@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Franka Hand that is not there: its commands, their timing, and when they fail.
+
+It takes one command after another and interrupts none; `stop` alone ends the one that runs.
+A grasp closes until the fingers stop, whatever its width, and then keeps pushing; a motion that
+something blocks fails and stops pushing.
+Source: libfranka, `franka::Gripper`; franka_ros2, franka_gripper.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dp_ros.control.trajectory import NS, Trajectory, TrajectoryReference
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+STROKE: Final = 0.08
+TOLERANCE: Final = 0.003
+"""How far from its goal a motion may end [m]."""
+
+_LEAD: Final = 0.02  # From the start of a motion to its first point [s].
+_RAMP: Final = 0.1  # From rest to full speed [s].
+_SETTLE_NS: Final = round(0.15 * NS)  # Fingers that do not move for this long are at rest.
+_REST: Final = 0.0003  # Farther than this is a motion [m].
+
+
+@dataclass(frozen=True)
+class Command:
+    """Widths to go to, one after the other [m].
+
+    :param epsilon: (inner, outer) of a grasp [m]; None: a motion, which must reach its width.
+    :param token: whatever the caller wants to find again in the outcome.
+    """
+
+    widths: tuple[float, ...]
+    speed: float
+    epsilon: tuple[float, float] | None = None
+    token: Any = None
+
+    @property
+    def flaw(self) -> str:
+        """Why the Hand refuses it; empty if it does not."""
+        for width in self.widths:
+            if not 0.0 <= width <= STROKE:
+                return f'width {width:g} m: needs 0 to {STROKE:g} m'
+        if not 0.0 < self.speed < float('inf'):
+            return f'speed {self.speed:g} m/s: needs to be positive'
+        return ''
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended; a grasp that held nothing has no error."""
+
+    command: Command
+    success: bool
+    error: str = ''
+
+
+class FakeHand:
+    """The Hand; without measured widths it is its own fingers.
+
+    :param latency: from a command to the first motion [s].
+    :param width: between the fingers at first [m].
+    """
+
+    def __init__(self, fingers: Sequence[str], latency: float, width: float = STROKE) -> None:
+        self.latency = latency
+        self.object_width = 0.0
+        self._fingers = tuple(fingers)
+        self._reference = TrajectoryReference(fingers, np.full(len(fingers), width / 2))
+        self._queue: deque[Command] = deque()
+        self.running: Command | None = None
+        self._goals: list[float] = []
+        self._measured: float | None = None
+        self._seen: deque[tuple[int, float]] = deque()
+        self._moving_ns: int | None = None
+        self._due_ns = 0
+
+    def submit(self, command: Command) -> None:
+        """Take a command; it starts when those before it have ended."""
+        self._queue.append(command)
+
+    def on_width(self, width: float) -> None:
+        """Take the width that the fingers really have [m]."""
+        self._measured = width
+
+    def width(self, now_ns: int) -> float:
+        """Return the width between the fingers [m]."""
+        if self._measured is not None:
+            return self._measured
+        commanded = float(self._reference.sample(np.array([now_ns]))[0].sum())
+        return max(commanded, self.object_width)
+
+    def stop(self, now_ns: int) -> tuple[Trajectory, list[Outcome]]:
+        """Stop the fingers where they are and end all commands."""
+        ended = [*([self.running] if self.running else []), *self._queue]
+        self._queue.clear()
+        self.running = None
+        return self._hold(now_ns), [Outcome(command, False, 'stopped') for command in ended]
+
+    def tick(self, now_ns: int) -> tuple[Trajectory | None, Outcome | None]:
+        """Return the motion that begins now and the command that has ended now, if any."""
+        if self.running is None:
+            return None, self._begin(now_ns)
+        if now_ns < self._due_ns:
+            return None, None
+        if self._moving_ns is None:
+            return self._move(now_ns), None
+        if not self._at_rest(now_ns):
+            return None, None
+        return self._arrive(now_ns)
+
+    # ---- the course of a command
+
+    def _begin(self, now_ns: int) -> Outcome | None:
+        if not self._queue:
+            return None
+        command = self._queue.popleft()
+        if command.flaw:
+            return Outcome(command, False, command.flaw)
+        self.running = command
+        self._goals = [0.0] if command.epsilon else list(command.widths)
+        self._moving_ns = None
+        self._due_ns = now_ns + round(self.latency * NS)
+        return None
+
+    def _move(self, now_ns: int) -> Trajectory:
+        assert self.running is not None
+        self._moving_ns = now_ns
+        self._seen.clear()
+        start = self.width(now_ns)
+        return self._follow(now_ns, *_profile(start, self._goals[0], self.running.speed))
+
+    def _arrive(self, now_ns: int) -> tuple[Trajectory | None, Outcome | None]:
+        command, width = self.running, self.width(now_ns)
+        assert command is not None
+        goal = self._goals.pop(0)
+        if command.epsilon is not None:
+            inner, outer = command.epsilon
+            success = command.widths[0] - inner < width < command.widths[0] + outer
+        else:
+            success = abs(width - goal) <= TOLERANCE
+        if success and self._goals:
+            return self._move(now_ns), None
+        self.running = None
+        blocked = not success and command.epsilon is None
+        return self._hold(now_ns) if blocked else None, Outcome(command, success)
+
+    def _at_rest(self, now_ns: int) -> bool:
+        assert self._moving_ns is not None
+        self._seen.append((now_ns, self.width(now_ns)))
+        while now_ns - self._seen[0][0] > _SETTLE_NS:
+            self._seen.popleft()
+        if now_ns - self._moving_ns < _SETTLE_NS + round((_LEAD + _RAMP) * NS):
+            return False
+        widths = [width for _, width in self._seen]
+        return max(widths) - min(widths) < _REST
+
+    # ---- trajectories
+
+    def _hold(self, now_ns: int) -> Trajectory:
+        width = np.array([self.width(now_ns)])
+        return self._follow(now_ns, np.zeros(1), width, np.zeros(1))
+
+    def _follow(self, now_ns: int, times: Array, widths: Array, speeds: Array) -> Trajectory:
+        def each(values: Array) -> Array:
+            return np.repeat(values[:, None] / len(self._fingers), len(self._fingers), axis=1)
+
+        trajectory = Trajectory(
+            self._fingers,
+            now_ns,
+            times + _LEAD,
+            each(widths),
+            each(speeds),
+            each(np.zeros(len(times))),
+        )
+        self._reference.accept(trajectory, now_ns)
+        return trajectory
+
+
+def _profile(start: float, goal: float, speed: float) -> tuple[Array, Array, Array]:
+    """Return times [s], widths [m] and their speeds [m/s]: ramp up, go, ramp down, rest."""
+    way = goal - start
+    top = min(speed, abs(way) / (2 * _RAMP))
+    if top == 0.0:
+        return np.zeros(1), np.array([goal]), np.zeros(1)
+    cruise = abs(way) / top - _RAMP
+    times = np.cumsum([0.0, _RAMP, cruise, _RAMP])
+    ramp = np.sign(way) * top * _RAMP / 2
+    widths = np.array([start, start + ramp, goal - ramp, goal])
+    speeds = np.sign(way) * np.array([0.0, top, top, 0.0])
+    return times, widths, speeds

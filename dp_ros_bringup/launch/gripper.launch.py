@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gripper's adapter, and a Hand for it where there is none."""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+
+def node(executable, **given):
+    condition = given.pop('condition', None)
+    given['use_sim_time'] = LaunchConfiguration('use_sim_time')
+    return Node(
+        package='dp_ros',
+        executable=executable,
+        namespace=LaunchConfiguration('namespace'),
+        parameters=[LaunchConfiguration('config'), given],
+        output='screen',
+        condition=condition,
+    )
+
+
+def generate_launch_description():
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument('namespace', default_value='', description='Of all nodes.'),
+            DeclareLaunchArgument(
+                'config',
+                default_value=PathJoinSubstitution(
+                    [FindPackageShare('dp_ros_bringup'), 'config', 'dp_ros.yaml']
+                ),
+                description='YAML with the parameters of the nodes.',
+            ),
+            DeclareLaunchArgument(
+                'fake',
+                default_value='false',
+                description='Start a Hand that is not there, for simulation and fake hardware.',
+            ),
+            DeclareLaunchArgument(
+                'follow_joint_states',
+                default_value='false',
+                description='Where the fingers of the fake Hand are says the simulation.',
+            ),
+            DeclareLaunchArgument(
+                'use_sim_time', default_value='false', description='Follow /clock.'
+            ),
+            node('gripper'),
+            node(
+                'fake_gripper',
+                follow_joint_states=LaunchConfiguration('follow_joint_states'),
+                condition=IfCondition(LaunchConfiguration('fake')),
+            ),
+        ]
+    )
