@@ -20,15 +20,15 @@ from accelerate import PartialState
 from dp_ros.data.bags import BagTopics
 from dp_ros.data.dataset import DatasetError, WindowDataset, load_dataset
 from dp_ros.data.pusht import is_pusht, load_pusht
-from dp_ros.data.window import WindowSpec
 from dp_ros.policy.checkpoint import load_description, save_checkpoint
-from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig, parse_run
+from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig
 from dp_ros.policy.metrics import METRICS
 from dp_ros.policy.model_card import write_model_card
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.train import TrainingError, train
 from dp_ros.policy.training_record import clear_state, describe_training
 from dp_ros.tools.progress import make_progress
+from dp_ros.tools.training_config import read_config, window_spec
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import Progress
@@ -91,31 +91,6 @@ def _run(args: argparse.Namespace, console: Console) -> None:
         console.print(f'checkpoint: {args.out}', markup=False)
 
 
-def read_config(file: Path, changes: Sequence[str] = ()) -> tuple[RunConfig, BagTopics]:
-    """Read a training configuration, with values changed as `SECTION.KEY=VALUE`.
-
-    :raises ConfigError: when it contradicts itself.
-    """
-    values = yaml.safe_load(file.read_text())
-    if not isinstance(values, dict):
-        raise ConfigError(f'{file}: needs the sections policy, train and topics')
-    for change in changes:
-        _change(values, change)
-    topics = _topics(values.pop('topics', None) or {})
-    return parse_run(values), topics
-
-
-def _change(values: dict[str, Any], change: str) -> None:
-    path, equals, text = change.partition('=')
-    *sections, key = path.split('.')
-    if not equals or not sections:
-        raise ConfigError(f'--set {change}: needs SECTION.KEY=VALUE')
-    for section in sections:
-        inner = values.get(section) or {}
-        values[section] = values = {'name': inner} if isinstance(inner, str) else dict(inner)
-    values[key] = yaml.safe_load(text)
-
-
 def _load(
     folder: Path, config: PolicyConfig, topics: BagTopics, progress: Progress
 ) -> WindowDataset:
@@ -147,23 +122,6 @@ def _store(out: Path, network: PolicyNetwork, config: RunConfig, dataset: Window
     command = '$ ' + shlex.join(['ros2', 'run', 'dp_ros', 'train', *words])
     write_model_card(out, load_description(out), command)
     clear_state(out)
-
-
-def _topics(values: Mapping[str, Any]) -> BagTopics:
-    try:
-        return BagTopics(**values)
-    except TypeError as error:
-        raise ConfigError(f'topics: {error}') from error
-
-
-def window_spec(config: PolicyConfig) -> WindowSpec:
-    """Return what the windows of a policy hold."""
-    return WindowSpec(
-        joint_names=config.state_names,
-        image_sizes=config.image_sizes,
-        dt_ns=round(config.dt * 1e9),
-        n_obs_steps=config.n_obs_steps,
-    )
 
 
 def draw_training(metrics: Sequence[Mapping[str, Any]], file: Path) -> None:

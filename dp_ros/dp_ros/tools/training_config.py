@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Training configurations: the file's sections `policy`, `train` and `topics`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dp_ros.data.bags import BagTopics
+from dp_ros.data.window import WindowSpec
+from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig, parse_run
+import yaml
+
+
+def read_config(file: Path, changes: Sequence[str] = ()) -> tuple[RunConfig, BagTopics]:
+    """Read a training configuration, with values changed as `SECTION.KEY=VALUE`.
+
+    :raises ConfigError: when it contradicts itself.
+    """
+    values = yaml.safe_load(file.read_text())
+    if not isinstance(values, dict):
+        raise ConfigError(f'{file}: needs the sections policy, train and topics')
+    return parse_config(values, changes)
+
+
+def parse_config(
+    values: dict[str, Any], changes: Sequence[str] = ()
+) -> tuple[RunConfig, BagTopics]:
+    """Make a training configuration of a file's sections, as `read_config` does."""
+    for change in changes:
+        _change(values, change)
+    topics = _topics(values.pop('topics', None) or {})
+    return parse_run(values), topics
+
+
+def window_spec(config: PolicyConfig) -> WindowSpec:
+    """Return what the windows of a policy hold."""
+    return WindowSpec(
+        joint_names=config.state_names,
+        image_sizes=config.image_sizes,
+        dt_ns=round(config.dt * 1e9),
+        n_obs_steps=config.n_obs_steps,
+    )
+
+
+def _change(values: dict[str, Any], change: str) -> None:
+    path, equals, text = change.partition('=')
+    *sections, key = path.split('.')
+    if not equals or not sections:
+        raise ConfigError(f'--set {change}: needs SECTION.KEY=VALUE')
+    for section in sections:
+        inner = values.get(section) or {}
+        values[section] = values = {'name': inner} if isinstance(inner, str) else dict(inner)
+    values[key] = yaml.safe_load(text)
+
+
+def _topics(values: Mapping[str, Any]) -> BagTopics:
+    try:
+        return BagTopics(**values)
+    except TypeError as error:
+        raise ConfigError(f'topics: {error}') from error
