@@ -13,14 +13,14 @@ def argument(name, description, default=''):
 
 
 def nodes(context):
-    def node(executable, **given):
+    def node(executable, joint_states='joint_states', **given):
         given['use_sim_time'] = LaunchConfiguration('use_sim_time')
         overrides = {name: value for name, value in given.items() if value.perform(context)}
         return Node(
             package='dp_ros',
             executable=executable,
             parameters=[LaunchConfiguration('config'), *([overrides] if overrides else [])],
-            remappings=[('joint_states', LaunchConfiguration('joint_states'))],
+            remappings=[('joint_states', joint_states)],
             output='screen',
         )
 
@@ -28,6 +28,7 @@ def nodes(context):
     return [
         node(
             'observation_aggregator',
+            joint_states=LaunchConfiguration('observed_joint_states'),
             joint_names=joint_names,
             camera_names=LaunchConfiguration('camera_names'),
             camera_topics=LaunchConfiguration('camera_topics'),
@@ -36,8 +37,10 @@ def nodes(context):
         node('policy', checkpoint=LaunchConfiguration('policy')),
         node(
             'executor',
+            joint_states=LaunchConfiguration('joint_states'),
             joint_names=joint_names,
             controller_name=LaunchConfiguration('controller_name'),
+            execute=LaunchConfiguration('execute'),
         ),
     ]
 
@@ -55,10 +58,16 @@ def generate_launch_description():
             argument(
                 'joint_states', 'True stamps; of an FR3 franka/joint_states.', 'joint_states'
             ),
+            argument(
+                'observed_joint_states',
+                'For the observation; a policy that sees the fingers of an FR3: joint_states.',
+                LaunchConfiguration('joint_states'),
+            ),
             argument('controller_name', 'Joint trajectory controller; else as in config.'),
             argument('camera_names', 'As the checkpoint names them; else as in config.'),
             argument('camera_topics', 'Image topics, one per camera; else as in config.'),
             argument('image_sizes', 'Height and width of each [px]; else as in config.'),
+            argument('execute', 'false: a dry run until executor/enable; else as in config.'),
             argument('use_sim_time', 'Follow /clock; else as in config.'),
             GroupAction(
                 [

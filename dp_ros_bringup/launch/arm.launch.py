@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Franka FR3, by franka_ros2, with the controller that follows the executor's trajectories."""
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import IfElseSubstitution, LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+
+def argument(name, description, default=''):
+    return DeclareLaunchArgument(name, default_value=default, description=description)
+
+
+def config(name):
+    return PathJoinSubstitution([FindPackageShare('dp_ros_bringup'), 'config', name])
+
+
+def check_driver(_):
+    try:
+        get_package_prefix('franka_bringup')
+    except PackageNotFoundError:
+        raise RuntimeError(
+            "package 'franka_bringup' not found: build and source franka_ros2 v3.4.0, or start "
+            'this in the image of docker/; docs/arm.md says how'
+        ) from None
+
+
+def generate_launch_description():
+    namespace = LaunchConfiguration('namespace')
+    use_fake_hardware = LaunchConfiguration('use_fake_hardware')
+    controllers_yaml = LaunchConfiguration('controllers_yaml')
+    driver = PathJoinSubstitution(
+        [FindPackageShare('franka_bringup'), 'launch', 'franka.launch.py']
+    )
+    return LaunchDescription(
+        [
+            argument('robot_ip', 'Address of the arm; anything for fake hardware.', None),
+            argument('namespace', 'Of all nodes.'),
+            argument('use_fake_hardware', 'No arm: joints go where they are told.', 'false'),
+            argument('load_gripper', 'The Franka Hand is mounted.', 'false'),
+            argument('controller_name', 'Controller to start.', 'fr3_arm_controller'),
+            argument(
+                'controllers_yaml',
+                'YAML of ros2_control.',
+                config('franka_controllers.yaml'),
+            ),
+            OpaqueFunction(function=check_driver),
+            IncludeLaunchDescription(
+                PythonLaunchDescriptionSource(driver),
+                launch_arguments={
+                    'robot_type': 'fr3',
+                    'robot_ip': LaunchConfiguration('robot_ip'),
+                    'namespace': namespace,
+                    'use_fake_hardware': use_fake_hardware,
+                    'load_gripper': LaunchConfiguration('load_gripper'),
+                    'controllers_yaml': controllers_yaml,
+                }.items(),
+            ),
+            Node(
+                package='controller_manager',
+                executable='spawner',
+                namespace=namespace,
+                arguments=[
+                    LaunchConfiguration('controller_name'),
+                    '--param-file',
+                    IfElseSubstitution(
+                        use_fake_hardware, config('franka_fake_hardware.yaml'), controllers_yaml
+                    ),
+                ],
+                output='screen',
+            ),
+        ]
+    )

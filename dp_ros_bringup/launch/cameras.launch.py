@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The camera drivers that a YAML file lists."""
+
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.substitutions import FindPackageShare
+import yaml
+
+KEYS = {'package', 'executable', 'parameters', 'remappings'}
+
+
+def parameter(value):
+    # A serial number in quotes stays a text.
+    return ParameterValue(value, value_type=str) if isinstance(value, str) else value
+
+
+def driver(name, entry):
+    if not isinstance(entry, dict) or not {'package', 'executable'} <= set(entry) <= KEYS:
+        raise RuntimeError(
+            f'camera {name}: {entry}: needs package and executable, and may have parameters and '
+            'remappings'
+        )
+    package = entry['package']
+    try:
+        get_package_prefix(package)
+    except PackageNotFoundError:
+        raise RuntimeError(
+            f"camera {name}: package '{package}' not found; "
+            f'sudo apt-get install ros-jazzy-{package.replace("_", "-")}'
+        ) from None
+    return Node(
+        package=package,
+        executable=entry['executable'],
+        name=package,
+        namespace=[LaunchConfiguration('namespace'), f'/camera/{name}'],
+        parameters=[{k: parameter(v) for k, v in entry.get('parameters', {}).items()}],
+        remappings=list(entry.get('remappings', {}).items()),
+        output='screen',
+    )
+
+
+def drivers(context):
+    path = Path(LaunchConfiguration('cameras').perform(context))
+    entries = yaml.safe_load(path.read_text())
+    if not isinstance(entries, dict):
+        raise RuntimeError(f'cameras: {path} lists no cameras')
+    return [driver(name, entry) for name, entry in entries.items()]
+
+
+def generate_launch_description():
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                'cameras',
+                default_value=PathJoinSubstitution(
+                    [FindPackageShare('dp_ros_bringup'), 'config', 'cameras.yaml']
+                ),
+                description='YAML that lists the cameras; the default explains itself.',
+            ),
+            DeclareLaunchArgument('namespace', default_value='', description='Of all nodes.'),
+            OpaqueFunction(function=drivers),
+        ]
+    )

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A launch file that runs in a process of its own, and what is asked of it."""
+
+import os
+from pathlib import Path
+import re
+import signal
+import subprocess
+import time
+
+DEADLINE = 90.0
+
+
+def until(condition, what):
+    end = time.monotonic() + DEADLINE
+    while not (value := condition()):
+        assert time.monotonic() < end, f'not within {DEADLINE} s: {what()}'
+        time.sleep(0.05)
+    return value
+
+
+def is_running(pid):
+    try:
+        state = Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in 'XZ'
+
+
+class Launch:
+    """A running `ros2 launch dp_ros_bringup FILE …`, and what it has said."""
+
+    def __init__(self, folder, *words, **variables):
+        self._said = folder / 'said.txt'
+        with self._said.open('w') as out:
+            self.process = subprocess.Popen(
+                ['ros2', 'launch', 'dp_ros_bringup', *words],
+                cwd=folder,
+                env={**os.environ, 'ROS_LOG_DIR': str(folder / 'log'), **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+
+    def said(self):
+        return self._said.read_text()
+
+    def until_said(self, *patterns):
+        until(lambda: all(re.search(p, self.said()) for p in patterns), self.said)
+
+    def pids(self):
+        """Return the pid of every process that was started, by its name."""
+        return dict(re.findall(r'\[(\w+)-\d+\]: process started with pid \[(\d+)\]', self.said()))
+
+    def ends(self):
+        """Wait until the launch is over, and check that it ended well and alone."""
+        until(lambda: self.process.poll() is not None, self.said)
+        assert self.process.returncode == 0, self.said()
+        assert not [name for name, pid in self.pids().items() if is_running(pid)]
+        assert 'Traceback' not in self.said(), self.said()
+
+    def interrupt(self):
+        self.process.send_signal(signal.SIGINT)
+        self.ends()
+        cleanly = re.findall(r'\[(\w+)-\d+\]: process has finished cleanly', self.said())
+        assert sorted(cleanly) == sorted(self.pids()), self.said()

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real arm's launch files, told to packages that stand for franka_ros2 and the drivers."""
+
+import json
+from pathlib import Path
+import re
+
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from launched import until
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = ROOT / 'dp_ros_bringup' / 'config'
+# Arguments of franka_bringup/launch/franka.launch.py in franka_ros2 v3.4.0, with their defaults.
+UPSTREAM = {
+    'robot_type': '',
+    'arm_prefix': '',
+    'namespace': '',
+    'robot_ip': '172.16.0.3',
+    'load_gripper': 'false',
+    'use_fake_hardware': 'false',
+    'fake_sensor_commands': 'false',
+    'joint_state_rate': '30',
+    'load_franka_robot_state_broadcaster': 'true',
+    'controllers_yaml': 'theirs',
+}
+DRIVER = f"""
+import json
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
+
+UPSTREAM = {UPSTREAM}
+
+def tell(context):
+    told = {{name: context.launch_configurations[name] for name in UPSTREAM}}
+    return [LogInfo(msg='franka_bringup is told ' + json.dumps(told))]
+
+def generate_launch_description():
+    arguments = [DeclareLaunchArgument(n, default_value=v) for n, v in UPSTREAM.items()]
+    return LaunchDescription([*arguments, OpaqueFunction(function=tell)])
+"""
+PROGRAM = """#!/usr/bin/env python3
+import pathlib, sys
+print(pathlib.Path(sys.argv[0]).name, 'is told', *sys.argv[1:])
+for flag, value in zip(sys.argv, sys.argv[1:]):
+    if flag == '--params-file' and 'launch_params' in value:
+        print(*pathlib.Path(value).read_text().splitlines(), sep='; ')
+"""
+CAMERAS = """
+front:
+  package: usb_cam
+  executable: usb_cam_node_exe
+  parameters: {video_device: /dev/video2, framerate: 30.0, brightness: -1}
+wrist:
+  package: realsense2_camera
+  executable: realsense2_camera_node
+  parameters: {serial_no: '012345', enable_depth: false}
+  remappings: {~/color/image_raw: image_raw}
+"""
+LEFT = (
+    'franka.launch.py',
+    'robot_ip:=10.0.0.2',
+    'namespace:=left',
+    f'policy:={ROOT / "models" / "reach"}',
+)
+
+
+def is_installed(package):
+    try:
+        return bool(get_package_prefix(package))
+    except PackageNotFoundError:
+        return False
+
+
+@pytest.fixture
+def upstream(tmp_path, monkeypatch):
+    """Install what is known of upstream: a launch file, a spawner, two camera drivers."""
+    prefix = tmp_path / 'upstream'
+
+    def install(package, path, text):
+        marker = prefix / 'share/ament_index/resource_index/packages' / package
+        for file, content in ((marker, ''), (prefix / path, text)):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(content)
+        (prefix / path).chmod(0o755)
+
+    install('franka_bringup', 'share/franka_bringup/launch/franka.launch.py', DRIVER)
+    install('controller_manager', 'lib/controller_manager/spawner', PROGRAM)
+    install('usb_cam', 'lib/usb_cam/usb_cam_node_exe', PROGRAM)
+    install('realsense2_camera', 'lib/realsense2_camera/realsense2_camera_node', PROGRAM)
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(prefix), prepend=':')
+    monkeypatch.setenv('PYTHONUNBUFFERED', '1')
+
+
+@pytest.fixture
+def cameras(tmp_path):
+    path = tmp_path / 'my_cameras.yaml'
+    path.write_text(CAMERAS)
+    return f'cameras:={path}'
+
+
+def fails(launched, *patterns):
+    """Wait until the launch has given up, and check what it said."""
+    until(lambda: launched.process.poll() is not None, launched.said)
+    assert launched.process.returncode == 1
+    for pattern in patterns:
+        assert re.search(pattern, launched.said()), launched.said()
+    assert 'Traceback' not in launched.said()
+
+
+def told_to_driver(launched):
+    return json.loads(re.search(r'franka_bringup is told (\{.*\})', launched.said())[1])
+
+
+def test_the_whole_cell_comes_up_and_moves_nothing(launch, upstream, cameras):
+    with launch(*LEFT, cameras, 'load_gripper:=true') as launched:
+        launched.until_said(
+            'left.executor.*waiting for joint states',
+            'left.observation_aggregator.*nothing on /left/franka/joint_states',
+            'realsense2_camera_node is told',
+            'usb_cam_node_exe is told',
+            'spawner is told',
+        )
+        expected = {
+            'robot_type': 'fr3',
+            'namespace': 'left',
+            'robot_ip': '10.0.0.2',
+            'load_gripper': 'true',
+            'controllers_yaml': str(CONFIG / 'franka_controllers.yaml'),
+        }
+        told = told_to_driver(launched)
+        assert {**told, 'controllers_yaml': str(Path(told['controllers_yaml']).resolve())} == {
+            **UPSTREAM,
+            **expected,
+        }
+        assert re.search(
+            r'spawner is told fr3_arm_controller --param-file \S+/franka_controllers.yaml '
+            '--ros-args -r __ns:=/left',
+            launched.said(),
+        )
+        launched.interrupt()
+
+
+def test_fake_hardware_takes_positions(launch, upstream):
+    with launch(
+        'arm.launch.py', 'robot_ip:=none', 'use_fake_hardware:=true', 'controller_name:=other'
+    ) as launched:
+        launched.until_said(
+            r'spawner is told other --param-file \S+/franka_fake_hardware.yaml --ros-args'
+        )
+        assert told_to_driver(launched)['use_fake_hardware'] == 'true'
+        launched.ends()
+
+
+def test_cameras_are_told_what_their_file_says(launch, upstream, cameras):
+    with launch('cameras.launch.py', 'namespace:=left', cameras) as launched:
+        launched.ends()
+        for pattern in (
+            'usb_cam_node_exe is told .*__ns:=/left/camera/front',
+            'brightness: -1; .*framerate: 30.0; .*video_device: /dev/video2',
+            r'__node:=realsense2_camera .*-r ~/color/image_raw:=image_raw',
+            "enable_depth: false; .*serial_no: '012345'",
+        ):
+            assert re.search(pattern, launched.said()), launched.said()
+
+
+def test_the_shipped_list_of_cameras_is_understood(launch, upstream):
+    with launch('cameras.launch.py') as launched:
+        launched.ends()
+        assert 'serial_no: ' in launched.said()
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('front: {package: nosuch_cam, executable: x}', 'install ros-jazzy-nosuch-cam'),
+        ('front: {package: usb_cam}', "camera front: {'package': 'usb_cam'}: needs package and"),
+        ('front: {package: usb_cam, executable: x, remap: {}}', 'may have parameters and remapp'),
+        ('- front', 'my_cameras.yaml lists no cameras'),
+    ],
+)
+def test_a_list_of_cameras_that_cannot_be_is_refused(launch, upstream, tmp_path, text, message):
+    path = tmp_path / 'my_cameras.yaml'
+    path.write_text(text)
+    with launch('cameras.launch.py', f'cameras:={path}') as launched:
+        fails(launched, message)
+
+
+@pytest.mark.skipif(is_installed('franka_bringup'), reason='franka_ros2 is installed here')
+def test_without_franka_ros2_the_way_to_get_it_is_said(launch):
+    with launch(*LEFT) as launched:
+        fails(launched, "package 'franka_bringup' not found: build and source franka_ros2 v3.4.0")
+        assert not launched.pids()
+
+
+def test_the_controller_ends_at_rest_and_starts_from_what_it_commanded():
+    read = yaml.safe_load((CONFIG / 'franka_controllers.yaml').read_text())
+    controller = read['/**/fr3_arm_controller']['ros__parameters']
+    assert controller['interpolate_from_desired_state'] is True
+    assert controller['allow_nonzero_velocity_at_trajectory_end'] is False
+    assert list(controller['gains']) == controller['joints']
+    defaults = yaml.safe_load((CONFIG / 'dp_ros.yaml').read_text())
+    executor = defaults['/**/executor']['ros__parameters']
+    assert controller['joints'] == executor['joint_names']
+    assert f'/**/{executor["controller_name"]}' in read
