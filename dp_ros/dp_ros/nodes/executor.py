@@ -16,6 +16,7 @@ from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.nodes.executor_parameters import PARAMETERS, executor_config
 from dp_ros.nodes.live_parameters import LiveParameters, Values
 from dp_ros.nodes.node_main import run_node
+from dp_ros.nodes.robot_link import RobotLink
 from dp_ros_msgs.msg import ExecutorStatus
 from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
@@ -44,6 +45,9 @@ class ExecutorNode(LifecycleNode):
         self._active = False
         self._shown: tuple[Phase, str] | None = None
         self._create_interface()
+        self._robot = RobotLink(
+            self, self._values.values, self._commands.topic_name, self.inhibit, self.release
+        )
         if self._values['autostart']:
             autostart(self)
 
@@ -86,6 +90,7 @@ class ExecutorNode(LifecycleNode):
         """Begin to follow chunks, from where the arm is."""
         self._core.restart()
         self._active = True
+        self._robot.renew()
         self.get_logger().info(f'following policy/chunk on {self._topic}')
         return super().on_activate(state)
 
@@ -143,6 +148,7 @@ class ExecutorNode(LifecycleNode):
 
     def _tick(self) -> None:
         if self._active:
+            self._robot.tick()
             self._send(self._core.tick(self._now_ns()))
         if (self._core.phase, self._core.reason) != self._shown:
             self._publish_status()
@@ -163,6 +169,14 @@ class ExecutorNode(LifecycleNode):
     def permit(self, name: str) -> None:
         """Take back what `inhibit` forbade under this name."""
         self._core.permit(name)
+
+    def release(self, *names: str) -> str | None:
+        """Take back what is forbidden and begin where the arm is, or say why it cannot be."""
+        try:
+            self._core.resume(self._now_ns(), *names)
+        except ChunkRefused as error:
+            return str(error)
+        return None
 
     # ---- services
 

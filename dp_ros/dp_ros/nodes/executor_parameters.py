@@ -38,6 +38,19 @@ PARAMETERS = ParameterTable(
         read_only=True,
     ),
     Parameter(
+        'check_robot',
+        True,
+        'Check robot_description and the controller before moving: joints, limits, type, state '
+        'and parameters.',
+        read_only=True,
+    ),
+    Parameter(
+        'error_recovery_action',
+        'action_server/error_recovery',
+        "The action of franka_ros2 by which `~/recover` clears the robot's error.",
+        read_only=True,
+    ),
+    Parameter(
         'execute',
         True,
         'false: shadow mode, in which chunks are checked and counted, and nothing is sent; '
