@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from dp_ros.control.trajectory import Trajectory
-from dp_ros.sim import kinematics
+from dp_ros.sim.motion import joint_trajectory, minimum_jerk, path_times
 from dp_ros.sim.scene import OBSTACLE_RADIUS, Point2D, Scene
-from dp_ros.sim.world import READY
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,8 +17,6 @@ Side = Literal['left', 'right']
 
 SIDES: Final[tuple[Side, Side]] = ('left', 'right')
 
-_FINE = 0.01
-_KEEP_EVERY = 4
 _HOLD = 0.8
 
 
@@ -42,23 +39,7 @@ def plan(
     :returns: joint positions, velocities and accelerations every 40 ms, at rest at both ends,
         with the goal held for a while at the end; ``start_ns`` is 0.
     """
-    path = tcp_path(scene, side, rng, jump)
-    positions = np.empty((len(path), 7))
-    near = READY
-    for index, point in enumerate(path):
-        near = positions[index] = kinematics.inverse(point, near)
-    velocities = _derivative(positions)
-    accelerations = _derivative(velocities)
-    kept = slice(_KEEP_EVERY, None, _KEEP_EVERY)
-    times = np.arange(len(path)) * _FINE
-    return Trajectory(
-        kinematics.JOINT_NAMES,
-        0,
-        times[kept].astype(np.float64),
-        positions[kept],
-        velocities[kept].astype(np.float64),
-        accelerations[kept].astype(np.float64),
-    )
+    return joint_trajectory(tcp_path(scene, side, rng, jump))
 
 
 def tcp_path(
@@ -74,15 +55,14 @@ def tcp_path(
     passing = _passing(scene)
     reaction = _reaction(scene, side, jump, passing * duration) if jump else 0.0
     longest = max(duration, reaction + _correction(scene, jump) if jump else 0.0)
-    steps = _KEEP_EVERY * round((longest + _HOLD) / _FINE / _KEEP_EVERY)
-    times = np.arange(steps + 1) * _FINE
+    times = path_times(longest + _HOLD)
     start, goal = np.asarray(scene.start), np.asarray(scene.goal_point)
     progress = times / duration
-    path = start + (goal - start) * _minimum_jerk(progress)[:, None]
+    path = start + (goal - start) * minimum_jerk(progress)[:, None]
     path[:, 1] += _bump_height(scene, side, clearance, passing) * _bump(progress)
     if jump is not None:
         shift = np.subtract(jump.goal, scene.goal)
-        later = _minimum_jerk((times - reaction) / _correction(scene, jump))
+        later = minimum_jerk((times - reaction) / _correction(scene, jump))
         path[:, :2] += shift * later[:, None]
     return path
 
@@ -91,13 +71,13 @@ def _passing(scene: Scene) -> float:
     """Share of the duration after which the arm is beside the obstacle."""
     start, goal = scene.start[0], scene.goal[0]
     grid = np.linspace(0, 1, 1001)
-    progress = _minimum_jerk(grid) - (scene.obstacle[0] - start) / (goal - start)
+    progress = minimum_jerk(grid) - (scene.obstacle[0] - start) / (goal - start)
     return float(grid[np.abs(progress).argmin()])
 
 
 def _bump_height(scene: Scene, side: Side, clearance: float, passing: float) -> float:
     """Height of the bump for which the path passes the obstacle's centre at ``clearance``."""
-    done, bump = (shape(np.array([passing]))[0] for shape in (_minimum_jerk, _bump))
+    done, bump = (shape(np.array([passing]))[0] for shape in (minimum_jerk, _bump))
     straight = scene.start[1] + (scene.goal[1] - scene.start[1]) * done
     return float((scene.obstacle[1] + _sign(side) * clearance - straight) / bump)
 
@@ -115,18 +95,6 @@ def _sign(side: Side) -> int:
 def _correction(scene: Scene, jump: GoalJump) -> float:
     """Duration of the added reach [s]."""
     return 1.2 + 4.0 * float(np.linalg.norm(np.subtract(jump.goal, scene.goal)))
-
-
-def _derivative(values: Array) -> Array:
-    """Rate of change of rows 10 ms apart, zero at both ends, where the arm rests."""
-    rate = np.zeros_like(values)
-    rate[1:-1] = (values[2:] - values[:-2]) / (2 * _FINE)
-    return rate
-
-
-def _minimum_jerk(progress: Array) -> Array:
-    s = np.clip(progress, 0, 1)
-    return s**3 * (10 - 15 * s + 6 * s**2)
 
 
 def _bump(progress: Array) -> Array:

@@ -135,6 +135,12 @@ class FrankaWorld:
         return kinematics.forward(self._data.qpos[:_N])
 
     @property
+    def hand_yaw(self) -> float:
+        """Angle of the hand about the vertical, 0 where it is at the start [rad]."""
+        y_axis = kinematics.link_poses(self._data.qpos[:_N])[-1, :2, 1]
+        return float(np.arctan2(y_axis[0], -y_axis[1]))
+
+    @property
     def object_poses(self) -> Array:
         """(n, 7) position [m] and quaternion (w first) of each of the task's objects."""
         bodies = [self._data.body(name) for name in self.task.objects]
@@ -161,6 +167,10 @@ class FrankaWorld:
         pairs = self._model.geom_bodyid[self._data.contact.geom[: self._data.ncon]]
         mine = pairs[(pairs == number).any(axis=1)]
         return [self._model.body(int(other)).name for other in mine[mine != number]]
+
+    def speed(self, body: str) -> float:
+        """How fast a body moves that is an object of the task [m/s]."""
+        return float(np.linalg.norm(self._data.joint(body).qvel[:3]))
 
     def _servo_lag(self) -> Array:
         gain = self._model.actuator_gainprm[:_N, 0]
