@@ -116,7 +116,7 @@ def told_to_driver(launched):
 def test_the_whole_cell_comes_up_and_moves_nothing(launch, upstream, cameras):
     with launch(*LEFT, cameras, 'load_gripper:=true') as launched:
         launched.until_said(
-            'left.executor.*waiting for joint states',
+            'left.executor.*shadow mode: chunks are checked, nothing is sent',
             'left.observation_aggregator.*nothing on /left/franka/joint_states',
             'realsense2_camera_node is told',
             'usb_cam_node_exe is told',
