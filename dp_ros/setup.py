@@ -10,6 +10,8 @@ NODES = (
     'gripper',
     'observation_aggregator',
     'policy',
+    'teleop',
+    'teleop_keyboard',
 )
 TOOLS = (
     'bench',
@@ -18,6 +20,7 @@ TOOLS = (
     'evaluate',
     'evaluate_pusht',
     'import_checkpoint',
+    'inspect',
     'parameters',
     'record_expert',
     'settings',

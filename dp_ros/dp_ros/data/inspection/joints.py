@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of the joints of an episode: range, speed, jumps, and command against measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from dp_ros.control.limits import FR3_LIMITS
+from dp_ros.data.bags import EpisodeRecording
+from dp_ros.data.dataset import DatasetError, commanded
+from dp_ros.data.inspection.figures import (
+    Array,
+    CommandFigures,
+    Extreme,
+    JointFigures,
+    Motion,
+)
+from dp_ros.data.inspection.streams import Stamps, resample, span, stamps_of
+from dp_ros.data.window import JOINTS
+from dp_ros.sim.kinematics import JOINT_NAMES, forward
+import numpy as np
+
+NS = 1_000_000_000
+
+_RATE: Final = 50
+_MOVED: Final = 0.01
+"""A joint so far from where it rests has left it [rad], as has a finger [m]."""
+_STEP: Final = 0.005
+"""The shortest time taken for a step, or the stamps' jitter would make it a jump [s]."""
+
+
+def fr3_limits(names: Sequence[str]) -> tuple[Array, Array, Array]:
+    """Return lowest and highest position and highest speed (J,); infinite where not an FR3's."""
+    limits = np.tile([[-np.inf], [np.inf], [np.inf]], len(names))
+    for column, name in enumerate(names):
+        for joint, known in enumerate(JOINT_NAMES):
+            if name.endswith(known):
+                arrays = (FR3_LIMITS.lower, FR3_LIMITS.upper, FR3_LIMITS.velocity)
+                limits[:, column] = [array[joint] for array in arrays]
+    return limits[0], limits[1], limits[2]
+
+
+def tcp_path(names: Sequence[str], positions: Array) -> Array | None:
+    """Return the TCP's positions (n, 3) [m] when there is one FR3 among the joints."""
+    columns = [
+        [column for column, name in enumerate(names) if name.endswith(known)]
+        for known in JOINT_NAMES
+    ]
+    if any(len(found) != 1 for found in columns):
+        return None
+    return forward(positions[:, [found[0] for found in columns]])
+
+
+def measure_motion(recording: EpisodeRecording) -> Motion:
+    """Resample the joints and what they were commanded."""
+    joints = recording.builder.joints
+    names = recording.builder.spec.joint_names
+    begin, _ = span(recording)
+    grid = np.arange(joints.stamps[0], joints.stamps[-1] + 1, NS // _RATE)
+    positions = resample(joints.stamps, joints.samples, grid)
+    counted = replace(recording, refused={})
+    commands = _commands(counted, grid) if recording.trajectories else None
+    tcp = tcp_path(names, positions)
+    return Motion((grid - begin) / NS, positions, commands, counted.refused, tcp)
+
+
+def measure_joints(recording: EpisodeRecording, motion: Motion) -> JointFigures:
+    """Measure where the joints were and how they moved."""
+    positions = np.array(recording.builder.joints.samples)
+    lowest, highest = positions.min(axis=0), positions.max(axis=0)
+    lower, upper, _ = fr3_limits(recording.builder.spec.joint_names)
+    margin = np.minimum(lowest - lower, upper - highest).tolist()
+    speeds = np.abs(np.diff(motion.positions, axis=0)) * _RATE
+    jumps = _jumps(recording, positions)
+    return JointFigures(
+        tuple(lowest.tolist()),
+        tuple(highest.tolist()),
+        tuple(value if np.isfinite(value) else None for value in margin),
+        tuple(speeds.max(axis=0, initial=0.0).tolist()),
+        len(jumps),
+        max(jumps, key=lambda jump: jump.value, default=Extreme()),
+        _length(motion.positions),
+        None if motion.tcp is None else _length(motion.tcp),
+        _still(motion.positions),
+        _still(motion.positions[::-1]),
+    )
+
+
+def measure_commands(names: Sequence[str], count: int, motion: Motion) -> CommandFigures:
+    """Measure how the arm followed ``count`` commands, and what the controller refused."""
+    if motion.commands is None or np.isnan(motion.commands).all():
+        return CommandFigures(count, motion.rejected)
+    errors = np.abs(motion.commands - motion.positions)
+    row, joint = divmod(int(np.nanargmax(errors)), errors.shape[1])
+    worst = Extreme(float(errors[row, joint]), float(motion.times[row]), names[joint])
+    return CommandFigures(count, motion.rejected, worst, float(np.sqrt(np.nanmean(errors**2))))
+
+
+def _commands(recording: EpisodeRecording, grid: Stamps) -> Array | None:
+    """Return the commanded positions, not a number before the first command."""
+    try:
+        commands = commanded(recording, grid)
+    except DatasetError:  # None can be followed; what was refused is counted.
+        return None
+    commands[grid < recording.trajectories[0][0]] = np.nan
+    return commands
+
+
+def _jumps(recording: EpisodeRecording, positions: Array) -> list[Extreme]:
+    """Return the steps that are faster than an FR3's joints, the largest joint of each."""
+    names = recording.builder.spec.joint_names
+    begin, _ = span(recording)
+    times = (stamps_of(recording, JOINTS) - begin) / NS
+    fastest = fr3_limits(names)[2]
+    steps = np.abs(np.diff(positions, axis=0))
+    impossible = steps > fastest * np.maximum(np.diff(times), _STEP)[:, None]
+    rows = np.flatnonzero(impossible.any(axis=1))
+    joints = np.where(impossible, steps, 0.0)[rows].argmax(axis=1)
+    return [
+        Extreme(float(steps[row, joint]), float(times[row + 1]), names[joint])
+        for row, joint in zip(rows, joints, strict=True)
+    ]
+
+
+def _length(path: Array) -> float:
+    return float(np.linalg.norm(np.diff(path, axis=0), axis=1).sum())
+
+
+def _still(positions: Array) -> float:
+    """Return for how long the joints stay where they are first [s]."""
+    left = np.abs(positions - positions[0]).max(axis=1) > _MOVED
+    return (int(left.argmax()) if left.any() else len(left)) / _RATE

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of the streams of an episode: periods, gaps, stamps, and images that stand still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+from dp_ros.data.bags import EpisodeRecording
+from dp_ros.data.inspection.figures import Array, Extreme, ImageFigures, StreamFigures
+from dp_ros.data.window import JOINTS, WindowSpec
+import numpy as np
+from numpy.typing import NDArray
+
+Stamps = NDArray[np.int64]
+
+NS = 1_000_000_000
+
+_LONG: Final = 1.5
+"""A period this many times the median one lacks a message."""
+_ONE_CLOCK: Final = 60.0
+"""Stamps further than this from their receipt are of another clock [s]."""
+_BLACK: Final = 8.0
+"""An image of a mean below this, of 255, is black."""
+_MOVED: Final = 0.01
+"""A joint that went so far between two images moved [rad], as did a finger [m]."""
+
+
+def streams(spec: WindowSpec) -> tuple[str, ...]:
+    """Return the names of the streams, ``joint_states`` and the cameras."""
+    return (JOINTS, *spec.camera_names)
+
+
+def stamps_of(recording: EpisodeRecording, stream: str) -> Stamps:
+    """Return the times (n,) of the samples that were taken of a stream [ns]."""
+    builder = recording.builder
+    samples = builder.joints if stream == JOINTS else builder.images[stream]
+    return np.array(samples.stamps, dtype=np.int64)
+
+
+def span(recording: EpisodeRecording) -> tuple[int, int]:
+    """Return the times of the first and the last sample of all streams [ns]."""
+    stamps = [stamps_of(recording, stream) for stream in streams(recording.builder.spec)]
+    return int(min(s[0] for s in stamps)), int(max(s[-1] for s in stamps))
+
+
+def silences(recording: EpisodeRecording, stream: str) -> list[Extreme]:
+    """Return how long there was no sample, between samples and at the episode's ends."""
+    begin, end = span(recording)
+    edges = np.array([begin, *stamps_of(recording, stream), end])
+    return [Extreme((b - a) / NS, (a - begin) / NS) for a, b in pairwise(edges.tolist())]
+
+
+def allowed_silence(spec: WindowSpec, stream: str) -> float:
+    """Return how long a stream may have no sample before windows are lost to it [s]."""
+    if stream == JOINTS:
+        return spec.joint_gap_ns / NS
+    return (spec.dt_ns + spec.image_tolerance_ns) / NS
+
+
+def measure_stream(recording: EpisodeRecording, stream: str) -> StreamFigures:
+    """Measure how regularly the messages of a stream came."""
+    received, stamped = np.array(recording.arrivals[stream], dtype=np.int64).T
+    periods = np.diff(stamps_of(recording, stream)) / NS
+    median = float(np.median(periods)) if len(periods) else 0.0
+    long = periods[periods > _LONG * median]
+    return StreamFigures(
+        len(stamped),
+        1 / median if median else 0.0,
+        max(silences(recording, stream), key=lambda silence: silence.value),
+        int((np.round(long / median) - 1).sum()) if median else 0,
+        int((stamped[1:] <= np.maximum.accumulate(stamped)[:-1]).sum()),
+        _percentile(np.abs(periods - median), 95),
+        _latency((received - stamped) / NS),
+    )
+
+
+def measure_images(recording: EpisodeRecording, camera: str) -> ImageFigures:
+    """Measure what the images of a camera show."""
+    begin, _ = span(recording)
+    stamps = stamps_of(recording, camera)
+    times = ((stamps - begin) / NS).tolist()
+    samples = recording.builder.images[camera].samples
+    black = [time for time, image in zip(times, samples, strict=True) if image.mean() < _BLACK]
+    joints = recording.builder.joints
+    freezes = list(_freezes(samples, resample(joints.stamps, joints.samples, stamps)))
+    lengths = [Extreme(times[last] - times[first], times[first]) for first, last in freezes]
+    return ImageFigures(
+        len(black),
+        black[0] if black else 0.0,
+        sum(last - first for first, last in freezes),
+        max(lengths, key=lambda freeze: freeze.value, default=Extreme()),
+        float(_to_nearest(stamps, stamps_of(recording, JOINTS)).max()) / NS,
+    )
+
+
+def resample(stamps: Sequence[int], samples: Sequence[Array], times: Stamps) -> Array:
+    """Interpolate samples (n, J) of stamps (n,) at times (m,), constant beyond the ends."""
+    origin = stamps[0]
+    at, known = times - origin, np.array(stamps, dtype=np.int64) - origin
+    return np.stack([np.interp(at, known, column) for column in np.array(samples).T], axis=1)
+
+
+def _freezes(samples: Sequence[NDArray[np.uint8]], joints: Array) -> Iterator[tuple[int, int]]:
+    """Give the first and the last of each run of equal images while a joint moved."""
+    same = [np.array_equal(a, b) for a, b in pairwise(samples)]
+    edges = np.flatnonzero(np.diff([False, *same, False])).tolist()
+    for first, last in zip(edges[::2], edges[1::2], strict=True):
+        if np.ptp(joints[first : last + 1], axis=0).max() > _MOVED:
+            yield first, last
+
+
+def _to_nearest(times: Stamps, stamps: Stamps) -> Stamps:
+    """Return how far each of the times (n,) is from the nearest of the stamps [ns]."""
+    after = np.minimum(np.searchsorted(stamps, times), len(stamps) - 1)
+    before = np.maximum(after - 1, 0)
+    return np.minimum(np.abs(stamps[after] - times), np.abs(times - stamps[before]))
+
+
+def _latency(ages: Array) -> tuple[float, float] | None:
+    median = float(np.median(ages))
+    return (median, _percentile(ages, 95)) if abs(median) < _ONE_CLOCK else None
+
+
+def _percentile(values: Array, percent: float) -> float:
+    return float(np.percentile(values, percent)) if len(values) else 0.0
