@@ -6,7 +6,7 @@ from pathlib import Path
 import subprocess
 import sys
 
-from dp_ros.policy import engine
+from dp_ros.policy import engines
 from dp_ros.policy.config import ConfigError
 from dp_ros.policy.denoisers import DENOISERS
 from dp_ros.policy.denoisers.lstm import Lstm
@@ -15,7 +15,7 @@ from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.encoders import ENCODERS
 from dp_ros.policy.encoders.resnet import Resnet
 from dp_ros.policy.encoders.vit import Vit
-from dp_ros.policy.engine import make_engine
+from dp_ros.policy.engines import make_engine
 from dp_ros.policy.methods import METHODS
 from dp_ros.policy.methods.consistency import Consistency
 from dp_ros.policy.methods.diffusion import Diffusion
@@ -88,7 +88,7 @@ def test_an_engine_tells_nobody_over_the_network():
         'import socket, sys; sys.addaudithook(lambda event, args: '
         "event in ('socket.connect', 'socket.getaddrinfo', 'subprocess.Popen') "
         "and print('TOLD', event, args))\n"
-        'import tiny_policy; from dp_ros.policy.engine import make_engine\n'
+        'import tiny_policy; from dp_ros.policy.engines import make_engine\n'
         "make_engine('openvino', tiny_policy.network(), 'cpu', 1); "
         "print('openvino_telemetry.main' in sys.modules)"
     )
@@ -167,7 +167,7 @@ def test_a_denoiser_predicts_the_same_when_it_is_prepared_for_all_steps_at_once(
 
 def test_auto_takes_openvino_on_a_cpu_where_it_is_installed(monkeypatch):
     network = tiny_policy.network(**SMALL)
-    monkeypatch.setattr(engine, 'find_spec', lambda name: None)
+    monkeypatch.setattr(engines, 'find_spec', lambda name: None)
     assert make_engine('auto', network, 'cpu', 1).name == 'torch'
     with pytest.raises(ConfigError, match='pip install openvino'):
         make_engine('openvino', network, 'cpu', 1)

@@ -8,7 +8,7 @@ import shutil
 from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.encoders.resnet import Resnet
-from dp_ros.policy.engine import make_engine
+from dp_ros.policy.engines import make_engine
 from dp_ros.policy.importing import diffusion_policy, lerobot, restricted_pickle
 from dp_ros.policy.importing.source import Imported, Names, SourceError, set_bounds
 from dp_ros.policy.importing.weights import UNET, rename

@@ -9,6 +9,7 @@ from dp_ros.policy.checkpoint import load_network, load_policy, save_checkpoint
 from dp_ros.policy.config import ConfigError, RunConfig, policy_from_dict
 from dp_ros.policy.methods.consistency import Consistency
 from dp_ros.policy.methods.diffusion import Diffusion
+from dp_ros.policy.methods.method import drawn_from
 from dp_ros.policy.methods.schedulers import make_scheduler
 from dp_ros.policy.train import train
 import numpy as np
@@ -139,9 +140,9 @@ def test_the_noise_between_the_steps_is_the_generators():
     method = Consistency(process=TEACHER)
 
     def end(seed):
-        generator = torch.Generator().manual_seed(seed)
+        draw = drawn_from(torch.Generator().manual_seed(seed))
         steps = method.walk(
-            lambda x, t, c: x.tanh(), torch.ones(1, 8, 2), torch.zeros(1, 0), '', 3, generator
+            lambda x, t, c: x.tanh(), torch.ones(1, 8, 2), torch.zeros(1, 0), '', 3, draw
         )
         return list(steps)
 

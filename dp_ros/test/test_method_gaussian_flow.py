@@ -4,6 +4,7 @@
 from dp_ros.policy.config import ConfigError
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.methods.flow_matching import FlowMatching
+from dp_ros.policy.methods.method import drawn_from
 from dp_ros.policy.methods.schedulers import make_scheduler
 import pytest
 import tiny_policy
@@ -17,7 +18,7 @@ PREDICTIONS = ('epsilon', 'sample', 'v_prediction')
 def walk(method, denoise, sampler, steps, start=NOISE):
     generator = torch.Generator().manual_seed(0)
     cond = torch.zeros(len(start), 0)
-    return list(method.walk(denoise, start, cond, sampler, steps, generator))
+    return list(method.walk(denoise, start, cond, sampler, steps, drawn_from(generator)))
 
 
 def best(method):

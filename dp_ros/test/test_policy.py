@@ -6,7 +6,7 @@ import functools
 
 from dp_ros.policy.config import ConfigError, PolicyConfig
 from dp_ros.policy.denoisers.unet import Unet
-from dp_ros.policy.engine import make_engine
+from dp_ros.policy.engines import make_engine
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.methods.regression import Regression
 from dp_ros.policy.network import PolicyNetwork

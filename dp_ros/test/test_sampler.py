@@ -7,6 +7,7 @@ import math
 
 from dp_ros.policy.config import ConfigError
 from dp_ros.policy.methods.diffusion import Diffusion
+from dp_ros.policy.methods.method import drawn_from
 from dp_ros.policy.methods.schedulers import make_scheduler
 from golden import renew
 import pytest
@@ -32,7 +33,7 @@ def noise(seed=0):
 def run(name, denoise, steps, start, seed=1, **settings):
     generator = torch.Generator().manual_seed(seed)
     method = Diffusion(**settings)
-    return list(method.walk(denoise, start, torch.zeros(2, 0), name, steps, generator))
+    return list(method.walk(denoise, start, torch.zeros(2, 0), name, steps, drawn_from(generator)))
 
 
 def test_the_forward_process_is_the_closed_form():

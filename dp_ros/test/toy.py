@@ -6,7 +6,7 @@ import functools
 
 from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.denoisers.unet import Unet
-from dp_ros.policy.engine import make_engine
+from dp_ros.policy.engines import make_engine
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.policy import Policy
 import numpy as np

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from dp_ros.parameters import Parameter, ParameterTable
-from dp_ros.policy.engine import ENGINES
+from dp_ros.policy.engines import ENGINES
 from dp_ros.policy.inbox import InboxLimits
 from dp_ros.policy.methods import METHODS
 
@@ -26,8 +26,8 @@ PARAMETERS = ParameterTable(
     Parameter(
         'engine',
         'auto',
-        'What evaluates the networks; auto: OpenVINO on a CPU where it is installed. Used by the '
-        'next configure.',
+        'What evaluates the networks; auto: OpenVINO on a CPU where it is installed, a CUDA graph '
+        'on a GPU. Used by the next configure.',
         choices=ENGINES,
     ),
     Parameter(

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from dp_ros import __version__
 from dp_ros.policy.config import ConfigError, PolicyConfig, policy_from_dict, to_dict
-from dp_ros.policy.engine import make_engine
+from dp_ros.policy.engines import make_engine
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.policy import Policy
 from safetensors import SafetensorError

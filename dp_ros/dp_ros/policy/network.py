@@ -8,6 +8,7 @@ from typing import Final
 
 from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.denoisers.denoiser import Shapes
+from dp_ros.policy.methods.method import Draw
 from dp_ros.policy.normalizer import Normalizer
 import torch
 from torch import Tensor, nn
@@ -74,7 +75,7 @@ class PolicyNetwork(nn.Module):
         cond: Tensor,
         sampler: str,
         num_inference_steps: int,
-        generator: torch.Generator,
+        draw: Draw,
     ) -> Tensor:
         """Draw a batch of chunks of actions (B, Tp, J), without an engine.
 
@@ -82,7 +83,7 @@ class PolicyNetwork(nn.Module):
         """
         method = self.config.method
         *_, chunks = method.walk(
-            self.denoise, noise, cond, method.sampler(sampler), num_inference_steps, generator
+            self.denoise, noise, cond, method.sampler(sampler), num_inference_steps, draw
         )
         return self.actions.inverse(chunks)
 

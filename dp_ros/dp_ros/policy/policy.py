@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from dp_ros.policy.config import ConfigError, PolicyConfig
-from dp_ros.policy.engine import Engine
-from dp_ros.policy.methods.method import Method
+from dp_ros.policy.engines import Engine
+from dp_ros.policy.methods.method import drawn_from
 from dp_ros.policy.normalizer import Normalizer
 import numpy as np
 from numpy.typing import NDArray
@@ -115,24 +114,16 @@ class Policy:
         method.check_sampling(sampler, num_inference_steps)
         n_in = method.n_in(len(self.config.joint_names))
         shape = (n_samples, self.config.horizon, n_in)
-        generator = torch.Generator().manual_seed(seed)
-        start = torch.randn(shape, generator=generator)
+        draw = drawn_from(torch.Generator().manual_seed(seed))
+        start = draw(torch.empty(shape))
         if noise is not None:
             start = _check_noise(noise, shape)
-        chosen = method.sampler(sampler)
-        asked = _timesteps(method, len(self.config.joint_names), chosen, num_inference_steps)
-        return method.walk(
-            self.engine.denoiser(asked, cond),
-            start,
-            cond.expand(n_samples, -1),
-            chosen,
-            num_inference_steps,
-            generator,
-        )
+        return self.engine.walk(start, cond, method.sampler(sampler), num_inference_steps, draw)
 
     def _to_actions(self, normalised: Tensor) -> NDArray[np.float64]:
         past = self.config.n_obs_steps - 1
-        return self._actions.inverse(normalised)[..., past:, :].numpy().astype(np.float64)
+        actions = self._actions.inverse(normalised.cpu())[..., past:, :]
+        return actions.numpy().astype(np.float64)
 
     def _check(self, observation: Observation) -> None:
         config = self.config
@@ -157,22 +148,6 @@ def _check_noise(noise: NDArray[np.floating[Any]], shape: tuple[int, ...]) -> Te
     if values.shape != shape or not np.isfinite(values).all():
         raise ConfigError(f'noise of shape {values.shape}: needs finite numbers of shape {shape}')
     return torch.from_numpy(values)
-
-
-@cache
-def _timesteps(
-    method: Method, n_joints: int, sampler: str, num_inference_steps: int
-) -> tuple[float, ...]:
-    """Return the timesteps at which a walk asks, whatever it is answered."""
-    asked: dict[float, None] = {}
-
-    def note(sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
-        asked[float(timestep[0])] = None
-        return sample.new_zeros(1, 1, method.n_out(n_joints))
-
-    noise = torch.zeros(1, 1, method.n_in(n_joints))
-    deque(method.walk(note, noise, noise[0], sampler, num_inference_steps, torch.Generator()), 0)
-    return tuple(asked)
 
 
 def chunk_seed(seed: int, index: int) -> int:

@@ -18,6 +18,7 @@ from diffusers.training_utils import EMAModel
 from dp_ros.data.dataset import Batch, WindowDataset
 from dp_ros.policy.checkpoint import save_checkpoint
 from dp_ros.policy.config import ConfigError, RunConfig, to_dict
+from dp_ros.policy.methods.method import drawn_from
 from dp_ros.policy.metrics import MetricsLog, clear_metrics
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.optimizer import make_accelerator, make_optimizer, make_schedule
@@ -199,10 +200,10 @@ class Trainer:
     def _sample(self, network: PolicyNetwork, batch: Batch) -> Tensor:
         cond = network.condition(batch.state, batch.images)
         settings = self.config.train
-        generator = torch.Generator().manual_seed(settings.seed)
+        draw = drawn_from(torch.Generator().manual_seed(settings.seed))
         shape = (*batch.actions.shape[:2], network.shapes.n_in)
-        noise = torch.randn(shape, generator=generator).to(cond.device)
-        return network.sample(noise, cond, 'auto', settings.num_inference_steps, generator)
+        noise = draw(cond.new_empty(shape))
+        return network.sample(noise, cond, 'auto', settings.num_inference_steps, draw)
 
     def _measure(self) -> None:
         values = self._progress() | {'learning_rate': self._schedule.get_last_lr()[0]}

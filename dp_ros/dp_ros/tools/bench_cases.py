@@ -24,7 +24,7 @@ from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.denoisers.denoiser import Denoiser
 from dp_ros.policy.denoisers.transformer import Transformer
 from dp_ros.policy.denoisers.unet import Unet
-from dp_ros.policy.engine import make_engine
+from dp_ros.policy.engines import make_engine
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.methods.schedulers import make_scheduler
 from dp_ros.policy.network import PolicyNetwork

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import time
 from typing import Final
 
-from dp_ros.policy.engine import make_engine
+from dp_ros.policy.engines import make_engine
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.policy import Policy
 from dp_ros.tools.bench_cases import STEPS, denoise

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from dp_ros.data.pusht import ACTIONS, CAMERA, check_pusht, observe
+from dp_ros.policy.methods.method import Draw, drawn_from
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.policy import chunk_seed
 from dp_ros.sim.pusht import PushTEpisode
@@ -42,7 +43,7 @@ class BatchPolicy:
             cond,
             self._sampler,
             self._num_inference_steps,
-            torch.Generator().manual_seed(chunk_seed(episodes[0].seed, episodes[0].steps)),
+            _draw(episodes[0]),
         )
         past = config.n_obs_steps - 1
         targets = chunks[:, past : past + config.n_action_steps]
@@ -50,9 +51,13 @@ class BatchPolicy:
         return targets[..., order].numpy().astype(np.float64)
 
     def _noise(self, episode: PushTEpisode) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(chunk_seed(episode.seed, episode.steps))
         shapes = self.network.shapes
-        return torch.randn(shapes.horizon, shapes.n_in, generator=generator)
+        return _draw(episode)(torch.empty(shapes.horizon, shapes.n_in))
+
+
+def _draw(episode: PushTEpisode) -> Draw:
+    """Draw as the episode's seed wants it for the next chunk."""
+    return drawn_from(torch.Generator().manual_seed(chunk_seed(episode.seed, episode.steps)))
 
 
 def run(

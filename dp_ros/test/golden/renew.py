@@ -12,6 +12,7 @@ from dp_ros.policy.denoisers.denoiser import Shapes
 from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.encoders.cnn import ImageEncoder
 from dp_ros.policy.methods.diffusion import Diffusion
+from dp_ros.policy.methods.method import drawn_from
 import torch
 
 FILE = Path(__file__).with_name('golden.json')
@@ -51,9 +52,9 @@ def denoise(sample, timestep, cond):
 
 
 def sampler(name, prediction_type):
-    generator = torch.Generator().manual_seed(0)
+    draw = drawn_from(torch.Generator().manual_seed(0))
     method = Diffusion(prediction_type=prediction_type)
-    *_, last = method.walk(denoise, wave(*SHAPE).float(), torch.zeros(2, 0), name, 7, generator)
+    *_, last = method.walk(denoise, wave(*SHAPE).float(), torch.zeros(2, 0), name, 7, draw)
     return last
 
 

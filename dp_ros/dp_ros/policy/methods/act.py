@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from dp_ros.policy.component import require
-from dp_ros.policy.methods.method import Denoise, Method, ask
+from dp_ros.policy.methods.method import Denoise, Draw, Method, ask
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -74,7 +74,7 @@ class Act(Method):
         cond: Tensor,
         sampler: str,
         num_inference_steps: int,
-        generator: torch.Generator,
+        draw: Draw,
     ) -> Iterator[Tensor]:
         """Yield the one chunk of the prior's mean, whatever the noise."""
         yield ask(denoise, torch.zeros_like(noise), cond)

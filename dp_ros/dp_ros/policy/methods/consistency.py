@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from dp_ros.policy.component import ConfigError, make_value, require
-from dp_ros.policy.methods.diffusion import Diffusion
-from dp_ros.policy.methods.method import Denoise, Method
+from dp_ros.policy.methods.diffusion import Diffusion, at
+from dp_ros.policy.methods.method import Denoise, Draw, Method
 import torch
 from torch import Tensor, nn
 
@@ -136,7 +136,7 @@ class Consistency(Method):
         cond: Tensor,
         sampler: str,
         num_inference_steps: int,
-        generator: torch.Generator,
+        draw: Draw,
     ) -> Iterator[Tensor]:
         """Yield the noise, and the chunk after every step (Song et al. 2023, algorithm 1).
 
@@ -147,11 +147,10 @@ class Consistency(Method):
         sample = noise
         yield sample
         for step, timestep in enumerate(chosen):
-            batch = torch.full((len(noise),), timestep, device=noise.device)
+            batch = at(timestep, noise)
             if step > 0:
                 alpha, sigma = self._diffusion.signal(batch)
-                fresh = torch.randn(noise.shape, generator=generator).to(noise.device)
-                sample = alpha * sample + sigma * fresh
+                sample = alpha * sample + sigma * draw(noise)
             sample = self._diffusion.clip(self._answer(denoise, sample, batch, cond))
             yield sample
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from dp_ros.policy.component import require
-from dp_ros.policy.methods.method import Denoise, Method
+from dp_ros.policy.methods.method import Denoise, Draw, Method
 from dp_ros.policy.methods.schedulers import make_scheduler, make_steps
 import torch
 from torch import Tensor, nn
@@ -88,7 +89,7 @@ class Diffusion(Method):
         cond: Tensor,
         sampler: str,
         num_inference_steps: int,
-        generator: torch.Generator,
+        draw: Draw,
     ) -> Iterator[Tensor]:
         """Yield the noise, and the sample after every step."""
         sample = noise
@@ -97,8 +98,7 @@ class Diffusion(Method):
             yield from self._solve(denoise, noise, cond, num_inference_steps)
             return
         for step in make_steps(self, sampler, num_inference_steps):
-            batch = step.timestep.expand(len(sample)).to(sample.device)
-            sample = step(sample, denoise(sample, batch, cond), generator)
+            sample = step(sample, denoise(sample, at(step.timestep, sample), cond), draw)
             yield sample
 
     def _solve(
@@ -109,7 +109,7 @@ class Diffusion(Method):
         scheduler = copy(make_scheduler(self, _DPM))
         scheduler.set_timesteps(timesteps=self.timesteps(num_inference_steps))
         for timestep in scheduler.timesteps:
-            batch = timestep.expand(len(sample)).to(sample.device)
+            batch = at(int(timestep), sample)
             prediction = denoise(sample, batch, cond)
             clean = self.clip(self.clean_and_noise(prediction, sample, batch)[0])
             sample = scheduler.step(clean, timestep, sample).prev_sample
@@ -126,8 +126,7 @@ class Diffusion(Method):
 
     def signal(self, timestep: Tensor) -> tuple[Tensor, Tensor]:
         """Return the shares (B, 1, 1) of chunk and noise, alpha and sigma, at timesteps (B,)."""
-        bars = make_scheduler(self, 'ddpm').alphas_cumprod.to(timestep.device)
-        bar = bars[timestep][:, None, None]
+        bar = _signal_shares(self, timestep.device)[timestep][:, None, None]
         return bar.sqrt(), (1 - bar).sqrt()
 
     def clean_and_noise(
@@ -147,6 +146,18 @@ class Diffusion(Method):
     def clip(self, clean: Tensor) -> Tensor:
         """Keep a denoised chunk inside the normalised range, if that is wanted."""
         return clean.clamp(-1, 1) if self.clip_sample else clean
+
+
+def at(timestep: int, sample: Tensor) -> Tensor:
+    """Return the timestep (B,) of every sample (B, Tp, J)."""
+    return torch.full((len(sample),), timestep, device=sample.device)
+
+
+@cache
+def _signal_shares(method: Diffusion, device: torch.device) -> Tensor:
+    """Return the squared share of the chunk at every timestep (K,)."""
+    shares: Tensor = make_scheduler(method, 'ddpm').alphas_cumprod.to(device)
+    return shares
 
 
 def check_clipping(method: Method, clip_sample: bool, policy: PolicyConfig) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from dp_ros.policy.methods.diffusion import check_clipping
-from dp_ros.policy.methods.method import Denoise, Method
+from dp_ros.policy.methods.method import Denoise, Draw, Method
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -98,7 +98,7 @@ class FlowMatching(Method):
         cond: Tensor,
         sampler: str,
         num_inference_steps: int,
-        generator: torch.Generator,
+        draw: Draw,
     ) -> Iterator[Tensor]:
         """Yield the noise, and the sample after every step.
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from dp_ros.policy.methods.method import Denoise, Method, ask
+from dp_ros.policy.methods.method import Denoise, Draw, Method, ask
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -77,7 +77,7 @@ class Gan(Method):
         cond: Tensor,
         sampler: str,
         num_inference_steps: int,
-        generator: torch.Generator,
+        draw: Draw,
     ) -> Iterator[Tensor]:
         """Yield the chunk that is made of the noise."""
         yield ask(denoise, noise, cond)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import math
 from typing import ClassVar
 
-from dp_ros.policy.methods.method import Denoise, Method, ask
+from dp_ros.policy.methods.method import Denoise, Draw, Method, ask
 import torch
 from torch import Tensor, nn
 
@@ -48,7 +48,7 @@ class Gaussian(Method):
         cond: Tensor,
         sampler: str,
         num_inference_steps: int,
-        generator: torch.Generator,
+        draw: Draw,
     ) -> Iterator[Tensor]:
         """Yield the chunk that the noise chooses."""
         mean, std = self.split(ask(denoise, torch.zeros_like(noise), cond))

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Denoise = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(sample (B, Tp, n_in), timestep (B,), conditioning (B, D)) → prediction (B, Tp, n_out)."""
 
+Draw = Callable[[Tensor], Tensor]
+"""Gives fresh Gaussian noise, of the shape and on the device of a tensor."""
+
 
 @dataclass(frozen=True)
 class Method(Component):
@@ -67,12 +70,12 @@ class Method(Component):
         cond: Tensor,
         sampler: str,
         num_inference_steps: int,
-        generator: torch.Generator,
+        draw: Draw,
     ) -> Iterator[Tensor]:
         """Yield the chunk (B, Tp, J) after every step; the last one is the answer.
 
         :param noise: (B, Tp, n_in) to start from; ``cond``: (B, D).
-        :param generator: of whatever noise is added on the way.
+        :param draw: gives whatever noise is added on the way.
         """
         raise NotImplementedError
 
@@ -97,6 +100,15 @@ class Method(Component):
                 f'num_inference_steps = {num_inference_steps}: needs 1 to '
                 f'{self.max_inference_steps}'
             )
+
+
+def drawn_from(generator: torch.Generator) -> Draw:
+    """Draw by a generator of the CPU, so that a seed means the same noise on every device."""
+
+    def draw(like: Tensor) -> Tensor:
+        return torch.randn(like.shape, generator=generator).to(like.device)
+
+    return draw
 
 
 def ask(denoise: Denoise, sample: Tensor, cond: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from dp_ros.policy.methods.gaussian import log_normal
-from dp_ros.policy.methods.method import Denoise, Method, ask
+from dp_ros.policy.methods.method import Denoise, Draw, Method, ask
 import torch
 from torch import Tensor, nn
 
@@ -53,12 +53,12 @@ class Mixture(Method):
         cond: Tensor,
         sampler: str,
         num_inference_steps: int,
-        generator: torch.Generator,
+        draw: Draw,
     ) -> Iterator[Tensor]:
-        """Yield a chunk: the generator chooses the component, the noise where in it."""
+        """Yield a chunk: what is drawn chooses the component, the noise where in it."""
         logits, mean, std = self.split(ask(denoise, torch.zeros_like(noise), cond))
-        draws = torch.rand(len(noise), 1, generator=generator).to(noise.device)
-        below = logits.softmax(dim=1).cumsum(dim=1) < draws
+        share = torch.special.ndtr(draw(logits[:, :1]))
+        below = logits.softmax(dim=1).cumsum(dim=1) < share
         chosen = below.sum(dim=1).clamp(max=self.n_modes - 1)
         rows = torch.arange(len(noise), device=noise.device)
         yield mean[rows, chosen] + self.temperature * std[rows, chosen] * noise

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dp_ros.policy.methods.method import Denoise, Method, ask
+from dp_ros.policy.methods.method import Denoise, Draw, Method, ask
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -36,7 +36,7 @@ class Regression(Method):
         cond: Tensor,
         sampler: str,
         num_inference_steps: int,
-        generator: torch.Generator,
+        draw: Draw,
     ) -> Iterator[Tensor]:
         """Yield the one answer, whatever the noise."""
         yield ask(denoise, torch.zeros_like(noise), cond)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import torch
+from dp_ros.policy.methods.method import Draw
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 class Step:
     """One step towards the clean chunk.
 
-    :param timestep: (1,), that of the sample.
+    :param timestep: that of the sample.
     :param clean: p, q, r of the clean chunk (p·sample + q·prediction) / r.
     :param clip: keep it inside the normalised range.
     :param onward: shares of the clean chunk, sample and prediction in the next sample.
     :param noise: standard deviation of what is added.
     """
 
-    timestep: Tensor
+    timestep: int
     clean: tuple[float, float, float]
     clip: bool
     onward: tuple[float, float, float]
     noise: float
 
-    def __call__(self, sample: Tensor, prediction: Tensor, generator: torch.Generator) -> Tensor:
+    def __call__(self, sample: Tensor, prediction: Tensor, draw: Draw) -> Tensor:
         """Return the next sample (B, Tp, J)."""
         p, q, r = self.clean
         clean = sample.mul(p).add_(prediction, alpha=q).div_(r)
@@ -45,8 +45,7 @@ class Step:
         moved = clean.mul_(of_clean).add_(sample, alpha=of_sample)
         moved.add_(prediction, alpha=of_prediction)
         if self.noise:
-            noise = torch.randn(sample.shape, generator=generator)
-            moved.add_(noise.to(sample.device), alpha=self.noise)
+            moved.add_(draw(sample), alpha=self.noise)
         return moved
 
 
@@ -94,7 +93,7 @@ def _step(
         'sample': (0.0, 1.0, 1.0),
         'v_prediction': (alpha, -sigma, 1.0),
     }[method.prediction_type]
-    return Step(torch.tensor([timestep]), clean, method.clip_sample, onward, noise)
+    return Step(timestep, clean, method.clip_sample, onward, noise)
 
 
 @cache

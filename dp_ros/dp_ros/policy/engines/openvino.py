@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What evaluates the networks: eager PyTorch as the reference, or OpenVINO on a CPU.
+"""OpenVINO on a CPU.
 
 At batch 1 PyTorch bypasses oneDNN for small convolutions. OpenVINO does the same arithmetic many
 times faster, the faster the more it knows ahead: shapes that are fixed, tensors that stay where
@@ -8,84 +8,21 @@ they are, and what the noisy sample does not change, prepared for all steps of a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
-from importlib.util import find_spec
+from collections import deque
+from collections.abc import Iterator
+from functools import cache, cached_property
 import sys
-from typing import Any, Final, Protocol
+from typing import Any
 import warnings
 
-from dp_ros.policy.config import ConfigError
 from dp_ros.policy.denoisers.denoiser import DenoiserNetwork
-from dp_ros.policy.methods.method import Denoise
+from dp_ros.policy.engines.engine import Images, to_tensors
+from dp_ros.policy.methods.method import Denoise, Draw, Method
 from dp_ros.policy.network import PolicyNetwork
 import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import Tensor, nn
-
-ENGINES: Final = ('auto', 'torch', 'openvino')
-
-Images = Mapping[str, NDArray[np.uint8]]
-
-
-class Engine(Protocol):
-    """Evaluates a policy's networks on one observation."""
-
-    name: str
-    device: str
-
-    def condition(self, state: NDArray[np.floating[Any]], images: Images) -> Tensor:
-        """Encode (To, S) state and (To, H, W, 3) images to (1, D)."""
-
-    def denoiser(self, timesteps: Sequence[float], cond: Tensor) -> Denoise:
-        """Return the network under one conditioning (1, D), to be asked at these timesteps."""
-
-
-def make_engine(name: str, network: PolicyNetwork, device: str, num_threads: int) -> Engine:
-    """Make the engine; 'auto' takes OpenVINO on a CPU where it is installed.
-
-    :raises ConfigError: when the engine cannot run here.
-    """
-    if name not in ENGINES:
-        raise ConfigError(f'engine = {name!r}: needs one of {ENGINES}')
-    installed = find_spec('openvino') is not None
-    if name == 'auto':
-        name = 'openvino' if installed and device == 'cpu' else 'torch'
-    if name == 'torch':
-        return TorchEngine(network, device)
-    if not installed:
-        raise ConfigError("engine = 'openvino': not installed; `pip install openvino`, or 'torch'")
-    if device != 'cpu':
-        raise ConfigError(f"engine = 'openvino' runs on the CPU, device = {device!r}: use 'torch'")
-    return OpenVinoEngine(network, num_threads)
-
-
-class TorchEngine:
-    """Eager PyTorch."""
-
-    name = 'torch'
-
-    def __init__(self, network: PolicyNetwork, device: str) -> None:
-        self._network = network.to(device).eval()
-        self.device = device
-
-    @torch.no_grad()
-    def condition(self, state: NDArray[np.floating[Any]], images: Images) -> Tensor:
-        """Encode the observation."""
-        values, pixels = _tensors(state, images)
-        moved = {name: value.to(self.device) for name, value in pixels.items()}
-        return self._network.condition(values.to(self.device), moved)
-
-    def denoiser(self, timesteps: Sequence[float], cond: Tensor) -> Denoise:
-        """Return the network; everything is done anew at every step."""
-        return self._denoise
-
-    @torch.no_grad()
-    def _denoise(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
-        """Predict on the device; the result comes back to where the sample is."""
-        args = (value.to(self.device) for value in (sample, timestep, cond))
-        return self._network.denoise(*args).to(sample.device)
 
 
 class OpenVinoEngine:
@@ -114,11 +51,20 @@ class OpenVinoEngine:
 
     def condition(self, state: NDArray[np.floating[Any]], images: Images) -> Tensor:
         """Encode the observation."""
-        values, pixels = _tensors(state, images)
+        values, pixels = to_tensors(state, images)
         return self._condition(values, *(pixels[name] for name in self._names))
 
-    def denoiser(self, timesteps: Sequence[float], cond: Tensor) -> Denoise:
-        """Return the network, prepared for all the timesteps."""
+    def walk(
+        self, noise: Tensor, cond: Tensor, sampler: str, num_inference_steps: int, draw: Draw
+    ) -> Iterator[Tensor]:
+        """Denoise by a network that is prepared for all the timesteps."""
+        method = self._network.config.method
+        shapes = self._network.shapes
+        asked = _timesteps(method, shapes.n_in, shapes.n_out, sampler, num_inference_steps)
+        denoise, told = self._denoiser(asked, cond), cond.expand(len(noise), -1)
+        return method.walk(denoise, noise, told, sampler, num_inference_steps, draw)
+
+    def _denoiser(self, timesteps: tuple[float, ...], cond: Tensor) -> Denoise:
         rows = self._prepare(torch.tensor(timesteps), cond.expand(len(timesteps), -1))
         prepared = dict(zip(timesteps, rows[:, None], strict=True))
 
@@ -138,6 +84,22 @@ class OpenVinoEngine:
     def _compile_predict(self, any_batch: bool) -> _Compiled:
         module = _Predict(self._network.denoiser)
         return _Compiled(module, self._example, self._num_threads, any_batch)
+
+
+@cache
+def _timesteps(
+    method: Method, n_in: int, n_out: int, sampler: str, num_inference_steps: int
+) -> tuple[float, ...]:
+    """Return the timesteps at which a walk asks, whatever it is answered."""
+    asked: dict[float, None] = {}
+
+    def note(sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
+        asked[float(timestep[0])] = None
+        return sample.new_zeros(1, 1, n_out)
+
+    noise = torch.zeros(1, 1, n_in)
+    deque(method.walk(note, noise, noise[0], sampler, num_inference_steps, torch.zeros_like), 0)
+    return tuple(asked)
 
 
 class _Compiled:
@@ -225,12 +187,3 @@ class _Predict(_Prepare):
 
     def forward(self, sample: Tensor, prepared: Tensor) -> Tensor:
         return self.denoiser.predict(sample, prepared)
-
-
-def _tensors(state: NDArray[np.floating[Any]], images: Images) -> tuple[Tensor, dict[str, Tensor]]:
-    values = torch.from_numpy(np.asarray(state, dtype=np.float32))[None]
-    pixels = {
-        name: torch.from_numpy(np.ascontiguousarray(np.moveaxis(value, -1, 1)))[None]
-        for name, value in images.items()
-    }
-    return values, pixels

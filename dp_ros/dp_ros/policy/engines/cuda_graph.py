@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A CUDA graph over the whole sampling loop.
+
+At batch 1 a GPU waits for Python between thousands of small kernels. A graph holds the very
+kernels that eager PyTorch ran, all steps of a chunk, and is started by one command.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+import logging
+from typing import Final
+
+from dp_ros.policy.engines.eager import TorchEngine
+from dp_ros.policy.methods.method import Draw
+from dp_ros.policy.network import PolicyNetwork
+import torch
+from torch import Tensor
+
+_WARM_UPS: Final = 3
+_MOST_GRAPHS: Final = 8
+_log = logging.getLogger(__name__)
+
+Walk = Callable[[Tensor, Tensor, Draw], Iterator[Tensor]]
+
+
+class CudaGraphEngine(TorchEngine):
+    """PyTorch on CUDA, with a graph for each number of samples and way of sampling.
+
+    Where a loop cannot be captured it runs eagerly, and the log says so.
+    """
+
+    name = 'cuda_graph'
+
+    def __init__(self, network: PolicyNetwork, device: str) -> None:
+        super().__init__(network, device)
+        self._loops: dict[tuple[int, str, int], Walk] = {}
+
+    def walk(
+        self, noise: Tensor, cond: Tensor, sampler: str, num_inference_steps: int, draw: Draw
+    ) -> Iterator[Tensor]:
+        """Denoise by the loop that was captured when such a chunk was asked for first."""
+        key = (len(noise), sampler, num_inference_steps)
+        if key not in self._loops:
+            if len(self._loops) == _MOST_GRAPHS:
+                self._loops.clear()
+            self._loops[key] = self._capture(noise, cond, sampler, num_inference_steps)
+        return self._loops[key](noise, cond, draw)
+
+    def _capture(
+        self, noise: Tensor, cond: Tensor, sampler: str, num_inference_steps: int
+    ) -> Walk:
+        def eager(noise: Tensor, cond: Tensor, draw: Draw) -> Iterator[Tensor]:
+            return TorchEngine.walk(self, noise, cond, sampler, num_inference_steps, draw)
+
+        try:
+            return CapturedWalk(eager, noise.to(self.device), cond)
+        except RuntimeError as error:
+            _log.warning('no CUDA graph for %s, it runs eagerly: %s', sampler, error)
+            return eager
+
+
+class CapturedWalk:
+    """A walk as a graph; what it takes lies where it lay when the graph was made."""
+
+    def __init__(self, walk: Walk, noise: Tensor, cond: Tensor) -> None:
+        self._noise, self._cond = noise.clone(), cond.clone()
+        self._drawn: list[Tensor] = []
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):  # What is made once, as libraries' workspaces, is no part.
+            deque(walk(self._noise, self._cond, self._make_room), 0)
+            for _ in range(_WARM_UPS):
+                deque(walk(self._noise, self._cond, self._hand_out()), 0)
+        torch.cuda.current_stream().wait_stream(aside)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._samples = list(walk(self._noise, self._cond, self._hand_out()))
+
+    def __call__(self, noise: Tensor, cond: Tensor, draw: Draw) -> Iterator[Tensor]:
+        """Yield the samples; all noise is drawn before the first step, in the same order."""
+        self._noise.copy_(noise)
+        self._cond.copy_(cond)
+        for room in self._drawn:
+            room.copy_(draw(room))
+        self._graph.replay()
+        yield from torch.stack(self._samples).unbind()
+
+    def _make_room(self, like: Tensor) -> Tensor:
+        self._drawn.append(torch.zeros_like(like))
+        return self._drawn[-1]
+
+    def _hand_out(self) -> Draw:
+        rooms = iter(self._drawn)
+        return lambda like: next(rooms)

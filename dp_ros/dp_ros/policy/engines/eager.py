@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Eager PyTorch: the reference, on any device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from dp_ros.policy.engines.engine import Images, to_tensors
+from dp_ros.policy.methods.method import Draw
+from dp_ros.policy.network import PolicyNetwork
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+
+
+class TorchEngine:
+    """Eager PyTorch."""
+
+    name = 'torch'
+
+    def __init__(self, network: PolicyNetwork, device: str) -> None:
+        self._network = network.to(device).eval()
+        self.device = device
+
+    @torch.no_grad()
+    def condition(self, state: NDArray[np.floating[Any]], images: Images) -> Tensor:
+        """Encode the observation."""
+        values, pixels = to_tensors(state, images)
+        moved = {name: value.to(self.device) for name, value in pixels.items()}
+        return self._network.condition(values.to(self.device), moved)
+
+    @torch.no_grad()
+    def walk(
+        self, noise: Tensor, cond: Tensor, sampler: str, num_inference_steps: int, draw: Draw
+    ) -> Iterator[Tensor]:
+        """Denoise on the device; everything is done anew at every step."""
+        start, told = noise.to(self.device), cond.expand(len(noise), -1)
+        walk = self._network.config.method.walk
+        yield from walk(self._network.denoise, start, told, sampler, num_inference_steps, draw)

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every engine does: evaluate a policy's networks on one observation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from dp_ros.policy.methods.method import Draw
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+
+Images = Mapping[str, NDArray[np.uint8]]
+
+
+class Engine(Protocol):
+    """Evaluates a policy's networks on one observation."""
+
+    name: str
+    device: str
+
+    def condition(self, state: NDArray[np.floating[Any]], images: Images) -> Tensor:
+        """Encode (To, S) state and (To, H, W, 3) images to (1, D)."""
+
+    def walk(
+        self, noise: Tensor, cond: Tensor, sampler: str, num_inference_steps: int, draw: Draw
+    ) -> Iterator[Tensor]:
+        """Yield the samples from noise (B, Tp, n_in) on, under one conditioning (1, D).
+
+        They may be on another device than the noise.
+        """
+
+
+def to_tensors(
+    state: NDArray[np.floating[Any]], images: Images
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Make the batch of one that the networks take: (1, To, S) and (1, To, 3, H, W) each."""
+    values = torch.from_numpy(np.asarray(state, dtype=np.float32))[None]
+    pixels = {
+        name: torch.from_numpy(np.ascontiguousarray(np.moveaxis(value, -1, 1)))[None]
+        for name, value in images.items()
+    }
+    return values, pixels
