@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gripper's node against the fake Hand, in one process."""
 
-import math
 import time
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray
 from dp_ros.nodes.conversions import ns_to_duration, ns_to_time
 from dp_ros.nodes.fake_gripper import FakeGripperNode
 from dp_ros.nodes.gripper import GripperNode

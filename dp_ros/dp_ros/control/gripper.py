@@ -92,24 +92,34 @@ class Flight:
 
 @dataclass(frozen=True)
 class _Plan:
-    """Widths (n,) [m] wanted at the times (n,) [s after ``stamp_ns``]."""
+    """Widths (n,) [m] wanted at the times (n,) [ns]."""
 
-    stamp_ns: int
-    times: Array
+    t_ns: NDArray[np.int64]
     widths: Array
 
     def ended(self, now_ns: int) -> bool:
-        return (now_ns - self.stamp_ns) / NS > self.times[-1]
+        return now_ns > self.t_ns[-1]
+
+    def followed_by(self, new: _Plan, now_ns: int) -> _Plan:
+        """Return what is wanted when a new plan replaces this one from its first point on."""
+        if self.ended(now_ns):
+            return new
+        passed, replaced = np.searchsorted(self.t_ns, [now_ns, new.t_ns[0]])
+        kept = slice(max(0, passed - 1), replaced)
+        return _Plan(
+            np.concatenate([self.t_ns[kept], new.t_ns]),
+            np.concatenate([self.widths[kept], new.widths]),
+        )
 
     def aim(self, time_ns: int) -> float | None:
         """Return where the motion wanted at a time ends; None before the first point."""
-        start = min((time_ns - self.stamp_ns) / NS, float(self.times[-1]))
-        if start < self.times[0]:
+        start_ns = min(time_ns, int(self.t_ns[-1]))
+        if start_ns < self.t_ns[0]:
             return None
-        ahead = self.times > start
-        times = np.append(start, self.times[ahead])
-        widths = np.append(np.interp(start, self.times, self.widths), self.widths[ahead])
-        return run_end(times, widths)
+        ahead = self.t_ns > start_ns
+        now = np.interp(start_ns, self.t_ns, self.widths)
+        times = np.append(0.0, (self.t_ns[ahead] - start_ns) / NS)
+        return run_end(times, np.append(now, self.widths[ahead]))
 
 
 def run_end(times: Array, widths: Array) -> float:
@@ -166,6 +176,10 @@ class GripperCore:
             self.latency = (stamp_ns - flight.sent_ns) / NS
             flight.width = None
 
+    def drop(self) -> None:
+        """Want nothing any more; a goal on its way goes on."""
+        self._plan = None
+
     def tick(self, now_ns: int, ready: bool = True) -> Flight | None:
         """Return the goal to send now, if any.
 
@@ -192,11 +206,15 @@ class GripperCore:
     def on_finished(self, flight: Flight, ok: bool, error: str = '') -> None:
         """Note the end of a goal; a grasp that held nothing, without an error, stays closed."""
         self.fault = ''
-        if flight is not self.flight:
+        if not self.awaits(flight):
             return
         self.flight = None
         self._failed = not ok and (bool(error) or flight.goal.kind is Kind.MOVE)
         self.counts.failed += not ok
+
+    def awaits(self, flight: Flight) -> bool:
+        """Say whether this goal is the one on its way, and not given up."""
+        return flight is self.flight
 
     # ---- decisions
 
@@ -204,15 +222,13 @@ class GripperCore:
         widths = target_widths(target, self.config.fingers, self.config.scale)
         if target.start_ns == 0:
             raise TargetRefused('stamp of zero: the widths have no time')
-        if self._plan is not None and target.start_ns < self._plan.stamp_ns:
-            raise TargetRefused('older than the one that runs')
         if not np.isfinite(target.times).all() or (np.diff(target.times) <= 0).any():
             raise TargetRefused('times that do not increase')
-        plan = _Plan(target.start_ns, target.times, widths)
-        if plan.ended(now_ns):
-            late = (now_ns - plan.stamp_ns) / NS - float(plan.times[-1])
-            raise TargetRefused(f'came {late:.2f} s after its last point')
-        return plan
+        t_ns = target.start_ns + np.round(target.times * NS).astype(np.int64)
+        new = _Plan(t_ns, widths)
+        if new.ended(now_ns):
+            raise TargetRefused(f'came {(now_ns - t_ns[-1]) / NS:.2f} s after its last point')
+        return new if self._plan is None else self._plan.followed_by(new, now_ns)
 
     def _watch(self, now_ns: int, ready: bool) -> None:
         flight, timeout = self.flight, self.config.answer_timeout

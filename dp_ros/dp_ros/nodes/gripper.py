@@ -15,6 +15,7 @@ from dp_ros.nodes.gripper_actions import gripper_actions
 from dp_ros.nodes.gripper_parameters import PARAMETERS, check, gripper_config
 from dp_ros.nodes.live_parameters import LiveParameters, Values
 from dp_ros.nodes.node_main import run_node
+from dp_ros_msgs.msg import ExecutorStatus
 from rclpy.action import ActionClient
 from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
@@ -47,6 +48,7 @@ class GripperNode(Node):
         self.create_subscription(
             JointState, self._values['joint_states'], self._on_joints, qos_profile_sensor_data
         )
+        self.create_subscription(ExecutorStatus, 'executor/status', self._on_executor, _NEWEST)
         self.create_timer(_TICK, self._tick)
         self._diagnostics = Diagnostics(self, self._report)
         back = JumpThreshold(
@@ -74,6 +76,10 @@ class GripperNode(Node):
             stamp_ns = time_to_ns(message.header.stamp)
             self._core.on_width(stamp_ns, config.scale.width(sum(values) / len(values)))
 
+    def _on_executor(self, status: ExecutorStatus) -> None:
+        if status.inhibited_by:
+            self._core.drop()
+
     def _on_jump(self, jump: TimeJump) -> None:
         self.get_logger().warning('the clock jumped back: forgetting what was wanted')
         self._core.forget()
@@ -81,12 +87,14 @@ class GripperNode(Node):
     # ---- goals
 
     def _tick(self) -> None:
-        absent, fault = self._absent(), self._core.fault
+        absent = self._absent()
         flight = self._core.tick(self._now_ns(), ready=not absent)
         if flight is not None:
             self._send(flight)
-        if self._core.fault and not fault and self._accepted is not None:
+        current = self._core.flight
+        if current is not None and current.overdue and self._accepted is not None:
             self._accepted.cancel_goal_async()
+            self._accepted = None
         self._say_fault(absent)
 
     def _absent(self) -> list[str]:
@@ -109,8 +117,11 @@ class GripperNode(Node):
         if not handle.accepted:
             self._finish(flight, False, 'the gripper rejected it')
             return
-        self._core.on_accepted(flight)
-        self._accepted = handle
+        if self._core.awaits(flight):
+            self._core.on_accepted(flight)
+            self._accepted = handle
+        else:
+            handle.cancel_goal_async()
         handle.get_result_async().add_done_callback(partial(self._on_result, flight))
 
     def _on_result(self, flight: Flight, future: Future) -> None:
@@ -136,7 +147,7 @@ class GripperNode(Node):
         if absent:
             self._fault = f'no action server {absent[0]}: is the driver of the gripper up?'
         elif self._core.fault:
-            self._fault = f'{self._core.fault}: no goal is sent until it is; see its driver'
+            self._fault = f'{self._core.fault}: is the driver of the gripper alive?'
         else:
             self._fault = ''
         if self._fault != self._said:

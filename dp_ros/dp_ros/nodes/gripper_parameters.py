@@ -144,7 +144,8 @@ def check(values: Mapping[str, Any]) -> str | None:
     """Return why the values do not fit together, or None."""
     if not values['finger_joint_names']:
         return 'finger_joint_names = []: needs the joints of the gripper'
-    if not values['close_below'] < values['open_above'] < values['stroke']:
+    in_order = values['close_below'] < values['open_above'] < values['stroke']
+    if values['kind'] == FRANKA_HAND and not in_order:
         return (
             f'close_below = {values["close_below"]}, open_above = {values["open_above"]}, '
             f'stroke = {values["stroke"]}: need to increase in this order'
