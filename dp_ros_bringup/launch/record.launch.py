@@ -1,46 +1,70 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Record demonstrations, one rosbag2 per episode."""
+"""Record demonstrations, one rosbag2 per episode, and move the arm by hand for them."""
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
+DEVICES = {'gamepad': 'gamepad', 'keyboard': 'gamepad', 'twist': 'twist', 'leader': 'leader'}
+
+
+def argument(name, description, default='', **kwargs):
+    return DeclareLaunchArgument(name, default_value=default, description=description, **kwargs)
+
+
+def node(executable, package='dp_ros', condition=None, **given):
+    return Node(
+        package=package,
+        executable=executable,
+        namespace=LaunchConfiguration('namespace'),
+        parameters=[LaunchConfiguration('config'), given] if given else [],
+        remappings=[('joint_states', LaunchConfiguration('joint_states'))],
+        output='screen',
+        condition=condition,
+    )
+
+
+def teleop(context):
+    kind = LaunchConfiguration('teleop').perform(context)
+    if kind == 'none':
+        return []
+    nodes = [node('teleop', device=DEVICES.get(kind, kind), task=LaunchConfiguration('task'))]
+    if kind == 'gamepad':
+        nodes.append(node('game_controller_node', package='joy'))
+    if kind in DEVICES:
+        nodes.append(node('executor', controller_name=LaunchConfiguration('controller_name')))
+    return nodes
+
 
 def generate_launch_description():
-    config = LaunchConfiguration('config')
+    config = PathJoinSubstitution([FindPackageShare('dp_ros_bringup'), 'config', 'dp_ros.yaml'])
     return LaunchDescription(
         [
-            DeclareLaunchArgument(
-                'directory', default_value='demonstrations', description='Folder of the episodes.'
+            argument(
+                'teleop',
+                'What moves the arm: a gamepad (by joy), ros2 run dp_ros teleop_keyboard in a '
+                'second terminal, teleop/twist, teleop/leader, or hands; none: something else.',
+                'none',
+                choices=['none', *DEVICES, 'guiding'],
             ),
-            DeclareLaunchArgument('namespace', default_value='', description='Of all nodes.'),
-            DeclareLaunchArgument(
-                'config',
-                default_value=PathJoinSubstitution(
-                    [FindPackageShare('dp_ros_bringup'), 'config', 'dp_ros.yaml']
-                ),
-                description='YAML with the parameters of the nodes.',
+            argument('directory', 'Folder of the episodes.', 'demonstrations'),
+            argument('task', 'What is demonstrated, in words.'),
+            argument('namespace', 'Of all nodes.'),
+            argument('config', 'YAML with the parameters of the nodes.', config),
+            argument(
+                'joint_states', 'True stamps; of an FR3 franka/joint_states.', 'joint_states'
             ),
-            DeclareLaunchArgument(
-                'sim', default_value='false', description='Start the simulated FR3 too.'
-            ),
-            Node(
-                package='dp_ros',
-                executable='demo_recorder',
-                namespace=LaunchConfiguration('namespace'),
-                parameters=[config, {'directory': LaunchConfiguration('directory')}],
-                output='screen',
-            ),
-            Node(
-                package='dp_ros',
-                executable='franka_sim',
-                namespace=LaunchConfiguration('namespace'),
-                parameters=[config],
-                output='screen',
+            argument('controller_name', 'Joint trajectory controller.', 'fr3_arm_controller'),
+            argument('sim', 'Start the simulated FR3 too.', 'false'),
+            node('demo_recorder', directory=LaunchConfiguration('directory')),
+            node(
+                'franka_sim',
+                controller_name=LaunchConfiguration('controller_name'),
                 condition=IfCondition(LaunchConfiguration('sim')),
             ),
+            OpaqueFunction(function=teleop),
         ]
     )

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node `teleop_keyboard`: publishes the keys of its terminal as a gamepad's `joy`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import os
+import select
+import sys
+import termios
+import tty
+from typing import Any
+
+from dp_ros.control.teleop_keys import HELP, Keys
+from dp_ros.nodes.node_main import run_node
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Joy
+from std_msgs.msg import String
+
+_EVENTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+_LATCHED = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+_PERIOD = 0.04
+_BELL = '\a'
+
+
+class TeleopKeyboardNode(Node):
+    """Reads a terminal, and shows there what `teleop` says.
+
+    :param terminal: its file descriptor.
+    """
+
+    def __init__(self, terminal: int = 0, **kwargs: Any) -> None:
+        super().__init__('teleop_keyboard', **kwargs)
+        self._terminal = terminal
+        self._keys = Keys()
+        self._joy = self.create_publisher(Joy, 'joy', _EVENTS)
+        self.create_subscription(String, 'teleop/status', self._on_status, _LATCHED)
+        self.create_timer(_PERIOD, self._tick)
+        self._show(HELP)
+
+    def _tick(self) -> None:
+        now = self.get_clock().now()
+        share = self._keys.share
+        while select.select([self._terminal], [], [], 0)[0]:
+            typed = os.read(self._terminal, 64)
+            if not typed:
+                raise KeyboardInterrupt  # The terminal is gone.
+            self._keys.type(typed.decode(errors='ignore'), now.nanoseconds)
+        if self._keys.share != share:
+            self._show(f'speed {self._keys.share:.0%}\n')
+        axes, buttons = self._keys.joy(now.nanoseconds)
+        message = Joy(axes=axes, buttons=buttons)
+        message.header.stamp = now.to_msg()
+        self._joy.publish(message)
+
+    def _on_status(self, message: String) -> None:
+        self._show(f'{_BELL}{message.data}\n')
+
+    def _show(self, text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+@contextmanager
+def keys_at_once(terminal: int) -> Iterator[None]:
+    """Have a terminal hand over each key as it is typed, unseen, for the time of a `with`."""
+    before = termios.tcgetattr(terminal)
+    try:
+        tty.setcbreak(terminal)
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+def main() -> int:
+    """Run the node."""
+    if not sys.stdin.isatty():
+        sys.stderr.write('teleop_keyboard: no terminal: start it in one, not by a launch file\n')
+        return 2
+    with keys_at_once(sys.stdin.fileno()):
+        return run_node(TeleopKeyboardNode)
