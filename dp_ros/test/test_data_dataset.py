@@ -6,6 +6,7 @@ from dataclasses import replace
 from bag_maker import (
     IMAGE,
     JOINT_STATE,
+    JOINTS,
     MS,
     START,
     TRAJECTORY,
@@ -32,9 +33,9 @@ def windows(path, horizon=HORIZON):
     return episode_windows(read_bag(path, spec(), TOPICS), horizon)
 
 
-def with_command(rows, stamp_ns, times, positions, at=20):
-    command = trajectory(stamp_ns, times, positions)
-    return [*rows[:at], (TRAJECTORY, rows[at][1], command), *rows[at:]]
+def with_command(rows, stamp_ns, times, positions, at=20, names=JOINTS, topic=TRAJECTORY):
+    command = trajectory(stamp_ns, times, positions, names)
+    return [*rows[:at], (topic, rows[at][1], command), *rows[at:]]
 
 
 def refused(folder, **changes):
@@ -114,6 +115,25 @@ def test_a_command_that_is_not_finite_is_passed_over(tmp_path):
     rows = with_command(rows, 0, [0.1], [[1.0, 1.0]], at=20)
     found = windows(write(tmp_path / 'bag', rows))
     np.testing.assert_allclose(found.actions[-1, -1], [1.0, 1.0], atol=1e-6)
+
+
+@pytest.mark.parametrize('names', [('fr3_joint2',), ('fr3_joint2', 'the_other_finger')])
+def test_fingers_are_where_the_gripper_was_asked_to_put_them(tmp_path, names):
+    rows = with_command(episode(), 0, [0.1], [[5.0]], names=('fr3_joint1',))
+    positions = [[0.04] * len(names), [0.0] * len(names)]
+    rows = with_command(rows, START, [0.5, 0.7], positions, names=names, topic='/gripper/target')
+    found = windows(write(tmp_path / 'bag', rows))
+    np.testing.assert_allclose(found.actions[5, :3, 1], [0.03, 0.01, 0.0], atol=1e-6)
+    np.testing.assert_allclose(found.actions[5, :, 0], 5.0, atol=1e-6)
+    np.testing.assert_allclose(found.actions[-1, :, 1], 0.0, atol=1e-6)
+
+
+def test_fingers_alone_are_commanded_where_the_arm_is_guided_by_hand(tmp_path):
+    rows = with_command(
+        episode(), START, [0.5], [[0.04]], names=('fr3_joint2',), topic='/gripper/target'
+    )
+    found = windows(write(tmp_path / 'bag', rows))
+    np.testing.assert_allclose(found.actions[8, 0], [where(0.85)[0], 0.04], atol=1e-5)
 
 
 def test_images_of_several_sizes_are_of_the_policys(tmp_path):

@@ -39,12 +39,13 @@ class BagTopics:
     """Where a bag has what is needed.
 
     :param images: topic of a camera where it is not `camera/<name>/image_raw`.
-    :param trajectories: what the arm was commanded.
+    :param trajectories: what the arm was commanded; ``fingers``: what its gripper was asked for.
     """
 
     images: Mapping[str, str] = field(default_factory=dict)
     joint_states: str = 'joint_states'
     trajectories: str = 'fr3_arm_controller/joint_trajectory'
+    fingers: str = 'gripper/target'
 
 
 @dataclass
@@ -54,7 +55,8 @@ class EpisodeRecording:
     :param builder: holds all joint states and images, ready to build windows.
     :param info: what the recorder noted.
     :param stamps_ns: the newest stamp of each set of images that belong together.
-    :param trajectories: each with the time it was received, on the clock of the stamps [ns].
+    :param trajectories: each with the time it was received, on the clock of the stamps [ns];
+        ``fingers``: likewise those of the gripper.
     :param refused: how many samples were not taken, by reason.
     :param arrivals: when each message of a camera or of ``joint_states`` was received, and its
         stamp, whether or not it was taken [ns].
@@ -65,6 +67,7 @@ class EpisodeRecording:
     info: Mapping[str, str] = field(default_factory=dict)
     stamps_ns: list[int] = field(default_factory=list)
     trajectories: list[tuple[int, Trajectory]] = field(default_factory=list)
+    fingers: list[tuple[int, Trajectory]] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
     arrivals: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     digest: str = ''
@@ -136,14 +139,16 @@ class _Replay:
             for name in recording.builder.spec.camera_names
         }
         self._joints = self._topic(topics.joint_states)
-        self._commanded = self._find(topics.trajectories)
+        self._commanded = {
+            self._find(topics.trajectories): recording.trajectories,
+            self._find(topics.fingers): recording.fingers,
+        }
         spec = recording.builder.spec
         self._matcher = CameraMatcher(spec.camera_names, spec.queue_size, spec.slop_ns)
-        self._received: list[tuple[int, Trajectory]] = []
         self._clock: list[tuple[int, int]] = []
 
     def run(self) -> None:
-        wanted = {*self._cameras, self._joints, self._commanded}
+        wanted = {*self._cameras, self._joints, *self._commanded}
         connections = [c for c in self._reader.connections if c.topic in wanted]
         digest, count = hashlib.sha256(), 0
         for connection, bag_ns, raw in self._reader.messages(connections):
@@ -166,14 +171,13 @@ class _Replay:
                     f'{self._recording.refusals()}'
                 )
         self._recording.digest = digest.hexdigest()
-        self._recording.trajectories = [
-            (_on_stamp_clock(t, self._clock), trajectory) for t, trajectory in self._received
-        ]
+        for received in self._commanded.values():
+            received[:] = [(_on_stamp_clock(t, self._clock), value) for t, value in received]
 
     def _take(self, topic: str, bag_ns: int, message: Any) -> None:
         builder = self._recording.builder
-        if topic == self._commanded:
-            self._received.append((bag_ns, _trajectory(message)))
+        if topic in self._commanded:
+            self._commanded[topic].append((bag_ns, _trajectory(message)))
             return
         stamp_ns = _stamp_ns(message.header.stamp)
         stream = JOINTS if topic == self._joints else self._cameras[topic]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import hashlib
 from pathlib import Path
 
-from dp_ros.control.trajectory import TrajectoryReference, TrajectoryRejected
+from dp_ros.control.trajectory import Trajectory, TrajectoryReference, TrajectoryRejected
 from dp_ros.data.bags import BagError, BagTopics, EpisodeRecording, read_bag
 from dp_ros.data.window import ObservationWindow, Refusal, WindowSpec
 import numpy as np
@@ -202,7 +202,6 @@ def episode_windows(recording: EpisodeRecording, horizon: int) -> EpisodeWindows
 def _actions(recording: EpisodeRecording, stamps_ns: list[int], horizon: int) -> Float32:
     """Commanded joint positions (n, Tp, J); row i is at the stamp + (i - To + 1)·dt.
 
-    Where no trajectory was recorded, as in hand guiding, the measured positions stand for them.
     After the end of the episode its last value repeats, as in the papers.
     """
     spec = recording.builder.spec
@@ -210,29 +209,57 @@ def _actions(recording: EpisodeRecording, stamps_ns: list[int], horizon: int) ->
     times = np.array(stamps_ns, dtype=np.int64)[:, None] + steps
     joints = recording.builder.joints
     times = np.clip(times, joints.stamps[0], joints.stamps[-1])
-    if recording.trajectories:
-        values = commanded(recording, times.ravel())
-    else:
-        measured = np.array(joints.samples)
-        origin = joints.stamps[0]
-        stamps = np.array(joints.stamps) - origin
-        values = np.stack(
-            [np.interp(times.ravel() - origin, stamps, column) for column in measured.T], axis=1
-        )
-    return values.reshape(*times.shape, -1).astype(np.float32)
+    return commanded(recording, times.ravel()).reshape(*times.shape, -1).astype(np.float32)
 
 
 def commanded(recording: EpisodeRecording, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Positions (n, J) that the controller was commanded at times (n,) [rad].
+    """Positions (n, J) that arm and gripper were commanded at times (n,) [rad, fingers m].
+
+    Where no trajectory was recorded, as in hand guiding, the measured positions stand for them.
 
     :raises DatasetError: when no recorded trajectory can be followed.
     """
+    names = recording.builder.spec.joint_names
+    of_fingers = {name for _, target in recording.fingers for name in target.joint_names}
+    fingers = tuple(name for name in names if name in of_fingers)
+    arm = tuple(name for name in names if name not in of_fingers)
+    values = _measured(recording, times_ns)
+    targets = [(received_ns, _only(target, fingers)) for received_ns, target in recording.fingers]
+    for joints, received in ((arm, recording.trajectories), (fingers, targets)):
+        if joints and received:
+            columns = [names.index(name) for name in joints]
+            start = recording.builder.joints.samples[0][columns]
+            reference = TrajectoryReference(joints, start)
+            values[:, columns] = _followed(recording, reference, received, times_ns)
+    return values
+
+
+def _only(target: Trajectory, joints: tuple[str, ...]) -> Trajectory:
+    """Return what is asked of some of the joints; a gripper's target has positions only."""
+    columns = [index for index, name in enumerate(target.joint_names) if name in joints]
+    names = tuple(target.joint_names[index] for index in columns)
+    return Trajectory(names, target.start_ns, target.times, target.positions[:, columns])
+
+
+def _measured(recording: EpisodeRecording, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
     joints = recording.builder.joints
-    reference = TrajectoryReference(recording.builder.spec.joint_names, joints.samples[0])
-    values = np.empty((len(times_ns), len(joints.samples[0])))
-    edges = [*(received for received, _ in recording.trajectories[1:]), np.iinfo(np.int64).max]
+    origin = joints.stamps[0]
+    stamps = np.array(joints.stamps) - origin
+    columns = np.array(joints.samples).T
+    return np.stack([np.interp(times_ns - origin, stamps, column) for column in columns], axis=1)
+
+
+def _followed(
+    recording: EpisodeRecording,
+    reference: TrajectoryReference,
+    received: Sequence[tuple[int, Trajectory]],
+    times_ns: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Positions of the reference while it takes one trajectory after the other."""
+    values = np.empty((len(times_ns), len(reference.joint_names)))
+    edges = [*(received_ns for received_ns, _ in received[1:]), np.iinfo(np.int64).max]
     begin, reason = np.iinfo(np.int64).min, ''
-    for (received_ns, trajectory), end in zip(recording.trajectories, edges, strict=True):
+    for (received_ns, trajectory), end in zip(received, edges, strict=True):
         try:
             reference.accept(trajectory, received_ns)
         except TrajectoryRejected as rejected:
