@@ -158,6 +158,15 @@ def test_a_bad_command_fails_with_its_reason_and_moves_nothing(command, reason):
     assert bench.motions == []
 
 
+@pytest.mark.parametrize('width', [0.0804, -0.0003])
+def test_fingers_measured_beyond_their_range_are_commanded_inside(width):
+    bench = Bench(latency=0.0)
+    bench.hand.on_width(width)
+    bench.do(move(0.04))
+    positions = np.concatenate([motion.positions for motion in bench.motions])
+    assert 0.0 <= positions.min() and positions.max() <= 0.04
+
+
 def test_measured_fingers_decide_where_a_grasp_ended():
     bench = Bench()
     bench.hand.on_width(0.08)

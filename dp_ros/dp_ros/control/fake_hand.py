@@ -177,7 +177,7 @@ class FakeHand:
             self._fingers,
             now_ns,
             times + _LEAD,
-            each(widths),
+            each(np.clip(widths, 0.0, STROKE)),
             each(speeds),
             each(np.zeros(len(times))),
         )
