@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A launch file that runs in a process of its own, and what is asked of it."""
 
+from contextlib import contextmanager
 import os
 from pathlib import Path
 import re
@@ -64,3 +65,14 @@ class Launch:
         self.ends()
         cleanly = re.findall(r'\[(\w+)-\d+\]: process has finished cleanly', self.said())
         assert sorted(cleanly) == sorted(self.pids()), self.said()
+
+
+@contextmanager
+def running(folder, *words, **variables):
+    """Give the running launch, which is ended after the `with` block whatever happened."""
+    launched = Launch(folder, *words, **variables)
+    try:
+        yield launched
+    finally:
+        launched.process.kill()
+        launched.process.wait()

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real arm's launch files, told to packages that stand for franka_ros2 and the drivers."""
 
+from functools import partial
 import json
 from pathlib import Path
 import re
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
-from launched import until
+from launched import running, until
 import pytest
 import yaml
 
@@ -71,6 +72,12 @@ def is_installed(package):
         return bool(get_package_prefix(package))
     except PackageNotFoundError:
         return False
+
+
+@pytest.fixture
+def launch(tmp_path, domain_id):
+    """Return launch(*words), a context in which these run."""
+    return partial(running, tmp_path, ROS_DOMAIN_ID=str(domain_id))
 
 
 @pytest.fixture

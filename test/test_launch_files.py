@@ -12,7 +12,7 @@ import time
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from dp_ros_msgs.msg import Observation
 from dp_ros_msgs.srv import StartEpisode, StopEpisode
-from launched import DEADLINE, until
+from launched import DEADLINE, running, until
 import pytest
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -28,6 +28,12 @@ ARGUMENT = re.compile(
 RVIZ = """#!/bin/sh
 echo rviz is told "$@"
 """
+
+
+@pytest.fixture
+def launch(tmp_path, domain_id):
+    """Return launch(*words), a context in which these run."""
+    return partial(running, tmp_path, ROS_DOMAIN_ID=str(domain_id))
 
 
 @pytest.fixture
