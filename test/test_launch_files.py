@@ -71,7 +71,7 @@ def test_every_argument_is_used_described_and_shown(name):
     assert all(source.count(f"'{argument}'") > 1 for argument in declared)
     assert declared <= set(arguments)
     for description, default in arguments.values():
-        assert description.endswith('.') and description != 'no description given'
+        assert description.endswith(('.', ']')) and description != 'no description given'
         assert ' object at ' not in default
     for place in ('config', 'rviz_config'):
         if place in arguments:
