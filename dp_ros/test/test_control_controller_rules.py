@@ -50,11 +50,15 @@ def test_another_controller_is_refused_with_the_reason(controllers, misfit):
     ('name', 'value', 'reason'),
     [
         ('joints', ['left_joint1'], "joints is ['left_joint1']: needs ['fr3_joint1'"),
-        ('joints', None, 'joints is None'),
+        ('joints', None, 'joints is not set'),
         ('command_interfaces', [], 'command_interfaces is []: needs position or effort'),
         ('allow_nonzero_velocity_at_trajectory_end', True, 'run on where a trajectory ends'),
-        ('interpolate_from_desired_state', False, 'a step back by the tracking error'),
-        ('interpolate_from_desired_state', None, 'is None: needs true'),
+        (
+            'interpolate_from_desired_state',
+            False,
+            'is false: needs true, or every',
+        ),
+        ('interpolate_from_desired_state', None, 'is not set: needs true'),
     ],
 )
 def test_each_parameter_that_does_not_fit_is_named_with_its_value(name, value, reason):

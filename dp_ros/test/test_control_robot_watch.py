@@ -51,6 +51,7 @@ def test_a_fault_is_kept_until_it_is_recovered_from(mode, words):
     robot.on_state(Mode.MOVE, (), (), NS)
     assert robot.inhibition(NS) == f'{words}: call executor/recover'
     robot.recovered()
+    robot.on_state(Mode.MOVE, (), (), NS)
     assert robot.inhibition(NS) is None
 
 
@@ -65,12 +66,17 @@ def test_errors_that_are_over_are_named_by_what_ended_the_last_motion():
     )
 
 
-def test_a_robot_that_falls_silent_has_a_fault_for_as_long_as_it_is_silent():
+def test_a_robot_that_falls_silent_has_a_fault():
     robot = watch()
     assert robot.inhibition(NS + 250 * MS) is None
     assert robot.inhibition(NS + 400 * MS).startswith('the robot is silent for 0.4 s')
+    robot.on_state(Mode.MOVE, (), (), NS + 500 * MS)
+    assert robot.inhibition(NS + 500 * MS).startswith('the robot is silent for 0.4 s')
+
+
+def test_a_robot_that_has_recovered_is_held_until_it_speaks_again():
+    robot = watch(Mode.REFLEX)
     robot.recovered()
-    assert robot.inhibition(NS + 500 * MS).startswith('the robot is silent for 0.5 s')
-    robot.recovered()
-    robot.on_state(Mode.MOVE, (), (), NS + 600 * MS)
-    assert robot.inhibition(NS + 700 * MS) is None
+    assert robot.inhibition(9 * NS) == 'the robot is silent since it recovered'
+    robot.on_state(Mode.MOVE, (), (), 9 * NS)
+    assert robot.inhibition(9 * NS) is None

@@ -98,10 +98,16 @@ def parameter_misfits(
         ),
     )
     return tuple(
-        f'{name}: {parameter} is {values.get(parameter)}: needs {needed}'
+        f'{name}: {parameter} is {_yaml(values.get(parameter))}: needs {needed}'
         for parameter, fits, needed in checks
         if not fits
     )
+
+
+def _yaml(value: Any) -> str:
+    if value is None:
+        return 'not set'
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def hardware_to_activate(

@@ -46,6 +46,7 @@ class RobotWatch:
         self.last_errors: tuple[str, ...] = ()
         self._timeout = timeout
         self._heard_ns = 0
+        self._spoke = False
 
     def on_state(
         self, mode: int, errors: Sequence[str], last_errors: Sequence[str], now_ns: int
@@ -66,7 +67,7 @@ class RobotWatch:
     def inhibition(self, now_ns: int) -> str | None:
         """Say why the arm cannot be moved, or return None."""
         if self.mode is None:
-            return None
+            return 'the robot is silent since it recovered' if self._spoke else None
         silence = (now_ns - self._heard_ns) / NS
         if silence > self._timeout and self.fault is None:
             self.fault = f'the robot is silent for {silence:.1f} s: its hardware may have stopped'
@@ -76,4 +77,5 @@ class RobotWatch:
 
     def recovered(self) -> None:
         """Forget the fault; what the robot says from now on counts."""
-        self.fault = None
+        self._spoke = self.mode is not None or self._spoke
+        self.fault = self.mode = None

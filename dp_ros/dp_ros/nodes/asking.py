@@ -50,9 +50,10 @@ async def ask(node: Node, seconds: float, client: Client, request: Any) -> Any:
 
     :raises Unanswered: when there is none in time.
     """
+    name = node.resolve_service_name(client.srv_name)
     if not client.service_is_ready():
-        raise Unanswered(f'there is no service {client.srv_name}')
+        raise Unanswered(f'there is no service {name}')
     try:
         return await within(node, seconds, client.call_async(request))
     except TimeoutError:
-        raise Unanswered(f'{client.srv_name} does not answer within {seconds:g} s') from None
+        raise Unanswered(f'{name} does not answer within {seconds:g} s') from None

@@ -19,7 +19,7 @@ from std_srvs.srv import Trigger
 
 _ACCEPT = 3.0
 _CLEAR = 10.0
-_SETTLE = 5.0
+_SETTLE = 3.0
 _STEP = 0.1
 
 

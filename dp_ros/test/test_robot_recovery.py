@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A reflex or a user stop holds the arm, and one service brings it back."""
+
+import sys
+
+from dp_ros.control.robot_watch import Mode
+from dp_ros.nodes.executor import ExecutorNode
+from dp_ros_msgs.msg import ExecutorStatus
+from fake_robot import BROADCASTER, CONTROLLER, HOME, Bench, FakeRobot
+import numpy as np
+import pytest
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import JointState
+from trajectory_msgs.msg import JointTrajectory
+
+READY = 'waiting for a chunk'
+ALL = f'activate {CONTROLLER} {BROADCASTER} joint_state_broadcaster'
+
+
+@pytest.fixture
+def make(ros_context):
+    """Start an executor beside a robot; all of it is gone after the test."""
+    benches = []
+
+    def make_bench(robots=None, **parameters):
+        values = {'joint_state_timeout': 1.0, **parameters}
+        overrides = [Parameter(name, value=value) for name, value in values.items()]
+        node = ExecutorNode(context=ros_context, parameter_overrides=overrides)
+        robots = [FakeRobot(ros_context)] if robots is None else robots
+        benches.append(Bench(ros_context, node, *robots))
+        return benches[-1]
+
+    yield make_bench
+    for bench in benches:
+        bench.destroy()
+
+
+@pytest.fixture
+def bench(make):
+    bench = make()
+    bench.until_reason(READY)
+    return bench
+
+
+def moving(bench):
+    robot = bench.robots[0]
+    bench.publish_chunk(robot.position())
+    bench.until(lambda: np.abs(robot.position() - HOME).max() > 0.01)
+    return robot
+
+
+def test_a_reflex_brakes_the_arm_and_names_the_errors(bench):
+    robot = moving(bench)
+    robot.mode, robot.errors = Mode.REFLEX, ['joint_reflex', 'cartesian_reflex']
+    status = bench.until_reason('reflex (joint_reflex, cartesian_reflex): call executor/recover')
+    assert (status.state, status.inhibited_by) == (ExecutorStatus.INHIBITED, ['robot'])
+    bench.until(lambda: len(robot.sent) == 2)
+    assert not any(robot.sent[-1].points[-1].velocities)
+    robot.mode, robot.errors = Mode.MOVE, []
+    bench.publish_chunk(robot.position())
+    assert len(robot.sent) == 2
+
+
+def test_recovery_clears_the_error_then_activates_hardware_then_controllers(bench):
+    robot = moving(bench)
+    robot.fall(Mode.REFLEX, 'joint_reflex')
+    bench.until_reason('the robot is silent for', 'call executor/recover')
+    stale = bench.publish_chunk(robot.position())
+    sent = len(robot.sent)
+    answer = bench.call('recover')
+    assert (answer.success, answer.message) == (True, 'recovered from joint_reflex')
+    assert robot.calls == ['error_recovery', 'FrankaHardwareInterface active', ALL]
+    bench.until_reason(READY)
+    bench.publish_chunk(robot.position(), stale)
+    assert bench.status.chunks_refused == 1 and len(robot.sent) == sent
+    bench.publish_chunk(robot.position())
+    bench.until(lambda: len(robot.sent) == sent + 1)
+    start = robot.sent[-1].points[0]
+    np.testing.assert_allclose(start.positions, robot.reference.sample(np.zeros(1, int))[0][0])
+    assert not any(start.velocities)
+
+
+@pytest.mark.parametrize(
+    ('refused', 'answer', 'done'),
+    [
+        ('error_recovery', 'the robot does not recover from its error: is the user stop', 1),
+        ('hardware', 'FrankaHardwareInterface stays unconfigured: is the robot on', 2),
+        ('switch', 'cannot be activated: a joint is claimed', 3),
+    ],
+)
+def test_a_step_that_fails_is_named_and_the_next_call_goes_on(bench, refused, answer, done):
+    robot = bench.robots[0]
+    robot.fall(Mode.REFLEX)
+    robot.refuses.add(refused)
+    bench.until_reason('the robot is silent for')
+    first = bench.call('recover')
+    assert not first.success and answer in first.message
+    assert len(robot.calls) == done
+    assert bench.status.state == ExecutorStatus.INHIBITED
+    robot.refuses.clear()
+    assert bench.call('recover').success
+    bench.until_reason(READY)
+
+
+def test_a_user_stop_has_to_be_released_first(bench):
+    robot = bench.robots[0]
+    robot.mode = Mode.USER_STOPPED
+    bench.until_reason('the user stop is pressed: call executor/recover')
+    answer = bench.call('recover')
+    assert (answer.success, robot.calls) == (False, [])
+    assert answer.message == 'the user stop is pressed: release it, then call again'
+    robot.mode = Mode.IDLE
+    bench.until(lambda: bench.call('recover').success)
+    bench.until_reason(READY)
+
+
+def test_a_robot_that_stays_idle_is_not_recovered(bench):
+    robot = bench.robots[0]
+    robot.mode = Mode.IDLE
+    bench.until_reason('the robot is idle')
+    answer = bench.call('recover')
+    assert (answer.success, answer.message) == (
+        False,
+        'the robot is idle: no controller moves it',
+    )
+    robot.mode = Mode.MOVE
+    bench.until_reason(READY)
+
+
+def test_without_the_recovery_action_it_is_named(make):
+    bench = make(error_recovery_action='elsewhere/error_recovery')
+    bench.until_reason(READY)
+    bench.robots[0].fall(Mode.REFLEX)
+    bench.until_reason('the robot is silent for')
+    answer = bench.call('recover')
+    assert (answer.success, answer.message) == (
+        False,
+        'there is no action elsewhere/error_recovery: is franka_ros2 running?',
+    )
+
+
+class Simulation:
+    """Joint states and somebody who listens, as in a simulation; no robot to ask."""
+
+    def __init__(self, context):
+        self.nodes = (Node('franka_sim', context=context),)
+        node = self.nodes[0]
+        node.create_subscription(JointTrajectory, f'{CONTROLLER}/joint_trajectory', print, 1)
+        joints = node.create_publisher(JointState, 'joint_states', 1)
+        message = JointState(name=[f'fr3_joint{i}' for i in range(1, 8)], position=HOME.tolist())
+
+        def publish():
+            message.header.stamp = node.get_clock().now().to_msg()
+            joints.publish(message)
+
+        node.create_timer(0.02, publish)
+
+    def destroy(self):
+        self.nodes[0].destroy_node()
+
+
+def test_in_a_simulation_nothing_is_asked_and_recover_resumes(make, ros_context):
+    bench = make([Simulation(ros_context)])
+    bench.until_reason(READY)
+    bench.call('stop')
+    bench.until_reason('stopped by service')
+    answer = bench.call('recover')
+    assert (answer.success, answer.message) == (True, 'recovered')
+    bench.until_reason(READY)
+
+
+def test_without_franka_msgs_it_works_and_says_once_what_is_missing(
+    make, ros_context, monkeypatch, capfd
+):
+    for part in ('msg', 'action'):
+        monkeypatch.setitem(sys.modules, f'franka_msgs.{part}', None)
+    bench = make([Simulation(ros_context)])
+    bench.until_reason(READY)
+    assert bench.call('recover').success
+    assert capfd.readouterr().err.count('franka_msgs is not installed: reflexes are not seen') == 1
