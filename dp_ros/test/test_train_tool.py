@@ -129,3 +129,13 @@ def test_a_configuration_that_cannot_be_read_is_refused(tmp_path, text, changes,
 def test_values_can_be_changed_on_the_command_line(config):
     run, _ = train.read_config(config, ['train.steps=12', 'policy.method=regression'])
     assert (run.train.steps, run.policy.method.name) == (12, 'regression')
+
+
+@pytest.mark.filterwarnings('error')
+def test_a_loss_below_zero_is_drawn(tmp_path):
+    metrics = [
+        {'step': step, 'loss': -step, 'validation_loss': 1.0, 'action_error': 0.1}
+        for step in (1, 2)
+    ]
+    train.draw_training(metrics, tmp_path / 'training.png')
+    assert (tmp_path / 'training.png').is_file()

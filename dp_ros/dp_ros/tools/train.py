@@ -129,9 +129,15 @@ def draw_training(metrics: Sequence[Mapping[str, Any]], file: Path) -> None:
     figure = Figure(figsize=(9, 4), dpi=110, layout='constrained')
     left, right = figure.subplots(1, 2)
     steps = [entry['step'] for entry in metrics]
-    left.plot(steps, [entry['loss'] for entry in metrics], label='training')
-    left.plot(steps, [entry['validation_loss'] for entry in metrics], label='validation')
-    left.set(xlabel='step', ylabel='loss', yscale='log')
+    losses = {
+        name: [entry[key] for entry in metrics]
+        for name, key in (('training', 'loss'), ('validation', 'validation_loss'))
+    }
+    for name, values in losses.items():
+        left.plot(steps, values, label=name)
+    positive = all(value > 0 for values in losses.values() for value in values)
+    scale = 'log' if positive else 'linear'  # A negative log-likelihood may go below zero.
+    left.set(xlabel='step', ylabel='loss', yscale=scale)
     left.legend()
     right.plot(steps, [entry['action_error'] for entry in metrics], color='tab:green')
     right.set(xlabel='step', ylabel='mean error of sampled actions', yscale='log')
