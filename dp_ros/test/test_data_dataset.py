@@ -211,15 +211,20 @@ def test_a_bag_of_no_use_is_skipped_by_name(tmp_path):
     reasons = dict(line.removeprefix(f'{tmp_path}/').split(': ', 1) for line in skipped)
     assert sorted(reasons) == ['blind', 'failed', 'short', 'torn']
     assert reasons['short'].startswith('no window (1 refused, as ')
-    assert reasons['failed'] == 'the demonstration is noted as failed'
+    assert reasons['failed'] == 'not a success: metadata.yaml says succeeded: false'
 
 
 def test_an_empty_folder(tmp_path):
-    assert refused(tmp_path) == f'{tmp_path}: no rosbag2 (a folder with metadata.yaml) in it'
+    assert refused(tmp_path).startswith(f'{tmp_path}: no rosbag2 in it: record with ')
 
 
 def test_no_folder(tmp_path):
-    assert 'no rosbag2' in refused(tmp_path / 'nowhere')
+    assert refused(tmp_path / 'nowhere') == f'{tmp_path}/nowhere: no such folder'
+
+
+def test_a_bag_without_metadata_is_named_with_what_makes_them(tmp_path):
+    (write(tmp_path / 'killed', episode()) / 'metadata.yaml').unlink()
+    assert '`ros2 bag reindex`' in refused(tmp_path)
 
 
 def test_a_folder_without_one_usable_bag(tmp_path):

@@ -7,13 +7,13 @@ the bag carries.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dp_ros.control.trajectory import Trajectory
 from dp_ros.data.images import ImageError, decode, fit_image
@@ -22,11 +22,16 @@ from dp_ros.data.window import JOINTS, Refusal, Stream, WindowBuilder, WindowSpe
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
+from rosbags.interfaces import Connection
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 import yaml
 
 NS = 1_000_000_000
+IMAGE_TYPES: Final = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+JOINTS_TYPE: Final = 'sensor_msgs/msg/JointState'
+COMMAND_TYPE: Final = 'trajectory_msgs/msg/JointTrajectory'
+_AGAIN: Final = 'copy it again, or take its folder away'
 _YamlLoader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
 
@@ -98,7 +103,9 @@ def bag_info(path: Path) -> dict[str, str]:
         metadata = yaml.load((path / 'metadata.yaml').read_text(), _YamlLoader)
         return dict(metadata['rosbag2_bagfile_information'].get('custom_data') or {})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise BagError(f'{path}: metadata.yaml cannot be read: {error!r}') from error
+        raise BagError(
+            f'{path}: metadata.yaml cannot be read: {error!r}; `ros2 bag reindex` writes it anew'
+        ) from error
 
 
 def read_bag(path: Path, spec: WindowSpec, topics: BagTopics) -> EpisodeRecording:
@@ -125,7 +132,9 @@ def open_bag(path: Path) -> Iterator[AnyReader]:
     except BagError:
         raise
     except Exception as error:  # rosbags lets what its parsers raise pass
-        raise BagError(f'{path}: cannot be read: {error or type(error).__name__}') from error
+        raise BagError(
+            f'{path}: cannot be read: {str(error) or type(error).__name__}; {_AGAIN}'
+        ) from error
 
 
 class _Replay:
@@ -150,6 +159,7 @@ class _Replay:
     def run(self) -> None:
         wanted = {*self._cameras, self._joints, *self._commanded}
         connections = [c for c in self._reader.connections if c.topic in wanted]
+        self._check_types(connections)
         digest, count = hashlib.sha256(), 0
         for connection, bag_ns, raw in self._reader.messages(connections):
             digest.update(raw)
@@ -162,17 +172,30 @@ class _Replay:
         expected = sum(connection.msgcount for connection in connections)
         if count != expected:
             raise BagError(
-                f'{self._recording.path}: {count} messages where {expected} were written'
+                f'{self._recording.path}: {count} messages where {expected} were written; {_AGAIN}'
             )
         for topic, stream in self._streams():
             if not stream.stamps:
                 raise BagError(
                     f'{self._recording.path}: no message on {topic} can be used'
-                    f'{self._recording.refusals()}'
+                    f'{self._recording.refusals()}; fit the configuration to it, or the driver'
                 )
         self._recording.digest = digest.hexdigest()
         for received in self._commanded.values():
             received[:] = [(_on_stamp_clock(t, self._clock), value) for t, value in received]
+
+    def _check_types(self, connections: Sequence[Connection]) -> None:
+        for connection in connections:
+            allowed: tuple[str, ...] = IMAGE_TYPES
+            if connection.topic == self._joints:
+                allowed = (JOINTS_TYPE,)
+            elif connection.topic in self._commanded:
+                allowed = (COMMAND_TYPE,)
+            if connection.msgtype not in allowed:
+                raise BagError(
+                    f'{self._recording.path}: {connection.topic} holds {connection.msgtype}: '
+                    f'needs {" or ".join(allowed)}'
+                )
 
     def _take(self, topic: str, bag_ns: int, message: Any) -> None:
         builder = self._recording.builder
@@ -203,7 +226,10 @@ class _Replay:
         found = self._find(topic)
         if not found:
             names = sorted(self._reader.topics)
-            raise BagError(f'{self._recording.path}: no topic {topic!r}; it has {names}')
+            raise BagError(
+                f'{self._recording.path}: no topic {topic!r}; it has {names}: name the one meant '
+                'in the section topics of the configuration'
+            )
         return found
 
     def _find(self, topic: str) -> str:

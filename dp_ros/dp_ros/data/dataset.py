@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 import hashlib
 from pathlib import Path
+from typing import Final
 
 from dp_ros.control.trajectory import Trajectory, TrajectoryReference, TrajectoryRejected
 from dp_ros.data.bags import BagError, BagTopics, EpisodeRecording, read_bag
-from dp_ros.data.window import ObservationWindow, Refusal, WindowSpec
+from dp_ros.data.window import MS, ObservationWindow, Refusal, WindowSpec
 import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
 Float32 = NDArray[np.float32]
+
+_BAG_FILES: Final = ('.mcap', '.db3')
 
 
 class DatasetError(ValueError):
@@ -118,17 +121,24 @@ class WindowDataset:
 
 
 def find_bags(folder: Path) -> list[Path]:
-    """List the bags under a folder, by name.
+    """List the bags under a folder, by name; those without `metadata.yaml` as well.
 
     :raises DatasetError: when there is none.
     """
+    if not folder.is_dir():
+        raise DatasetError(f'{folder}: no such folder')
     bags = sorted(
-        file.parent
-        for file in folder.rglob('metadata.yaml')
-        if not any(part.startswith('.') for part in file.relative_to(folder).parts)
+        {
+            file.parent
+            for file in folder.rglob('*')
+            if (file.name == 'metadata.yaml' or file.suffix in _BAG_FILES)
+            and not any(part.startswith('.') for part in file.relative_to(folder).parts)
+        }
     )
     if not bags:
-        raise DatasetError(f'{folder}: no rosbag2 (a folder with metadata.yaml) in it')
+        raise DatasetError(
+            f'{folder}: no rosbag2 in it: record with `ros2 bag record` or demo_recorder'
+        )
     return bags
 
 
@@ -166,8 +176,11 @@ def training_windows(recording: EpisodeRecording, horizon: int) -> EpisodeWindow
 
     :raises DatasetError: when there is none, or the demonstration is noted as failed.
     """
-    if recording.info.get('succeeded', 'true') != 'true':
-        raise DatasetError(f'{recording.path}: the demonstration is noted as failed')
+    succeeded = recording.info.get('succeeded', 'true')
+    if succeeded != 'true':
+        raise DatasetError(
+            f'{recording.path}: not a success: metadata.yaml says succeeded: {succeeded}'
+        )
     return episode_windows(recording, horizon)
 
 
@@ -184,7 +197,10 @@ def episode_windows(recording: EpisodeRecording, horizon: int) -> EpisodeWindows
         except Refusal as refusal:
             recording.refuse(refusal)
     if not windows:
-        raise DatasetError(f'{recording.path}: no window{recording.refusals()}')
+        why = 'it is too short, or a stream has gaps'
+        if not recording.stamps_ns:
+            why = f'its cameras never see within {builder.spec.slop_ns / MS:g} ms of each other'
+        raise DatasetError(f'{recording.path}: no window{recording.refusals()}; {why}')
     image_index = {
         name: np.searchsorted(
             stream.stamps, np.array([window.image_stamps_ns[name] for window in windows])
@@ -270,7 +286,10 @@ def _followed(
         values[inside] = reference.sample(times_ns[inside])[0]
         begin = end
     if reference.trajectory_id == 0:
-        raise DatasetError(f'{recording.path}: no trajectory can be followed: {reason}')
+        raise DatasetError(
+            f'{recording.path}: no trajectory can be followed: {reason}; name the topic that '
+            'commands these joints'
+        )
     return values
 
 

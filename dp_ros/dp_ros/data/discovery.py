@@ -7,25 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from dp_ros.data.bags import BagError, open_bag
+from dp_ros.data.bags import COMMAND_TYPE, IMAGE_TYPES, JOINTS_TYPE, BagError, BagTopics, open_bag
 from dp_ros.data.dataset import DatasetError
 from dp_ros.data.images import ImageError, decode
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 
-_IMAGES: Final = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
-_JOINTS: Final = 'sensor_msgs/msg/JointState'
-_COMMANDS: Final = 'trajectory_msgs/msg/JointTrajectory'
 _SIDE: Final = 96
 """What the shorter side of an image is brought down to [px], by a whole factor."""
 
 
 def discover(bags: Sequence[Path]) -> dict[str, Any]:
-    """Look into the first bag that can be read.
+    """Look into the first bag that can be used.
 
     :returns: the sections `policy` and `topics` of a training configuration.
-
-    :raises DatasetError: when there is none, or none has joint states.
+    :raises DatasetError: when there is none with joint states.
     """
     reasons = []
     for bag in bags:
@@ -38,37 +34,41 @@ def discover(bags: Sequence[Path]) -> dict[str, Any]:
 
 
 def _look(reader: AnyReader, bag: Path) -> dict[str, Any]:
-    firsts = {
-        connection.topic: _first(reader, connection)
-        for connection in reader.connections
-        if connection.msgtype in (*_IMAGES, _JOINTS, _COMMANDS) and connection.msgcount
+    states, commands = _firsts(reader, JOINTS_TYPE), _firsts(reader, COMMAND_TYPE)
+    images = {
+        topic: image for kind in IMAGE_TYPES for topic, image in _firsts(reader, kind).items()
     }
-    states = [c for c in reader.connections if c.msgtype == _JOINTS and c.topic in firsts]
     if not states:
-        raise BagError(f'{bag}: no sensor_msgs/JointState on any of {sorted(reader.topics)}')
-    state = max(states, key=lambda c: (c.topic == '/joint_states', c.msgcount)).topic
-    commands = [
-        c.topic for c in reader.connections if c.msgtype == _COMMANDS and c.topic in firsts
-    ]
-    command = max(commands, key=lambda topic: len(firsts[topic].joint_names), default='')
-    sizes = _sizes({c.topic: firsts[c.topic] for c in reader.connections if c.msgtype in _IMAGES})
-    images = _named(sizes)
-    moved = firsts[command].joint_names if command else firsts[state].name
-    policy = {
-        'joint_names': [name for name in firsts[state].name if name in moved],
-        'image_sizes': {name: list(sizes[topic]) for name, topic in images.items()},
+        raise BagError(f'{bag}: no {JOINTS_TYPE} on any of {sorted(reader.topics)}')
+    state = max(states, key=lambda topic: (topic == '/joint_states', len(states[topic].name)))
+    fingers = {topic for topic in commands if topic.endswith('/' + BagTopics.fingers)}
+    arms = sorted(commands.keys() - fingers, key=lambda topic: -len(commands[topic].joint_names))
+    commanding = [*arms[:1], *fingers]
+    moved = {name for topic in commanding for name in commands[topic].joint_names}
+    sizes = _sizes(images)
+    cameras = _cameras(sizes)
+    return {
+        'policy': {
+            'joint_names': [name for name in states[state].name if name in moved or not moved],
+            'image_sizes': {name: sizes[topic] for name, topic in cameras.items()},
+        },
+        'topics': {'images': cameras, 'joint_states': state}
+        | ({'trajectories': arms[0]} if arms else {}),
     }
-    topics = {'images': images, 'joint_states': state}
-    return {'policy': policy, 'topics': topics | ({'trajectories': command} if command else {})}
 
 
-def _first(reader: AnyReader, connection: Connection) -> Any:
-    _, _, raw = next(reader.messages([connection]))
-    return reader.deserialize(raw, connection.msgtype)
+def _firsts(reader: AnyReader, kind: str) -> dict[str, Any]:
+    """Return the first message of each topic of a type."""
+
+    def first(connection: Connection) -> Any:
+        _, _, raw = next(reader.messages([connection]))
+        return reader.deserialize(raw, kind)
+
+    return {c.topic: first(c) for c in reader.connections if c.msgtype == kind and c.msgcount}
 
 
-def _sizes(images: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
-    """Return a size (height, width) for each topic with colour images, raw ones rather."""
+def _sizes(images: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Return a size (height, width) for each topic with colour images, compressed or not."""
     sizes = {}
     for topic, message in images.items():
         try:
@@ -76,14 +76,14 @@ def _sizes(images: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
         except ImageError:
             continue
         factor = max(1, min(height, width) // _SIDE)
-        sizes[topic.removesuffix('/compressed')] = height // factor, width // factor
+        sizes[topic.removesuffix('/compressed')] = [height // factor, width // factor]
     return sizes
 
 
-def _named(topics: Iterable[str]) -> dict[str, str]:
+def _cameras(topics: Iterable[str]) -> dict[str, str]:
     """Name cameras by the part of their topic before `image_raw`; by all parts where needed."""
-    names = {topic: topic.strip('/').split('/')[:-1] or [topic.strip('/')] for topic in topics}
-    short = [parts[-1] for parts in names.values()]
-    if len(set(short)) < len(short):
-        return {'_'.join(parts): topic for topic, parts in names.items()}
-    return {parts[-1]: topic for topic, parts in names.items()}
+    parts = {topic: topic.strip('/').split('/')[:-1] or [topic.strip('/')] for topic in topics}
+    short = {names[-1]: topic for topic, names in parts.items()}
+    if len(short) == len(parts):
+        return short
+    return {'_'.join(names): topic for topic, names in parts.items()}

@@ -11,7 +11,7 @@ from typing import Final
 from dp_ros.data.bags import EpisodeRecording
 from dp_ros.data.inspection.figures import EpisodeFigures, Motion
 from dp_ros.data.inspection.findings import Finding
-from dp_ros.data.inspection.joints import fr3_limits
+from dp_ros.data.inspection.joints import fr3_limits, received
 from dp_ros.data.inspection.set_checks import joint_ranges
 from dp_ros.data.inspection.streams import (
     NS,
@@ -123,7 +123,7 @@ def _draw_messages(axes: Axes, recording: EpisodeRecording) -> None:
     for row, stream in enumerate(names):
         times = (stamps_of(recording, stream) - begin) / NS
         axes.vlines(times, row - 0.35, row + 0.35, color='0.25', linewidth=0.6)
-    commands = [(received - begin) / NS for received, _ in recording.trajectories]
+    commands = [(time - begin) / NS for time in received(recording)]
     axes.vlines(commands, len(names) - 0.35, len(names) + 0.35, color=_USED, linewidth=0.8)
     axes.set_yticks(range(len(names) + 1), [*(label(name) for name in names), 'commands'])
     axes.set_ylim(len(names) + 0.5, -0.5)

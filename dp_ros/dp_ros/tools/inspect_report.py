@@ -13,6 +13,7 @@ import numpy as np
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 _COLOURS: Final = {
     Verdict.OK: 'green',
@@ -35,8 +36,7 @@ def print_report(
         console.print(stream_table(read))
     console.print(episode_table(episodes, findings))
     for group in by_kind(findings):
-        style = 'red' if group[0].fatal else 'yellow'
-        console.print(told(group), style=style, markup=False, highlight=False, soft_wrap=True)
+        console.print(told(group), soft_wrap=True)
     console.print(
         f'{verdict.value}: {total(episodes)}',
         style=_COLOURS[verdict],
@@ -45,13 +45,15 @@ def print_report(
     )
 
 
-def told(group: Sequence[Finding]) -> str:
-    """Tell findings of one kind in a line: what, where, what training does, what to do."""
+def told(group: Sequence[Finding]) -> Text:
+    """Tell findings of one kind in a line: where, what, what training does, what to do."""
     worst = group[0]
     where = f'{worst.episode}: ' if worst.episode else ''
     others = [finding.episode for finding in group[1:]]
     more = f' (and {_listed(others)})' if others else ''
-    return f'{where}{worst.what}{more}; {worst.training}; {worst.advice}'
+    rest = [worst.training, worst.advice] if worst.advice else [worst.training]
+    what = Text(f'{where}{worst.what}{more}', style='red' if worst.fatal else 'yellow')
+    return what.append(''.join(f'; {part}' for part in rest), style='not bold default')
 
 
 def total(episodes: Sequence[EpisodeFigures]) -> str:
@@ -68,9 +70,9 @@ def total(episodes: Sequence[EpisodeFigures]) -> str:
 def stream_table(read: Sequence[EpisodeFigures]) -> Table:
     """Make the table of the streams over all episodes that were read."""
     table = Table(title='streams', box=SIMPLE)
-    for column in ('', 'messages', 'rate [Hz]', 'largest gap [s]', 'dropped', 'disorder'):
-        table.add_column(column, justify='right' if column else 'left')
-    table.add_column('latency [ms]', justify='right')
+    table.add_column('', no_wrap=True)
+    for column in ('messages', 'rate [Hz]', 'gap [s]', 'dropped', 'disorder', 'latency [ms]'):
+        table.add_column(column, justify='right')
     for stream in read[0].streams:
         all_figures = [episode.streams[stream] for episode in read]
         latencies = [figures.latency[0] for figures in all_figures if figures.latency]
@@ -92,7 +94,7 @@ def episode_table(episodes: Sequence[EpisodeFigures], findings: Sequence[Finding
     shown = [e for e in episodes if len(episodes) <= _SHOWN or counts[e.name]]
     rest = len(episodes) - len(shown[:_SHOWN])
     table = Table(title='episodes', box=SIMPLE, caption=f'and {rest} more' if rest else None)
-    table.add_column('')
+    table.add_column('', no_wrap=True)
     for column in ('duration [s]', 'windows', 'joints [rad]', 'TCP [m]', 'success', 'findings'):
         table.add_column(column, justify='right')
     for episode in shown[:_SHOWN]:

@@ -14,7 +14,12 @@ from pathlib import Path
 from dp_ros.data.bags import BagError, BagTopics, EpisodeRecording, read_bag
 from dp_ros.data.dataset import DatasetError, training_windows
 from dp_ros.data.inspection.figures import EpisodeFigures
-from dp_ros.data.inspection.joints import measure_commands, measure_joints, measure_motion
+from dp_ros.data.inspection.joints import (
+    measure_commands,
+    measure_joints,
+    measure_motion,
+    received,
+)
 from dp_ros.data.inspection.streams import NS, measure_images, measure_stream, span, streams
 from dp_ros.data.window import WindowSpec
 
@@ -43,7 +48,7 @@ def measure(recording: EpisodeRecording, name: str, horizon: int) -> EpisodeFigu
     begin, end = span(recording)
     windows, skipped, no_window = _windows(recording, horizon)
     motion = measure_motion(recording)
-    n_commands = len(recording.trajectories)
+    n_commands = len(received(recording))
     return EpisodeFigures(
         name,
         _size(recording.path),

@@ -35,7 +35,8 @@ class StreamFigures:
     :param largest_gap: time without a sample, to the episode's ends as well.
     :param dropped: messages that the median period lets expect and that are not there.
     :param disorder: messages with a stamp that is not newer than all before.
-    :param jitter: 95th percentile of a period's distance from the median one.
+    :param jitter: 95th percentile of how far periods without a dropped message are from the
+        median one.
     :param latency: from stamp to receipt, median and 95th percentile; None: not of one clock.
     """
 

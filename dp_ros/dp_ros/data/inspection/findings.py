@@ -23,7 +23,8 @@ class Finding:
 
     :param kind: the same for several episodes' findings that are told as one.
     :param what: what it is, with the value; ``size``: how bad, against others of the kind.
-    :param training: what training does about it; ``advice``: what there is to do.
+    :param training: what training does about it.
+    :param advice: what there is to do, empty where ``what`` says it.
     :param episode: its name, empty for the whole set.
     :param fatal: whether training is refused.
     """

@@ -53,6 +53,11 @@ def tcp_path(names: Sequence[str], positions: Array) -> Array | None:
     return forward(positions[:, [found[0] for found in columns]])
 
 
+def received(recording: EpisodeRecording) -> list[int]:
+    """Return when commands of arm and gripper came [ns]."""
+    return sorted(time for time, _ in (*recording.trajectories, *recording.fingers))
+
+
 def measure_motion(recording: EpisodeRecording) -> Motion:
     """Resample the joints and what they were commanded."""
     joints = recording.builder.joints
@@ -61,7 +66,7 @@ def measure_motion(recording: EpisodeRecording) -> Motion:
     grid = np.arange(joints.stamps[0], joints.stamps[-1] + 1, NS // _RATE)
     positions = resample(joints.stamps, joints.samples, grid)
     counted = replace(recording, refused={})
-    commands = _commands(counted, grid) if recording.trajectories else None
+    commands = _commands(counted, grid) if received(recording) else None
     tcp = tcp_path(names, positions)
     return Motion((grid - begin) / NS, positions, commands, counted.refused, tcp)
 
@@ -104,7 +109,7 @@ def _commands(recording: EpisodeRecording, grid: Stamps) -> Array | None:
         commands = commanded(recording, grid)
     except DatasetError:  # None can be followed; what was refused is counted.
         return None
-    commands[grid < recording.trajectories[0][0]] = np.nan
+    commands[grid < received(recording)[0]] = np.nan
     return commands
 
 

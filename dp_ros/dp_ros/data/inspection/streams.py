@@ -64,14 +64,14 @@ def measure_stream(recording: EpisodeRecording, stream: str) -> StreamFigures:
     received, stamped = np.array(recording.arrivals[stream], dtype=np.int64).T
     periods = np.diff(stamps_of(recording, stream)) / NS
     median = float(np.median(periods)) if len(periods) else 0.0
-    long = periods[periods > _LONG * median]
+    is_long = periods > _LONG * median
     return StreamFigures(
         len(stamped),
         1 / median if median else 0.0,
         max(silences(recording, stream), key=lambda silence: silence.value),
-        int((np.round(long / median) - 1).sum()) if median else 0,
+        int((np.round(periods[is_long] / median) - 1).sum()) if median else 0,
         int((stamped[1:] <= np.maximum.accumulate(stamped)[:-1]).sum()),
-        _percentile(np.abs(periods - median), 95),
+        _percentile(np.abs(periods - median)[~is_long], 95),
         _latency((received - stamped) / NS),
     )
 
