@@ -161,22 +161,36 @@ def test_a_bad_command_fails_with_its_reason_and_moves_nothing(command, reason):
 @pytest.mark.parametrize('width', [0.0804, -0.0003])
 def test_fingers_measured_beyond_their_range_are_commanded_inside(width):
     bench = Bench(latency=0.0)
-    bench.hand.on_width(width)
+    bench.hand.on_width(START, width)
     bench.do(move(0.04))
     positions = np.concatenate([motion.positions for motion in bench.motions])
     assert 0.0 <= positions.min() and positions.max() <= 0.04
 
 
+def follow(bench, seconds, narrowest=0.0, delay_ns=0):
+    """Let the measured fingers follow their command, down to what lies between them."""
+    for _ in range(round(seconds * NS / TICK_NS)):
+        stamp_ns = bench.now_ns - delay_ns
+        commanded = float(bench.fingers.sample(np.array([stamp_ns]))[0].sum())
+        bench.hand.on_width(stamp_ns, max(commanded, narrowest))
+        bench.run(0.02)
+
+
 def test_measured_fingers_decide_where_a_grasp_ended():
     bench = Bench()
-    bench.hand.on_width(0.08)
     bench.hand.submit(grasp())
-    for _ in range(100):
-        commanded = bench.fingers.sample(np.array([bench.now_ns]))[0].sum()
-        bench.hand.on_width(max(float(commanded), 0.045))
-        bench.run(0.02)
+    follow(bench, 2.0, narrowest=0.045)
     assert bench.outcomes[0][1]
-    assert bench.width() == 0.045
     bench.hand.submit(move(0.08))
-    bench.run(0.4)
+    follow(bench, 0.4, narrowest=0.045)
     assert bench.motions[-1].positions[0].sum() == pytest.approx(0.045)
+
+
+def test_fingers_that_are_seen_late_or_not_for_a_while_are_not_at_rest():
+    bench = Bench()
+    bench.hand.submit(move(0.0))
+    follow(bench, 0.6, delay_ns=NS // 3)
+    bench.run(0.5)
+    assert bench.outcomes == []
+    follow(bench, 1.5, delay_ns=NS // 3)
+    assert [outcome[1] for outcome in bench.outcomes] == [True]

@@ -63,6 +63,31 @@ class Outcome:
     error: str = ''
 
 
+class _Motion:
+    """Fingers on their way, and whether they have come to rest.
+
+    :param width: where they started [m]; ``end_ns`` when they would rest if nothing stopped them.
+    """
+
+    def __init__(self, start_ns: int, width: float, end_ns: int) -> None:
+        self._seen = deque([(start_ns, width)])
+        self._start_ns, self._start, self._end_ns = start_ns, width, end_ns
+        self._moved = False
+
+    def see(self, stamp_ns: int, width: float) -> None:
+        self._seen.append((stamp_ns, width))
+        self._moved = self._moved or abs(width - self._start) > _REST
+        while stamp_ns - self._seen[1][0] > _SETTLE_NS:
+            self._seen.popleft()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the fingers moved and do not any more, or had the time to."""
+        since_ns = self._start_ns if self._moved else self._end_ns
+        widths = [width for _, width in self._seen]
+        return self._seen[-1][0] > since_ns + _SETTLE_NS and max(widths) - min(widths) < _REST
+
+
 class FakeHand:
     """The Hand; without measured widths it is its own fingers.
 
@@ -73,23 +98,24 @@ class FakeHand:
     def __init__(self, fingers: Sequence[str], latency: float, width: float = STROKE) -> None:
         self.latency = latency
         self.object_width = 0.0
+        self.running: Command | None = None
         self._fingers = tuple(fingers)
         self._reference = TrajectoryReference(fingers, np.full(len(fingers), width / 2))
-        self._queue: deque[Command] = deque()
-        self.running: Command | None = None
-        self._goals: list[float] = []
         self._measured: float | None = None
-        self._seen: deque[tuple[int, float]] = deque()
-        self._moving_ns: int | None = None
+        self._queue: deque[Command] = deque()
+        self._goals: list[float] = []
+        self._motion: _Motion | None = None
         self._due_ns = 0
 
     def submit(self, command: Command) -> None:
         """Take a command; it starts when those before it have ended."""
         self._queue.append(command)
 
-    def on_width(self, width: float) -> None:
+    def on_width(self, stamp_ns: int, width: float) -> None:
         """Take the width that the fingers really have [m]."""
         self._measured = width
+        if self._motion is not None:
+            self._motion.see(stamp_ns, width)
 
     def width(self, now_ns: int) -> float:
         """Return the width between the fingers [m]."""
@@ -102,20 +128,18 @@ class FakeHand:
         """Stop the fingers where they are and end all commands."""
         ended = [*([self.running] if self.running else []), *self._queue]
         self._queue.clear()
-        self.running = None
+        self.running = self._motion = None
         return self._hold(now_ns), [Outcome(command, False, 'stopped') for command in ended]
 
     def tick(self, now_ns: int) -> tuple[Trajectory | None, Outcome | None]:
         """Return the motion that begins now and the command that has ended now, if any."""
         if self.running is None:
             return None, self._begin(now_ns)
-        if now_ns < self._due_ns:
-            return None, None
-        if self._moving_ns is None:
-            return self._move(now_ns), None
-        if not self._at_rest(now_ns):
-            return None, None
-        return self._arrive(now_ns)
+        if self._motion is None:
+            return self._move(self.running, now_ns) if now_ns >= self._due_ns else None, None
+        if self._measured is None:
+            self._motion.see(now_ns, self.width(now_ns))
+        return self._arrive(self.running, now_ns) if self._motion.at_rest else (None, None)
 
     # ---- the course of a command
 
@@ -127,41 +151,27 @@ class FakeHand:
             return Outcome(command, False, command.flaw)
         self.running = command
         self._goals = [0.0] if command.epsilon else list(command.widths)
-        self._moving_ns = None
         self._due_ns = now_ns + round(self.latency * NS)
         return None
 
-    def _move(self, now_ns: int) -> Trajectory:
-        assert self.running is not None
-        self._moving_ns = now_ns
-        self._seen.clear()
-        start = self.width(now_ns)
-        return self._follow(now_ns, *_profile(start, self._goals[0], self.running.speed))
+    def _move(self, command: Command, now_ns: int) -> Trajectory:
+        width = self.width(now_ns)
+        trajectory = self._follow(now_ns, *_profile(width, self._goals[0], command.speed))
+        self._motion = _Motion(now_ns, width, self._reference.end_ns)
+        return trajectory
 
-    def _arrive(self, now_ns: int) -> tuple[Trajectory | None, Outcome | None]:
-        command, width = self.running, self.width(now_ns)
-        assert command is not None
-        goal = self._goals.pop(0)
+    def _arrive(self, command: Command, now_ns: int) -> tuple[Trajectory | None, Outcome | None]:
+        goal, width = self._goals.pop(0), self.width(now_ns)
         if command.epsilon is not None:
             inner, outer = command.epsilon
             success = command.widths[0] - inner < width < command.widths[0] + outer
         else:
             success = abs(width - goal) <= TOLERANCE
         if success and self._goals:
-            return self._move(now_ns), None
-        self.running = None
+            return self._move(command, now_ns), None
+        self.running = self._motion = None
         blocked = not success and command.epsilon is None
         return self._hold(now_ns) if blocked else None, Outcome(command, success)
-
-    def _at_rest(self, now_ns: int) -> bool:
-        assert self._moving_ns is not None
-        self._seen.append((now_ns, self.width(now_ns)))
-        while now_ns - self._seen[0][0] > _SETTLE_NS:
-            self._seen.popleft()
-        if now_ns - self._moving_ns < _SETTLE_NS + round((_LEAD + _RAMP) * NS):
-            return False
-        widths = [width for _, width in self._seen]
-        return max(widths) - min(widths) < _REST
 
     # ---- trajectories
 

@@ -11,7 +11,7 @@ from typing import Any
 from control_msgs.action import GripperCommand
 from dp_ros.control.fake_hand import STROKE, Command, FakeHand, Outcome
 from dp_ros.control.trajectory import Trajectory
-from dp_ros.nodes.conversions import trajectory_to_msg
+from dp_ros.nodes.conversions import time_to_ns, trajectory_to_msg
 from dp_ros.nodes.diagnostics import OK, Diagnostics, Report
 from dp_ros.nodes.fake_gripper_parameters import PARAMETERS
 from dp_ros.nodes.franka_actions import franka_actions
@@ -97,7 +97,8 @@ class FakeGripperNode(Node):
     def _on_joints(self, message: JointState) -> None:
         positions = dict(zip(message.name, message.position, strict=False))
         if all(name in positions for name in self._fingers):
-            self._hand.on_width(sum(positions[name] for name in self._fingers))
+            width = sum(positions[name] for name in self._fingers)
+            self._hand.on_width(time_to_ns(message.header.stamp), width)
 
     def _on_stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._stop()
