@@ -43,20 +43,17 @@ def test_a_chunk_with_no_point_left_is_late(late_ms):
 
 
 def test_joints_are_put_in_the_arms_order():
-    chunk, rest = CHUNK.split(('b', 'a'))
+    chunk = CHUNK.reordered(('b', 'a'))
     assert chunk.joint_names == ('b', 'a')
     np.testing.assert_array_equal(chunk.positions, CHUNK.positions[:, ::-1])
-    assert rest is None
 
 
-def test_joints_of_a_gripper_may_come_along_and_are_given_apart():
-    arm, fingers = CHUNK.split(('b',), optional=('a',))
-    assert (arm.joint_names, fingers.joint_names) == (('b',), ('a',))
-    np.testing.assert_array_equal(fingers.positions, CHUNK.positions[:, :1])
-    np.testing.assert_array_equal(fingers.times, CHUNK.times)
-    assert CHUNK.split(('a', 'b'), optional=('c',))[1] is None
+def test_joints_of_a_gripper_may_come_along_and_are_put_last():
+    chunk = CHUNK.reordered(('b',), optional=('a',))
+    assert chunk.joint_names == ('b', 'a')
+    assert CHUNK.reordered(('a', 'b'), optional=('c',)).joint_names == ('a', 'b')
     with pytest.raises(ChunkRefused, match=r"needs \['b'\], with \['c'\]"):
-        CHUNK.split(('b',), optional=('c',))
+        CHUNK.reordered(('b',), optional=('c',))
 
 
 @pytest.mark.parametrize(
@@ -65,13 +62,13 @@ def test_joints_of_a_gripper_may_come_along_and_are_given_apart():
 def test_names_with_a_prefix_of_their_own_are_refused_with_a_hint(arms, given):
     chunk = replace(CHUNK, joint_names=(given, 'b'))
     with pytest.raises(ChunkRefused, match=f'is {arms} the same as {given}. Then set joint_names'):
-        chunk.split((arms, 'b'))
+        chunk.reordered((arms, 'b'))
 
 
 @pytest.mark.parametrize('names', [('a',), ('a', 'c'), ('a', 'b', 'c')])
 def test_other_joints_are_refused_by_name(names):
     with pytest.raises(ChunkRefused, match=r"chunk for joints \['a', 'b'\]: needs \['a'"):
-        CHUNK.split(names)
+        CHUNK.reordered(names)
 
 
 def test_a_good_chunk_passes():

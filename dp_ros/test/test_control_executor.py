@@ -405,7 +405,7 @@ def stressed(seed, wild, n_chunks=150):
 @pytest.mark.parametrize(('seed', 'wild'), [(0, 0.0), (1, 0.0), (2, 0.1), (3, 0.5)])
 def test_a_real_arm_accepts_every_command_for_any_chunks(seed, wild):
     arm, outcomes = stressed(seed, wild)
-    assert outcomes[Phase.RUNNING] > 80 and outcomes[Phase.PAUSED] > 3
+    assert outcomes[Phase.RUNNING] > 80 and outcomes[Phase.PAUSED] >= 3
     commands, ids = np.concatenate(arm.commands), np.array(arm.ids)
     assert judge(commands) == []
     steps = boundary_velocity_steps(commands, ids)

@@ -35,28 +35,22 @@ class Chunk:
     times: Array
     positions: Array
 
-    def split(
-        self, joint_names: tuple[str, ...], optional: tuple[str, ...] = ()
-    ) -> tuple[Chunk, Chunk | None]:
-        """Return the part for some joints, in their order, and the part for optional ones.
+    def reordered(self, joint_names: tuple[str, ...], optional: tuple[str, ...] = ()) -> Chunk:
+        """Return the chunk with its joints in another order, the optional ones last.
 
         :param optional: joints that the chunk has all of, or none of.
         :raises ChunkRefused: when it has others, or not these.
         """
-        rest = sorted(set(self.joint_names) - set(joint_names))
-        if len(self.joint_names) != len(joint_names) + len(rest) or (
-            rest and rest != sorted(optional)
-        ):
+        with_optional = len(self.joint_names) > len(joint_names)
+        wanted = joint_names + optional if with_optional else joint_names
+        if sorted(wanted) != sorted(self.joint_names):
             needed = f'{list(joint_names)}' + (f', with {list(optional)}' if optional else '')
             raise ChunkRefused(
                 f'chunk for joints {list(self.joint_names)}: needs {needed}'
                 f'{renamed(joint_names, self.joint_names)}'
             )
-        return self._of(joint_names), self._of(optional) if rest else None
-
-    def _of(self, joint_names: tuple[str, ...]) -> Chunk:
-        order = [self.joint_names.index(name) for name in joint_names]
-        return Chunk(self.stamp_ns, joint_names, self.times, self.positions[:, order])
+        order = [self.joint_names.index(name) for name in wanted]
+        return Chunk(self.stamp_ns, wanted, self.times, self.positions[:, order])
 
     def due_after(self, time_ns: int, n_action_steps: int) -> tuple[Array, Array]:
         """Return the next points that are due after ``time_ns``.

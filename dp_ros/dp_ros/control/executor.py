@@ -20,17 +20,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from dp_ros.control.chunk import Chunk, ChunkLate, ChunkRefused, check_chunk
-from dp_ros.control.interlocks import EXECUTE, PAUSE, STOP, Interlocks, Phase
+from dp_ros.control.commanded import CommandedArm
+from dp_ros.control.interlocks import EXECUTE, PAUSE, SPEED, STOP, Interlocks, Phase
 from dp_ros.control.limits import JointLimits
 from dp_ros.control.measured import MeasuredJoints
-from dp_ros.control.splice import Motion, SpliceError, State, brake, follow
-from dp_ros.control.trajectory import NS, Trajectory, TrajectoryReference
+from dp_ros.control.pace import REST, Ramp
+from dp_ros.control.planner import Plan, Planner
+from dp_ros.control.splice import SpliceError, State, brake
+from dp_ros.control.trajectory import NS, Trajectory
+from dp_ros.control.workspace import Workspace
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+_SETTLE: Final = 0.3  # [s]; 10 mrad in this time take 0.7 rad/s².
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,10 @@ class ExecutorConfig:
     :param execute: false: shadow mode, in which chunks are checked and nothing is sent.
     :param lead: from now to where a new trajectory joins the running one [s]; longer than a
         message takes to the controller.
-    :param speed_scale: 1: as the policy says; less: the same path, slower.
+    :param speed_scale: 1: as the policy says; less: the same path, slower; 0: rest.
+    :param slow_start_time: how long the speed scale takes from 0 to 1, after a start too [s].
+    :param limit_margin: distance from a joint's limit where slowing down begins [rad].
+    :param workspace: what the TCP is kept in.
     :param joint_state_timeout: without joint states for this long nothing is followed [s].
     :param max_tracking_error: largest distance of the arm from where it is commanded [rad].
     """
@@ -49,6 +59,9 @@ class ExecutorConfig:
     n_action_steps: int = 8
     lead: float = 0.06
     speed_scale: float = 1.0
+    slow_start_time: float = 0.0
+    limit_margin: float = 0.0
+    workspace: Workspace | None = None
     joint_state_timeout: float = 0.25
     max_tracking_error: float = 0.15
 
@@ -96,18 +109,26 @@ class ChunkExecutor:
 
     def forget(self) -> None:
         """Forget where the arm is and what it was sent, as after a jump of the clock."""
-        self._reference: TrajectoryReference | None = None
+        self._arm: CommandedArm | None = None
         self._measured = MeasuredJoints(self.joint_names, self._limits)
         self.fingers: Trajectory | None = None
+        self._ramp = REST
         self._tail_ns = self._newest_ns = self._held_ns = 0
 
     def configure(self, config: ExecutorConfig, now_ns: int) -> Trajectory | None:
         """Follow chunks in another way from now on."""
         self.config = config
-        if config.execute:
-            self.permit(EXECUTE)
-            return None
-        return self.inhibit(EXECUTE, 'shadow mode: chunks are checked, nothing is sent', now_ns)
+        shadow = 'shadow mode: chunks are checked, nothing is sent'
+        trajectory = None
+        for name, reason, forbidden in (
+            (EXECUTE, shadow, not config.execute),
+            (SPEED, 'speed_scale is 0', config.speed_scale == 0),
+        ):
+            if forbidden:
+                trajectory = self.inhibit(name, reason, now_ns) or trajectory
+            else:
+                self.permit(name)
+        return trajectory
 
     # ---- what forbids motion
 
@@ -115,6 +136,7 @@ class ChunkExecutor:
         """Brake, and follow nothing as long as anything is forbidden."""
         held = bool(self.interlocks)
         self.interlocks.set(name, reason)
+        self._ramp = REST
         return None if held else self._brake(now_ns)
 
     def permit(self, name: str) -> None:
@@ -138,7 +160,8 @@ class ChunkExecutor:
         measured = self._fresh(now_ns)
         if self.is_moving(now_ns):
             raise ChunkRefused('the arm is still braking: call again when it is at rest')
-        self._reference = TrajectoryReference(self.joint_names, measured)
+        self._arm = CommandedArm(self.joint_names, measured)
+        self._ramp = REST
         self._held_ns = now_ns
         self._motion = (Phase.WAITING, 'waiting for a chunk')
         self.interlocks.clear(*(names or (PAUSE, STOP)))
@@ -154,8 +177,8 @@ class ChunkExecutor:
         """
         jump = self._measured.take(stamp_ns, now_ns, names, positions)
         shadow = EXECUTE in self.interlocks and not self.is_moving(now_ns)
-        if self._reference is None or shadow:
-            self._reference = TrajectoryReference(self.joint_names, self._fresh(stamp_ns))
+        if self._arm is None or shadow:
+            self._arm = CommandedArm(self.joint_names, self._fresh(stamp_ns))
         if jump is not None and not shadow and PAUSE not in self.interlocks:
             # A brake would begin where the arm is not; what runs ends in one by itself.
             self.interlocks.set(STOP, jump)
@@ -183,19 +206,20 @@ class ChunkExecutor:
         """Watch over time passing: joint states, tracking, the end of the chunk."""
         if self.interlocks:
             self._held_ns = now_ns
-        if self._reference is None or self._measured.newest is None:
+        if self._arm is None or self._measured.newest is None:
             self._motion = (Phase.WAITING, 'waiting for joint states')
             return None
         phase = self._motion[0]
         if phase is Phase.WAITING:
-            self._motion = (phase, self._awaited(now_ns))
+            awaited = 'joint states' if self._lack(now_ns) else 'a chunk'
+            self._motion = (phase, f'waiting for {awaited}')
         if phase is Phase.RUNNING:
-            fault = self._fault(now_ns)
+            fault = self._lack(now_ns) or self._astray(self._arm)
             if fault is not None:
                 return self.stop(now_ns, fault)
             if now_ns >= self._tail_ns:
                 self._motion = (Phase.BRAKING, 'no new chunk: in the braking tail')
-        if phase is Phase.BRAKING and now_ns >= self._reference.end_ns:
+        if phase is Phase.BRAKING and now_ns >= self._arm.end_ns:
             self._motion = (Phase.WAITING, 'waiting for a chunk')
         return None
 
@@ -216,104 +240,76 @@ class ChunkExecutor:
         return (self._tail_ns - now_ns) / NS if self.phase is Phase.RUNNING else float('nan')
 
     def is_moving(self, now_ns: int) -> bool:
-        """Tell whether the arm is commanded to move."""
-        return self._reference is not None and not self._state(now_ns).at_rest
+        """Tell whether the arm is commanded to move, or soon will be."""
+        return self._arm is not None and now_ns < self._arm.end_ns
 
     def _shadowed(self, chunk: Chunk, now_ns: int) -> None:
-        arm, _ = self._split(chunk, now_ns)
-        at_rest = np.zeros(len(self.joint_names))
-        self._plan(State(self._fresh(now_ns), at_rest, at_rest), arm, now_ns)
+        chunk = self._checked(chunk, now_ns)
+        rest = np.zeros(len(self.joint_names))
+        self._plan(State(self._fresh(now_ns), rest, rest), chunk, now_ns, now_ns)
         self.counts.checked += 1
         self._newest_ns = chunk.stamp_ns
 
     def _followed(self, chunk: Chunk, now_ns: int) -> Trajectory:
-        arm, fingers = self._split(chunk, now_ns)
-        self._fresh(now_ns)
+        chunk = self._checked(chunk, now_ns)
         if chunk.stamp_ns < self._held_ns:
             raise ChunkRefused('chunk is older than the release of the arm')
-        astray = self._astray()
+        assert self._arm is not None
+        astray = self._astray(self._arm)
         if astray is not None:
             raise ChunkRefused(f'{astray}: the chunk would begin elsewhere')
-        join_ns = now_ns + round(self.config.lead * NS)
-        motion, times = self._plan(self._state(join_ns), arm, join_ns)
-        trajectory = self._send(motion, join_ns, now_ns)
-        self.fingers = None
-        if fingers is not None:
-            points = fingers.due_after(join_ns, len(times))[1]
-            self.fingers = Trajectory(self.finger_names, join_ns, times, points)
+        lead_ns = now_ns + round(self.config.lead * NS)
+        # The controller holds the arm off from where it is measured by its tracking error. At a
+        # start the time before the first point is its to lead from one to the other, gently.
+        settling = min(_SETTLE, self.config.slow_start_time) if self._arm.sent_nothing else 0.0
+        join_ns = lead_ns + round(settling * NS)
+        plan, ramp = self._plan(self._arm.state(join_ns), chunk, lead_ns, join_ns)
+        trajectory = self._arm.send(plan.motion, join_ns, now_ns)
+        self._ramp = ramp
+        self.fingers = self._alongside(plan, chunk, join_ns)
         self.counts.executed += 1
         self._newest_ns = chunk.stamp_ns
-        self._tail_ns = join_ns + round(float(times[-1]) * NS)
-        self._motion = (Phase.RUNNING, 'following a chunk')
+        self._tail_ns = join_ns + round(float(plan.times[-1]) * NS)
+        until = f' up to the border of the workspace, {plan.border}' if plan.border else ''
+        self._motion = (Phase.RUNNING, f'following a chunk{until}')
         return trajectory
 
-    def _split(self, chunk: Chunk, now_ns: int) -> tuple[Chunk, Chunk | None]:
+    def _checked(self, chunk: Chunk, now_ns: int) -> Chunk:
         check_chunk(chunk, now_ns, self._newest_ns)
-        return chunk.split(self.joint_names, self.finger_names)
+        chunk = chunk.reordered(self.joint_names, self.finger_names)
+        self._fresh(now_ns)
+        return chunk
 
-    def _plan(self, start: State, chunk: Chunk, join_ns: int) -> tuple[Motion, Array]:
-        """Return the motion that follows a chunk, and when its points are due in it (m,) [s]."""
-        times, points = chunk.due_after(join_ns, self.config.n_action_steps)
-        times = times / max(self.config.speed_scale, 1e-3)
-        try:
-            return follow(start, times, points, self._limits), times
-        except SpliceError as error:
-            raise ChunkRefused(str(error)) from error
+    def _plan(self, begin: State, chunk: Chunk, lead_ns: int, join_ns: int) -> tuple[Plan, Ramp]:
+        config = self.config
+        ramp = self._ramp.towards(config.speed_scale, join_ns, config.slow_start_time)
+        times, points = chunk.due_after(lead_ns, config.n_action_steps)
+        planner = Planner(self._limits, config.limit_margin, config.workspace)
+        return planner.plan(begin, times, points, ramp, join_ns), ramp
+
+    def _alongside(self, plan: Plan, chunk: Chunk, join_ns: int) -> Trajectory | None:
+        """Return what the fingers do while the arm follows the plan."""
+        n_arm = len(self.joint_names)
+        names = chunk.joint_names[n_arm:]
+        return Trajectory(names, join_ns, plan.times, plan.points[:, n_arm:]) if names else None
 
     def _brake(self, now_ns: int) -> Trajectory | None:
         self._motion = (Phase.BRAKING, 'braking')
-        if not self.is_moving(now_ns):
+        if self._arm is None or not self.is_moving(now_ns):
             return None
         join_ns = now_ns + round(self.config.lead * NS)
         try:
-            motion = brake(self._state(join_ns), self._limits)
+            motion = brake(self._arm.state(join_ns), self._limits)
         except SpliceError:
             return None  # What runs ends in a braking tail by itself.
-        return self._send(motion, join_ns, now_ns)
-
-    def _send(self, motion: Motion, join_ns: int, now_ns: int) -> Trajectory:
-        assert self._reference is not None
-        trajectory = Trajectory(
-            self.joint_names,
-            join_ns,
-            motion.times,
-            motion.positions,
-            motion.velocities,
-            motion.accelerations,
-        )
-        self._reference.accept(trajectory, now_ns)
-        return trajectory
-
-    def _state(self, time_ns: int) -> State:
-        assert self._reference is not None
-        return State(*(value[0] for value in self._reference.sample(np.array([time_ns]))))
+        return self._arm.send(motion, join_ns, now_ns)
 
     def _fresh(self, now_ns: int) -> Array:
         return self._measured.fresh(now_ns, self.config.joint_state_timeout)
 
-    def _awaited(self, now_ns: int) -> str:
-        try:
-            self._fresh(now_ns)
-        except ChunkRefused:
-            return 'waiting for joint states'
-        return 'waiting for a chunk'
+    def _lack(self, now_ns: int) -> str | None:
+        return self._measured.lack(now_ns, self.config.joint_state_timeout)
 
-    def _fault(self, now_ns: int) -> str | None:
-        try:
-            self._fresh(now_ns)
-        except ChunkRefused as error:
-            return str(error)
-        return self._astray()
-
-    def _astray(self) -> str | None:
-        """Say how far the arm is from where it is commanded, when it is too far."""
-        assert self._measured.newest is not None
-        stamp_ns, measured = self._measured.newest
-        distance = np.abs(measured - self._state(stamp_ns).position)
-        joint = int(distance.argmax())
-        if distance[joint] > self.config.max_tracking_error:
-            return (
-                f'{self.joint_names[joint]} is {distance[joint]:.3f} rad from where it is '
-                f'commanded, more than {self.config.max_tracking_error} rad'
-            )
-        return None
+    def _astray(self, arm: CommandedArm) -> str | None:
+        stamp_ns = self._measured.newest[0] if self._measured.newest else 0
+        return self._measured.astray(arm.state(stamp_ns).position, self.config.max_tracking_error)

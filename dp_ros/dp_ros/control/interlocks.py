@@ -9,6 +9,9 @@ from typing import Final
 PAUSE: Final = 'pause'
 STOP: Final = 'stop'
 EXECUTE: Final = 'execute'
+SPEED: Final = 'speed_scale'
+ESTOP: Final = 'estop'
+DEADMAN: Final = 'deadman'
 
 
 class Phase(IntEnum):

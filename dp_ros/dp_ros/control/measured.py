@@ -45,18 +45,35 @@ class MeasuredJoints:
         self.newest = (stamp_ns, values)
         return jump
 
+    def lack(self, now_ns: int, timeout: float) -> str | None:
+        """Say so when there is none, or it is older than ``timeout`` [s]."""
+        if self.newest is None:
+            return 'no joint states yet'
+        age = (now_ns - self.newest[0]) / NS
+        return f'no joint states for {age:.2f} s' if age > timeout else None
+
     def fresh(self, now_ns: int, timeout: float) -> Array:
         """Return the positions (n,) [rad].
 
         :raises ChunkRefused: when there are none or they are older than ``timeout`` [s].
         """
+        lack = self.lack(now_ns, timeout)
+        if self.newest is None or lack is not None:
+            raise ChunkRefused(lack)
+        return self.newest[1]
+
+    def astray(self, commanded: Array, most: float) -> str | None:
+        """Say how far the arm is from where it was commanded (n,), when it is too far [rad]."""
         if self.newest is None:
-            raise ChunkRefused('no joint states yet')
-        stamp_ns, positions = self.newest
-        age = (now_ns - stamp_ns) / NS
-        if age > timeout:
-            raise ChunkRefused(f'no joint states for {age:.2f} s')
-        return positions
+            return None
+        distance = np.abs(self.newest[1] - commanded)
+        joint = int(distance.argmax())
+        if distance[joint] <= most:
+            return None
+        return (
+            f'{self.joint_names[joint]} is {distance[joint]:.3f} rad from where it is commanded, '
+            f'more than {most} rad'
+        )
 
     def _ordered(self, names: Sequence[str], positions: Sequence[float]) -> Array:
         order = {name: index for index, name in enumerate(names)}

@@ -66,6 +66,20 @@ class Motion:
     accelerations: Array
     deviation: float = 0.0
 
+    def sampled(self) -> tuple[Array, Array, Array]:
+        """Return positions, velocities and accelerations (m, n) every 10 ms."""
+        times: Array = np.arange(0.0, self.times[-1], _FINE)
+        segment = np.searchsorted(self.times[1:-1], times, side='right')
+        t = (times - self.times[segment])[:, None]
+        p, v, a = (x[segment] for x in (self.positions, self.velocities, self.accelerations))
+        j = self.jerks[segment]
+        return p + t * v + t**2 / 2 * a + t**3 / 6 * j, v + t * a + t**2 / 2 * j, a + t * j
+
+    @property
+    def jerks(self) -> Array:
+        """Jerks (m - 1, n) between the knots [rad/s³]."""
+        return np.diff(self.accelerations, axis=0) / np.diff(self.times)[:, None]
+
 
 def follow(start: State, times: Array, points: Array, limits: JointLimits) -> Motion:
     """Lead from ``start`` through points (m, n) due at ``times`` (m,) [s], then brake to rest.
@@ -146,15 +160,8 @@ def _coast(start: State, times: Array) -> tuple[Array, Array, Array]:
 
 def _inside(motion: Motion, limits: JointLimits) -> bool:
     """Tell whether the motion, sampled finely, stays inside the limits."""
-    times: Array = np.arange(0.0, motion.times[-1], _FINE)
-    jerk = np.diff(motion.accelerations, axis=0) / np.diff(motion.times)[:, None]
-    segment = np.minimum((times / KNOT).astype(int), len(jerk) - 1)
-    t = (times - motion.times[segment])[:, None]
-    p, v, a = motion.positions[segment], motion.velocities[segment], motion.accelerations[segment]
-    j = jerk[segment]
-    samples = (p + t * v + t**2 / 2 * a + t**3 / 6 * j, v + t * a + t**2 / 2 * j, a + t * j)
-    if limits.violation(*samples) is None:
-        return bool((np.abs(jerk) < 0.5 * limits.jerk).all())
+    if limits.violation(*motion.sampled()) is None:
+        return bool((np.abs(motion.jerks) < 0.5 * limits.jerk).all())
     return False
 
 

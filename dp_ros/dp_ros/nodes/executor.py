@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from dp_ros.control.chunk import Chunk, ChunkRefused
-from dp_ros.control.executor import ChunkExecutor, Phase
+from dp_ros.control.deadman import Deadman
+from dp_ros.control.executor import ChunkExecutor
+from dp_ros.control.interlocks import ESTOP, PAUSE, STOP, Phase
 from dp_ros.control.limits import FR3_LIMITS
 from dp_ros.control.trajectory import Trajectory
 from dp_ros.nodes.autostart import autostart
 from dp_ros.nodes.conversions import time_to_ns, trajectory_from_msg, trajectory_to_msg
+from dp_ros.nodes.deadman import DeadmanSwitch
 from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
-from dp_ros.nodes.executor_parameters import PARAMETERS, executor_config
+from dp_ros.nodes.executor_parameters import PARAMETERS, check, executor_config
 from dp_ros.nodes.live_parameters import LiveParameters, Values
 from dp_ros.nodes.node_main import run_node
 from dp_ros.nodes.robot_link import RobotLink
@@ -39,7 +43,7 @@ class ExecutorNode(LifecycleNode):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('executor', **kwargs)
-        self._values = LiveParameters(self, PARAMETERS, _check, self._apply)
+        self._values = LiveParameters(self, PARAMETERS, check, self._apply)
         self._topic = f'{self._values["controller_name"]}/joint_trajectory'
         self._core = self._new_core()
         self._active = False
@@ -48,6 +52,8 @@ class ExecutorNode(LifecycleNode):
         self._robot = RobotLink(
             self, self._values.values, self._commands.topic_name, self.inhibit, self.release
         )
+        button, timeout = self._values['deadman_button'], self._values['deadman_timeout']
+        DeadmanSwitch(self, Deadman(button, timeout), self.inhibit, self.permit)
         if self._values['autostart']:
             autostart(self)
 
@@ -64,18 +70,20 @@ class ExecutorNode(LifecycleNode):
         self._commands = self.create_publisher(JointTrajectory, self._topic, _NEWEST)
         self._fingers = self.create_publisher(JointTrajectory, 'gripper/target', _NEWEST)
         self._statuses = self.create_publisher(ExecutorStatus, 'executor/status', _RECORD)
-        self.create_subscription(
+        self._joints = self.create_subscription(
             JointState, 'joint_states', self._on_joints, qos_profile_sensor_data
         )
         self.create_subscription(JointTrajectory, 'policy/chunk', self._on_chunk, _NEWEST)
-        for name, callback in (
-            ('pause', self._pause),
-            ('resume', self._resume),
-            ('stop', self._stop),
-            ('enable', self._enable),
-            ('disable', self._disable),
+        for name, action in (
+            ('pause', lambda: self.inhibit(PAUSE, 'paused')),
+            ('stop', lambda: self.inhibit(STOP, 'stopped by service')),
+            ('resume', self.release),
+            ('estop', lambda: self.inhibit(ESTOP, 'emergency stop: call ~/reset')),
+            ('reset', lambda: self.release(ESTOP)),
+            ('enable', lambda: self._execute(True)),
+            ('disable', lambda: self._execute(False)),
         ):
-            self.create_service(Trigger, f'~/{name}', callback)
+            self.create_service(Trigger, f'~/{name}', partial(self._answer, action))
         self.create_timer(_TICK, self._tick)
         self.create_timer(_STATUS, self._publish_status)
         self._diagnostics = Diagnostics(self, self._report)
@@ -178,43 +186,20 @@ class ExecutorNode(LifecycleNode):
             return str(error)
         return None
 
-    # ---- services
-
-    def _pause(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return self._halted(response, self._core.pause)
-
-    def _stop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return self._halted(response, lambda now: self._core.stop(now, 'stopped by service'))
-
-    def _halted(
-        self, response: Trigger.Response, halt: Callable[[int], Trajectory | None]
-    ) -> Trigger.Response:
-        self._send(halt(self._now_ns()))
-        self._publish_status()
-        response.success, response.message = True, self._core.reason
-        return response
-
-    def _resume(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        try:
-            self._core.resume(self._now_ns())
-        except ChunkRefused as error:
-            response.success, response.message = False, str(error)
-            return response
-        self._publish_status()
-        response.success, response.message = True, self._core.reason
-        return response
-
-    def _enable(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return self._execute(response, True)
-
-    def _disable(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        return self._execute(response, False)
-
-    def _execute(self, response: Trigger.Response, value: bool) -> Trigger.Response:
+    def _execute(self, value: bool) -> str | None:
         result = self.set_parameters([Parameter('execute', value=value)])[0]
+        return None if result.successful else str(result.reason)
+
+    def _answer(
+        self,
+        action: Callable[[], str | None],
+        request: Trigger.Request,
+        response: Trigger.Response,
+    ) -> Trigger.Response:
+        """Answer a service whose action returns why it failed, or None."""
+        refusal = action()
         self._publish_status()
-        response.success = result.successful
-        response.message = self._core.reason if result.successful else result.reason
+        response.success, response.message = refusal is None, refusal or self._core.reason
         return response
 
     # ---- outputs
@@ -259,24 +244,19 @@ class ExecutorNode(LifecycleNode):
         }
         held = core.phase in (Phase.STOPPED, Phase.INHIBITED)
         level = WARN if held or not self._active else OK
-        return level, core.reason if self._active else 'not active', values
+        return level, self._summary() if self._active else 'not active', values
+
+    def _summary(self) -> str:
+        reason, topic = self._core.reason, self._joints.topic_name
+        if reason != 'waiting for joint states':
+            return reason
+        return f'{reason} on {topic} ({self.count_publishers(topic)} publishers)'
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
     def _warn(self, text: str) -> None:
         self.get_logger().warning(text, throttle_duration_sec=_THROTTLE)
-
-
-def _check(values: Values) -> str | None:
-    expected = len(FR3_LIMITS.lower)
-    names = values['joint_names']
-    if len(set(names)) != expected or len(names) != expected:
-        return f'joint_names = {names}: needs the {expected} joints of the arm'
-    both = sorted(set(names) & set(values['gripper_joint_names']))
-    if both:
-        return f'gripper_joint_names = {values["gripper_joint_names"]}: {both} are of the arm'
-    return None
 
 
 def main() -> int:

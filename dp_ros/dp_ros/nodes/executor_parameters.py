@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from dp_ros.control.executor import ExecutorConfig
+from dp_ros.control.limits import FR3_LIMITS
+from dp_ros.control.workspace import Workspace
 from dp_ros.parameters import Parameter, ParameterTable
 from dp_ros.sim.kinematics import JOINT_NAMES
+
+_DEADMAN_LEAD: Final = 0.08
 
 PARAMETERS = ParameterTable(
     'executor',
@@ -62,9 +66,52 @@ PARAMETERS = ParameterTable(
     Parameter(
         'speed_scale',
         1.0,
-        '1: as the policy says; less: the same path, slower.',
-        low=0.05,
+        '1: as the policy says; less: the same path, slower; 0: the arm brakes and rests.',
+        low=0.0,
         high=1.0,
+    ),
+    Parameter(
+        'slow_start_time',
+        1.0,
+        'How long the speed takes from 0 to 1 [s]: after enable, resume, reset and release of the '
+        'deadman, and when speed_scale is raised; 0: none.',
+        low=0.0,
+        high=30.0,
+    ),
+    Parameter(
+        'limit_margin',
+        0.1,
+        "Within this distance of a joint's limit the speed falls linearly, to a fifth at the "
+        'limit [rad]; 0: it does not.',
+        low=0.0,
+        high=1.0,
+    ),
+    Parameter(
+        'workspace_low',
+        [-1.5, -1.5, -1.5],
+        'Lowest x, y and z of the TCP in the base frame [m]; chunks are followed up to there.',
+    ),
+    Parameter(
+        'workspace_high',
+        [1.5, 1.5, 1.5],
+        'Highest x, y and z of the TCP [m]; the default box holds all that the arm can reach.',
+    ),
+    Parameter(
+        'deadman_button',
+        -1,
+        'Index of the button in sensor_msgs/Joy on `joy` that has to be held for the arm to move; '
+        '-1: none.',
+        low=-1,
+        high=63,
+        read_only=True,
+    ),
+    Parameter(
+        'deadman_timeout',
+        0.2,
+        'Without messages on `joy` for this long the button counts as released [s].',
+        low=0.02,
+        high=2.0,
+        read_only=True,
     ),
     Parameter(
         'lead_time',
@@ -98,6 +145,29 @@ def executor_config(values: Mapping[str, Any]) -> ExecutorConfig:
         n_action_steps=values['n_action_steps'],
         lead=values['lead_time'],
         speed_scale=values['speed_scale'],
+        slow_start_time=values['slow_start_time'],
+        limit_margin=values['limit_margin'],
+        workspace=Workspace(tuple(values['workspace_low']), tuple(values['workspace_high'])),
         joint_state_timeout=values['joint_state_timeout'],
         max_tracking_error=values['max_tracking_error'],
     )
+
+
+def check(values: Mapping[str, Any]) -> str | None:
+    """Return why values do not fit together, or None."""
+    names, fingers = values['joint_names'], values['gripper_joint_names']
+    expected = len(FR3_LIMITS.lower)
+    if not len(names) == len(set(names)) == expected:
+        return f'joint_names = {names}: needs the {expected} joints of the arm'
+    if set(names) & set(fingers):
+        return f'gripper_joint_names = {fingers}: {names} are the joints of the arm'
+    if values['deadman_button'] >= 0 and values['lead_time'] > _DEADMAN_LEAD:
+        return (
+            f'lead_time = {values["lead_time"]} s: needs at most {_DEADMAN_LEAD} s, for the '
+            'deadman to brake within 0.1 s'
+        )
+    try:
+        executor_config(values)
+    except ValueError as error:
+        return str(error)
+    return None
