@@ -299,7 +299,6 @@ def test_a_bad_target_is_refused_with_its_reason_and_the_one_before_goes_on(chan
     with pytest.raises(TargetRefused) as refused:
         bench.core.on_target(replace(target([0.0] * 3), **change), START)
     assert reason in str(refused.value)
-    assert bench.core.counts.refused == 1
     assert [goal.kind for goal in bench.run(3.0)] == [Kind.MOVE, Kind.GRASP]
 
 

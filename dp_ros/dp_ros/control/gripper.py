@@ -157,12 +157,16 @@ class GripperCore:
 
         :raises TargetRefused: with the reason; what was wanted before goes on.
         """
-        self.counts.targets += 1
-        try:
-            self._plan = self._checked(target, now_ns)
-        except TargetRefused:
-            self.counts.refused += 1
-            raise
+        widths = target_widths(target, self.config.fingers, self.config.scale)
+        if target.start_ns == 0:
+            raise TargetRefused('stamp of zero: the widths have no time')
+        if not np.isfinite(target.times).all() or (np.diff(target.times) <= 0).any():
+            raise TargetRefused('times that do not increase')
+        t_ns = target.start_ns + np.round(target.times * NS).astype(np.int64)
+        plan = _Plan(t_ns, widths)
+        if plan.ended(now_ns):
+            raise TargetRefused(f'came {(now_ns - t_ns[-1]) / NS:.2f} s after its last point')
+        self._plan = self._plan.followed_by(plan, now_ns) if self._plan is not None else plan
 
     def on_width(self, stamp_ns: int, width: float) -> None:
         """Take a measured width [m]; the first motion after a goal tells the latency."""
@@ -217,18 +221,6 @@ class GripperCore:
         return flight is self.flight
 
     # ---- decisions
-
-    def _checked(self, target: Trajectory, now_ns: int) -> _Plan:
-        widths = target_widths(target, self.config.fingers, self.config.scale)
-        if target.start_ns == 0:
-            raise TargetRefused('stamp of zero: the widths have no time')
-        if not np.isfinite(target.times).all() or (np.diff(target.times) <= 0).any():
-            raise TargetRefused('times that do not increase')
-        t_ns = target.start_ns + np.round(target.times * NS).astype(np.int64)
-        new = _Plan(t_ns, widths)
-        if new.ended(now_ns):
-            raise TargetRefused(f'came {(now_ns - t_ns[-1]) / NS:.2f} s after its last point')
-        return new if self._plan is None else self._plan.followed_by(new, now_ns)
 
     def _watch(self, now_ns: int, ready: bool) -> None:
         flight, timeout = self.flight, self.config.answer_timeout

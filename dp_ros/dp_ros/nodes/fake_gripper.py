@@ -26,7 +26,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 _TICK = 0.02
-_HOMING_SPEED = 0.05
+_HOMING_SPEED = 0.1
 _DEFAULT_SPEED = 0.1
 _DEFAULT_EPSILON = (0.005, 0.005)
 _COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)

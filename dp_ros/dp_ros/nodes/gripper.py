@@ -9,6 +9,7 @@ from typing import Any
 from action_msgs.msg import GoalStatus
 from dp_ros.control.finger_width import TargetRefused
 from dp_ros.control.gripper import Flight, GripperCore, Kind
+from dp_ros.control.trajectory import Trajectory
 from dp_ros.nodes.conversions import time_to_ns, trajectory_from_msg
 from dp_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from dp_ros.nodes.gripper_actions import gripper_actions
@@ -63,10 +64,17 @@ class GripperNode(Node):
 
     def _on_target(self, message: JointTrajectory) -> None:
         try:
-            target = trajectory_from_msg(message)
-            self._core.on_target(target, self._now_ns())
-        except (TargetRefused, ValueError) as error:
+            self._core.on_target(self._read(message), self._now_ns())
+        except TargetRefused as error:
+            self._core.counts.refused += 1
             self._warn(f'gripper/target refused: {error}')
+
+    def _read(self, message: JointTrajectory) -> Trajectory:
+        self._core.counts.targets += 1
+        try:
+            return trajectory_from_msg(message)
+        except ValueError as error:
+            raise TargetRefused('points of different lengths') from error
 
     def _on_joints(self, message: JointState) -> None:
         config = self._core.config
