@@ -128,6 +128,7 @@ def test_the_whole_cell_comes_up_and_moves_nothing(launch, upstream, cameras):
             'realsense2_camera_node is told',
             'usb_cam_node_exe is told',
             'spawner is told',
+            'left.gripper',
         )
         expected = {
             'robot_type': 'fr3',
@@ -150,14 +151,21 @@ def test_the_whole_cell_comes_up_and_moves_nothing(launch, upstream, cameras):
 
 
 def test_fake_hardware_takes_positions(launch, upstream):
-    with launch(
-        'arm.launch.py', 'robot_ip:=none', 'use_fake_hardware:=true', 'controller_name:=other'
-    ) as launched:
+    fake = ('robot_ip:=none', 'use_fake_hardware:=true', 'load_gripper:=true')
+    with launch('arm.launch.py', *fake, 'controller_name:=other') as launched:
         launched.until_said(
             r'spawner is told other --param-file \S+/franka_fake_hardware.yaml --ros-args'
         )
-        assert told_to_driver(launched)['use_fake_hardware'] == 'true'
+        told = told_to_driver(launched)
+        assert (told['use_fake_hardware'], told['load_gripper']) == ('true', 'false')
         launched.ends()
+
+
+def test_a_policy_on_another_machine_is_left_to_it(launch, upstream):
+    with launch(*LEFT[:3], 'policy:=remote', 'use_fake_hardware:=true') as launched:
+        launched.until_said('left.executor.*shadow mode', 'left.observation_aggregator')
+        launched.interrupt()
+        assert 'policy' not in launched.pids()
 
 
 def test_cameras_are_told_what_their_file_says(launch, upstream, cameras):

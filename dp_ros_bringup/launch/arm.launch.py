@@ -32,6 +32,7 @@ def generate_launch_description():
     namespace = LaunchConfiguration('namespace')
     use_fake_hardware = LaunchConfiguration('use_fake_hardware')
     controllers_yaml = LaunchConfiguration('controllers_yaml')
+    controllers = config('franka_controllers.yaml')
     driver = PathJoinSubstitution(
         [FindPackageShare('franka_bringup'), 'launch', 'franka.launch.py']
     )
@@ -42,11 +43,7 @@ def generate_launch_description():
             argument('use_fake_hardware', 'No arm: joints go where they are told.', 'false'),
             argument('load_gripper', 'The Franka Hand is mounted.', 'false'),
             argument('controller_name', 'Controller to start.', 'fr3_arm_controller'),
-            argument(
-                'controllers_yaml',
-                'YAML of ros2_control.',
-                config('franka_controllers.yaml'),
-            ),
+            argument('controllers_yaml', 'YAML of ros2_control.', controllers),
             OpaqueFunction(function=check_driver),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(driver),
@@ -55,7 +52,10 @@ def generate_launch_description():
                     'robot_ip': LaunchConfiguration('robot_ip'),
                     'namespace': namespace,
                     'use_fake_hardware': use_fake_hardware,
-                    'load_gripper': LaunchConfiguration('load_gripper'),
+                    # Its fake Hand only says that it stands still: gripper.launch.py has another.
+                    'load_gripper': IfElseSubstitution(
+                        use_fake_hardware, 'false', LaunchConfiguration('load_gripper')
+                    ),
                     'controllers_yaml': controllers_yaml,
                 }.items(),
             ),

@@ -25,7 +25,10 @@ def nodes(context):
         )
 
     joint_names = LaunchConfiguration('joint_names')
+    checkpoint = LaunchConfiguration('policy')
+    policy = [node('policy', checkpoint=checkpoint)]
     return [
+        *([] if checkpoint.perform(context) == 'remote' else policy),
         node(
             'observation_aggregator',
             joint_states=LaunchConfiguration('observed_joint_states'),
@@ -34,11 +37,11 @@ def nodes(context):
             camera_topics=LaunchConfiguration('camera_topics'),
             image_sizes=LaunchConfiguration('image_sizes'),
         ),
-        node('policy', checkpoint=LaunchConfiguration('policy')),
         node(
             'executor',
             joint_states=LaunchConfiguration('joint_states'),
             joint_names=joint_names,
+            gripper_joint_names=LaunchConfiguration('gripper_joint_names'),
             controller_name=LaunchConfiguration('controller_name'),
             execute=LaunchConfiguration('execute'),
         ),
@@ -47,22 +50,16 @@ def nodes(context):
 
 def generate_launch_description():
     config = PathJoinSubstitution([FindPackageShare('dp_ros_bringup'), 'config', 'dp_ros.yaml'])
+    joint_states = LaunchConfiguration('joint_states')
     return LaunchDescription(
         [
-            argument('policy', 'Folder of the checkpoint.', None),
+            argument('policy', 'Folder of the checkpoint; remote: it runs elsewhere.', None),
             argument('namespace', 'Of all nodes.'),
             argument('config', 'YAML with the parameters of the nodes.', config),
-            argument(
-                'joint_names', "Joints, as the arm's controller names them; else as in config."
-            ),
-            argument(
-                'joint_states', 'True stamps; of an FR3 franka/joint_states.', 'joint_states'
-            ),
-            argument(
-                'observed_joint_states',
-                'For the observation; a policy that sees the fingers of an FR3: joint_states.',
-                LaunchConfiguration('joint_states'),
-            ),
+            argument('joint_names', 'As the controller names them; else as in config.'),
+            argument('gripper_joint_names', 'Fingers in the chunks; else as in config.'),
+            argument('joint_states', "Of the arm; an FR3's: franka/joint_states.", 'joint_states'),
+            argument('observed_joint_states', 'With fingers: joint_states.', joint_states),
             argument('controller_name', 'Joint trajectory controller; else as in config.'),
             argument('camera_names', 'As the checkpoint names them; else as in config.'),
             argument('camera_topics', 'Image topics, one per camera; else as in config.'),

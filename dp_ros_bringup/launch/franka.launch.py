@@ -5,7 +5,12 @@ from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, NotEqualsSubstitution, PathJoinSubstitution
+from launch.substitutions import (
+    IfElseSubstitution,
+    LaunchConfiguration,
+    NotEqualsSubstitution,
+    PathJoinSubstitution,
+)
 from launch_ros.substitutions import FindPackageShare
 
 
@@ -36,11 +41,14 @@ def is_true(name):
 
 def generate_launch_description():
     controllers_yaml = share('config', 'franka_controllers.yaml')
+    fingers = IfElseSubstitution(
+        LaunchConfiguration('load_gripper'), "['fr3_finger_joint1', 'fr3_finger_joint2']"
+    )
     robot = ('namespace', 'use_fake_hardware', 'load_gripper', 'controller_name')
     return LaunchDescription(
         [
             argument('robot_ip', 'Address of the arm; with fake hardware any word.', None),
-            argument('policy', 'Folder of the checkpoint; empty: none, as for recording.'),
+            argument('policy', 'Folder of the checkpoint; remote: elsewhere; empty: none.'),
             argument('execute', 'false: a dry run, nothing moves until executor/enable.', 'false'),
             argument('namespace', 'Of all nodes and topics.'),
             argument('use_fake_hardware', 'No arm: joints go where they are told.', 'false'),
@@ -57,6 +65,13 @@ def generate_launch_description():
                 'bringup.launch.py',
                 *('policy', 'execute', 'namespace', 'config', 'controller_name', 'joint_states'),
                 condition=is_given('policy'),
+                gripper_joint_names=fingers,
+            ),
+            include(
+                'gripper.launch.py',
+                *('namespace', 'config'),
+                condition=is_true('load_gripper'),
+                fake=LaunchConfiguration('use_fake_hardware'),
             ),
             include('rviz.launch.py', 'namespace', condition=is_true('rviz')),
         ]
