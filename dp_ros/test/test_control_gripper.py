@@ -5,7 +5,8 @@ from dataclasses import replace
 import math
 
 from dp_ros.control.finger_width import TargetRefused, WidthScale
-from dp_ros.control.gripper import Goal, GripperConfig, GripperCore, Kind, run_end
+from dp_ros.control.gripper import Goal, GripperConfig, GripperCore, Kind
+from dp_ros.control.gripper_plan import run_end
 from dp_ros.control.trajectory import NS, Trajectory
 import numpy as np
 import pytest
@@ -272,6 +273,16 @@ def test_a_position_gripper_moves_to_the_widths_themselves():
     widths = [goal.width for goal in bench.run(6.0)]
     assert widths == pytest.approx([0.08, 0.05, 0.01])
     assert {goal.kind for _, goal in bench.goals} == {Kind.MOVE}
+
+
+def test_a_position_gripper_that_holds_an_object_is_left_alone():
+    bench = Bench(grasps=False, measured=True, answers=False)
+    bench.want(*[0.0] * 100)
+    bench.run(1.0)
+    bench.width = 0.03
+    bench.core.on_finished(bench.core.flight, ok=True)
+    bench.run(5.0)
+    assert len(bench.goals) == 1
 
 
 # ---- bad input

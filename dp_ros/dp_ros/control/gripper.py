@@ -1,29 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Continuous widths of a policy become few goals of a gripper that takes one at a time.
 
-```
-width wanted   ────────╮                      the motion that is wanted at now + latency …
-                       ╰╮
-                        ╰───────────          … is one goal: the width at which it ends
-            goal ┤←────→┤
-        sent now  latency
-```
+The motion that is wanted at now + latency is one goal: the width at which it ends.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+import math
 from typing import Final
 
-from dp_ros.control.finger_width import TargetRefused, WidthScale, target_widths
+from dp_ros.control.finger_width import WidthScale
+from dp_ros.control.gripper_plan import WidthPlan
 from dp_ros.control.trajectory import NS, Trajectory
-import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-
-_STILL: Final = 0.01  # A wanted width that changes slower rests [m/s].
 _MOVED: Final = 0.001  # Fingers that are farther from where they were have moved [m].
 _FRESH_NS: Final = NS // 2  # A measured width older than this is not known any more.
 _REPEAT_NS: Final = 2 * NS  # Between a goal and the same goal again.
@@ -81,53 +72,13 @@ class Counts:
 
 @dataclass(eq=False)
 class Flight:
-    """A goal on its way; ``width``: of the fingers when it was sent [m], None if not known."""
+    """A goal on its way; ``width`` [m]: of the fingers before their first motion, NaN else."""
 
     goal: Goal
     sent_ns: int
-    width: float | None
+    width: float
     accepted: bool = False
     overdue: bool = False
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Widths (n,) [m] wanted at the times (n,) [ns]."""
-
-    t_ns: NDArray[np.int64]
-    widths: Array
-
-    def ended(self, now_ns: int) -> bool:
-        return now_ns > self.t_ns[-1]
-
-    def followed_by(self, new: _Plan, now_ns: int) -> _Plan:
-        """Return what is wanted when a new plan replaces this one from its first point on."""
-        if self.ended(now_ns):
-            return new
-        passed, replaced = np.searchsorted(self.t_ns, [now_ns, new.t_ns[0]])
-        kept = slice(max(0, passed - 1), replaced)
-        return _Plan(
-            np.concatenate([self.t_ns[kept], new.t_ns]),
-            np.concatenate([self.widths[kept], new.widths]),
-        )
-
-    def aim(self, time_ns: int) -> float | None:
-        """Return where the motion wanted at a time ends; None before the first point."""
-        start_ns = min(time_ns, int(self.t_ns[-1]))
-        if start_ns < self.t_ns[0]:
-            return None
-        ahead = self.t_ns > start_ns
-        now = np.interp(start_ns, self.t_ns, self.widths)
-        times = np.append(0.0, (self.t_ns[ahead] - start_ns) / NS)
-        return run_end(times, np.append(now, self.widths[ahead]))
-
-
-def run_end(times: Array, widths: Array) -> float:
-    """Return the width at which the motion under way at the first of the times (n,) ends."""
-    speeds = np.diff(widths) / np.diff(times)
-    direction = np.sign(speeds[:1])
-    rests = np.flatnonzero(speeds * direction < _STILL)
-    return float(widths[rests[0] if len(rests) else -1])
 
 
 class GripperCore:
@@ -137,17 +88,18 @@ class GripperCore:
         self.config = config
         self.counts = Counts()
         self.fault = ''
-        self.latency: float | None = None
+        self.latency = math.nan
         self.flight: Flight | None = None
         self._withheld: Goal | None = None
         self.forget()
 
     def forget(self) -> None:
         """Drop what is known of time and fingers, after a jump of the clock."""
-        self._plan: _Plan | None = None
-        self._measured: tuple[int, float] | None = None
+        self._plan: WidthPlan | None = None
+        self._measured = (0, math.nan)
         self._last: Flight | None = None
         self._failed = False
+        self._left = math.nan
         self.flight = None
 
     # ---- inputs
@@ -157,28 +109,20 @@ class GripperCore:
 
         :raises TargetRefused: with the reason; what was wanted before goes on.
         """
-        widths = target_widths(target, self.config.fingers, self.config.scale)
-        if target.start_ns == 0:
-            raise TargetRefused('stamp of zero: the widths have no time')
-        if not np.isfinite(target.times).all() or (np.diff(target.times) <= 0).any():
-            raise TargetRefused('times that do not increase')
-        t_ns = target.start_ns + np.round(target.times * NS).astype(np.int64)
-        plan = _Plan(t_ns, widths)
-        if plan.ended(now_ns):
-            raise TargetRefused(f'came {(now_ns - t_ns[-1]) / NS:.2f} s after its last point')
-        self._plan = self._plan.followed_by(plan, now_ns) if self._plan is not None else plan
+        new = WidthPlan.read(target, self.config.fingers, self.config.scale, now_ns)
+        self._plan = new if self._plan is None else self._plan.followed_by(new, now_ns)
 
     def on_width(self, stamp_ns: int, width: float) -> None:
         """Take a measured width [m]; the first motion after a goal tells the latency."""
-        if not np.isfinite(width):
+        if not math.isfinite(width):
             return
         self._measured = (stamp_ns, width)
         flight = self.flight
-        if flight is None or flight.width is None or stamp_ns < flight.sent_ns:
-            return
-        if abs(width - flight.width) > _MOVED:
+        if flight is None:
+            self._left = width if math.isnan(self._left) else self._left
+        elif stamp_ns >= flight.sent_ns and abs(width - flight.width) > _MOVED:
             self.latency = (stamp_ns - flight.sent_ns) / NS
-            flight.width = None
+            flight.width = math.nan
 
     def drop(self) -> None:
         """Want nothing any more; a goal on its way goes on."""
@@ -213,6 +157,7 @@ class GripperCore:
         if not self.awaits(flight):
             return
         self.flight = None
+        self._left = math.nan
         self._failed = not ok and (bool(error) or flight.goal.kind is Kind.MOVE)
         self.counts.failed += not ok
 
@@ -245,16 +190,14 @@ class GripperCore:
         return Goal(Kind.GRASP, width) if width <= self.config.close_below else None
 
     def _stands(self, goal: Goal, now_ns: int) -> bool:
-        """Say whether the fingers do already what the goal asks for."""
-        width, last = self._width(now_ns), self._last
-        reached = width is not None and abs(width - goal.width) <= self.config.min_change
+        """Say whether the fingers are where the goal would bring them, or are on their way."""
+        width, last, tolerance = self._width(now_ns), self._last, self.config.min_change
         if last is None or self._failed:
-            return goal.kind is Kind.MOVE and reached
+            return goal.kind is Kind.MOVE and abs(width - goal.width) <= tolerance
         if not self._same(last.goal, goal):
             return False
-        if self.flight is not None or width is None:
-            return True
-        return reached if goal.kind is Kind.MOVE else width < self.config.open_above
+        moved_since = abs(width - self._left) > tolerance
+        return self.flight is not None or not moved_since
 
     def _same(self, one: Goal, other: Goal | None) -> bool:
         if other is None or one.kind is not other.kind:
@@ -268,7 +211,6 @@ class GripperCore:
         wait_ns = _REPEAT_NS if again else round(self.config.dwell * NS)
         return now_ns - self._last.sent_ns < wait_ns
 
-    def _width(self, now_ns: int) -> float | None:
-        if self._measured is None or now_ns - self._measured[0] > _FRESH_NS:
-            return None
-        return self._measured[1]
+    def _width(self, now_ns: int) -> float:
+        stamp_ns, width = self._measured
+        return width if now_ns - stamp_ns <= _FRESH_NS else math.nan
