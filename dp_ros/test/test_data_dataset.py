@@ -78,7 +78,7 @@ def test_actions_are_what_the_controller_was_commanded(tmp_path):
     stamp_ns = START + 200 * MS
     found = windows(write(tmp_path / 'bag', with_command(episode(), stamp_ns, times, points)))
     received_ns = START + 200 * MS - 20 * MS
-    reference = TrajectoryReference(('fr3_joint1', 'fr3_joint2'), where(0.0))
+    reference = TrajectoryReference(('fr3_joint1', 'fr3_joint2'), where(0.18))
     reference.accept(
         Trajectory(reference.joint_names, stamp_ns, np.array(times), np.array(points)), received_ns
     )
@@ -88,10 +88,11 @@ def test_actions_are_what_the_controller_was_commanded(tmp_path):
         np.testing.assert_allclose(found.actions[window], expected, atol=1e-6)
 
 
-def test_before_the_first_command_the_arm_holds(tmp_path):
+def test_before_the_first_command_what_is_measured_stands_for_it(tmp_path):
     rows = with_command(episode(), START + 800 * MS, [0.5], [[1.0, 2.0]], at=80)
     found = windows(write(tmp_path / 'bag', rows))
-    np.testing.assert_allclose(found.actions[0, :5], [where(0.0)] * 5, atol=1e-6)
+    expected = [where(0.05 + 0.1 * step) for step in range(5)]
+    np.testing.assert_allclose(found.actions[0, :5], expected, atol=1e-3)
 
 
 def test_a_later_command_replaces_the_first(tmp_path):
@@ -106,8 +107,8 @@ def test_commands_that_no_controller_accepts(tmp_path):
     rows = episode()
     rows.insert(20, (TRAJECTORY, rows[20][1], trajectory(0, [0.1], [[1.0, 1.0]], ('a', 'b'))))
     write(tmp_path / 'bag', rows)
-    text = refused(tmp_path)
-    assert "no trajectory can be followed: joints ['a', 'b']: needs" in text
+    reason = "joints ['a', 'b']: none of those that are observed; name the topic"
+    assert f'no trajectory can be followed: {reason}' in refused(tmp_path)
 
 
 def test_a_command_that_is_not_finite_is_passed_over(tmp_path):

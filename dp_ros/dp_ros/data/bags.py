@@ -7,6 +7,7 @@ the bag carries.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, Final
 
-from dp_ros.control.trajectory import Trajectory
+from dp_ros.control.trajectory import Trajectory, TrajectoryRejected
 from dp_ros.data.images import ImageError, decode, fit_image
 from dp_ros.data.sync import CameraMatcher
 from dp_ros.data.window import JOINTS, Refusal, Stream, WindowBuilder, WindowSpec
@@ -62,7 +63,9 @@ class EpisodeRecording:
     :param stamps_ns: the newest stamp of each set of images that belong together.
     :param trajectories: each with the time it was received, on the clock of the stamps [ns];
         ``fingers``: likewise those of the gripper.
-    :param refused: how many samples were not taken, by reason.
+    :param refused: how many samples were not taken, by reason; ``rejected``: likewise how many
+        trajectories, as their controller rejected them.
+    :param unfollowed: why a controller could follow nothing of what it was sent, or ''.
     :param arrivals: when each message of a camera or of ``joint_states`` was received, and its
         stamp, whether or not it was taken [ns].
     """
@@ -74,6 +77,8 @@ class EpisodeRecording:
     trajectories: list[tuple[int, Trajectory]] = field(default_factory=list)
     fingers: list[tuple[int, Trajectory]] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
+    unfollowed: str = ''
     arrivals: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     digest: str = ''
 
@@ -103,8 +108,9 @@ def bag_info(path: Path) -> dict[str, str]:
         metadata = yaml.load((path / 'metadata.yaml').read_text(), _YamlLoader)
         return dict(metadata['rosbag2_bagfile_information'].get('custom_data') or {})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        reason = error.strerror if isinstance(error, OSError) else repr(error)
         raise BagError(
-            f'{path}: metadata.yaml cannot be read: {error!r}; `ros2 bag reindex` writes it anew'
+            f'{path}: metadata.yaml cannot be read: {reason}; `ros2 bag reindex` writes it anew'
         ) from error
 
 
@@ -132,9 +138,8 @@ def open_bag(path: Path) -> Iterator[AnyReader]:
     except BagError:
         raise
     except Exception as error:  # rosbags lets what its parsers raise pass
-        raise BagError(
-            f'{path}: cannot be read: {str(error) or type(error).__name__}; {_AGAIN}'
-        ) from error
+        reason = str(error).rstrip('.') or type(error).__name__
+        raise BagError(f'{path}: cannot be read: {reason}; {_AGAIN}') from error
 
 
 class _Replay:
@@ -183,6 +188,22 @@ class _Replay:
         self._recording.digest = digest.hexdigest()
         for received in self._commanded.values():
             received[:] = [(_on_stamp_clock(t, self._clock), value) for t, value in received]
+            self._follow(received)
+
+    def _follow(self, received: Sequence[tuple[int, Trajectory]]) -> None:
+        """Let the builder follow what a controller was sent."""
+        recording, reasons = self._recording, []
+        observed = set(recording.builder.spec.joint_names)
+        if received is recording.fingers:
+            received = [each for each in received if observed & set(each[1].joint_names)]
+        for received_ns, trajectory in received:
+            try:
+                recording.builder.push_command(received_ns, trajectory)
+            except TrajectoryRejected as error:  # So did the controller: what ran before went on.
+                reasons.append(str(error))
+        recording.rejected.update(Counter(reasons))
+        if received and len(reasons) == len(received):
+            recording.unfollowed = reasons[-1]
 
     def _check_types(self, connections: Sequence[Connection]) -> None:
         for connection in connections:

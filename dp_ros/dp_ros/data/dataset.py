@@ -9,7 +9,6 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-from dp_ros.control.trajectory import Trajectory, TrajectoryReference, TrajectoryRejected
 from dp_ros.data.bags import BagError, BagTopics, EpisodeRecording, read_bag
 from dp_ros.data.window import MS, ObservationWindow, Refusal, WindowSpec
 import numpy as np
@@ -30,7 +29,7 @@ class DatasetError(ValueError):
 class EpisodeWindows:
     """The windows of one episode, n of them.
 
-    :param state: (n, To, J); ``actions``: (n, Tp, J) [rad].
+    :param state: (n, To, S); ``actions``: (n, Tp, J) [rad].
     :param images: (n_images, H, W, 3) per camera; ``image_index``: (n, To) into them.
     """
 
@@ -44,7 +43,7 @@ class EpisodeWindows:
 class Batch:
     """Some windows, B of them.
 
-    :param state: (B, To, J); ``actions``: (B, Tp, J) [rad].
+    :param state: (B, To, S); ``actions``: (B, Tp, J) [rad].
     :param images: (B, To, 3, H, W) uint8 per camera.
     """
 
@@ -208,7 +207,7 @@ def episode_windows(recording: EpisodeRecording, horizon: int) -> EpisodeWindows
         for name, stream in builder.images.items()
     }
     return EpisodeWindows(
-        np.array([window.joint_positions for window in windows], dtype=np.float32),
+        np.array([window.state for window in windows], dtype=np.float32),
         _actions(recording, [window.stamp_ns for window in windows], horizon),
         {name: np.stack(stream.samples) for name, stream in builder.images.items()},
         image_index,
@@ -231,30 +230,17 @@ def _actions(recording: EpisodeRecording, stamps_ns: list[int], horizon: int) ->
 def commanded(recording: EpisodeRecording, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
     """Positions (n, J) that arm and gripper were commanded at times (n,) [rad, fingers m].
 
-    Where no trajectory was recorded, as in hand guiding, the measured positions stand for them.
+    Before the first trajectory, or where none was recorded as in hand guiding, the measured
+    positions stand for them.
 
-    :raises DatasetError: when no recorded trajectory can be followed.
+    :raises DatasetError: when a controller can follow nothing of what was recorded for it.
     """
-    names = recording.builder.spec.joint_names
-    of_fingers = {name for _, target in recording.fingers for name in target.joint_names}
-    fingers = tuple(name for name in names if name in of_fingers)
-    arm = tuple(name for name in names if name not in of_fingers)
-    values = _measured(recording, times_ns)
-    targets = [(received_ns, _only(target, fingers)) for received_ns, target in recording.fingers]
-    for joints, received in ((arm, recording.trajectories), (fingers, targets)):
-        if joints and received:
-            columns = [names.index(name) for name in joints]
-            start = recording.builder.joints.samples[0][columns]
-            reference = TrajectoryReference(joints, start)
-            values[:, columns] = _followed(recording, reference, received, times_ns)
-    return values
-
-
-def _only(target: Trajectory, joints: tuple[str, ...]) -> Trajectory:
-    """Return what is asked of some of the joints; a gripper's target has positions only."""
-    columns = [index for index, name in enumerate(target.joint_names) if name in joints]
-    names = tuple(target.joint_names[index] for index in columns)
-    return Trajectory(names, target.start_ns, target.times, target.positions[:, columns])
+    if recording.unfollowed:
+        raise DatasetError(
+            f'{recording.path}: no trajectory can be followed: {recording.unfollowed}; name the '
+            'topic that commands these joints'
+        )
+    return recording.builder.commands.sample(times_ns, _measured(recording, times_ns))
 
 
 def _measured(recording: EpisodeRecording, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -263,34 +249,6 @@ def _measured(recording: EpisodeRecording, times_ns: NDArray[np.int64]) -> NDArr
     stamps = np.array(joints.stamps) - origin
     columns = np.array(joints.samples).T
     return np.stack([np.interp(times_ns - origin, stamps, column) for column in columns], axis=1)
-
-
-def _followed(
-    recording: EpisodeRecording,
-    reference: TrajectoryReference,
-    received: Sequence[tuple[int, Trajectory]],
-    times_ns: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Positions of the reference while it takes one trajectory after the other."""
-    values = np.empty((len(times_ns), len(reference.joint_names)))
-    edges = [*(received_ns for received_ns, _ in received[1:]), np.iinfo(np.int64).max]
-    begin, reason = np.iinfo(np.int64).min, ''
-    for (received_ns, trajectory), end in zip(received, edges, strict=True):
-        try:
-            reference.accept(trajectory, received_ns)
-        except TrajectoryRejected as rejected:
-            # The controller refused it as well: what ran before went on.
-            recording.refuse(rejected)
-            reason = str(rejected)
-        inside = (times_ns >= begin) & (times_ns < end)
-        values[inside] = reference.sample(times_ns[inside])[0]
-        begin = end
-    if reference.trajectory_id == 0:
-        raise DatasetError(
-            f'{recording.path}: no trajectory can be followed: {reason}; name the topic that '
-            'commands these joints'
-        )
-    return values
 
 
 def _join(parts: Sequence[EpisodeWindows], digest: str) -> WindowDataset:

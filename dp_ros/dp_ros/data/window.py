@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 import math
 from typing import Generic, TypeVar
 
+from dp_ros.control.trajectory import Trajectory, TrajectoryRejected
+from dp_ros.data.commands import CommandHistory
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,6 +53,7 @@ class WindowSpec:
     :param slop_ns: how far apart the images of a synchronized set may be.
     :param queue_size: images of a camera kept while those of the others are awaited.
     :param latency_ns: what is subtracted from the stamps of a camera, or of ``joint_states``.
+    :param past_actions: whether a window holds what the joints were commanded at its frames.
     """
 
     joint_names: tuple[str, ...]
@@ -62,6 +65,7 @@ class WindowSpec:
     slop_ns: int = 20 * MS
     queue_size: int = 10
     latency_ns: Mapping[str, int] = field(default_factory=dict)
+    past_actions: bool = False
 
     def __post_init__(self) -> None:
         if not self.joint_names or self.dt_ns <= 0 or self.n_obs_steps < 1:
@@ -105,12 +109,21 @@ class ObservationWindow:
 
     :param joint_positions: (To, J) [rad].
     :param images: (To, H, W, 3) of each camera; ``image_stamps_ns``: (To,) likewise.
+    :param commanded_positions: (To, J) [rad], or None where they are not asked for.
     """
 
     stamp_ns: int
     joint_positions: Array
     images: Mapping[str, Rgb]
     image_stamps_ns: Mapping[str, tuple[int, ...]]
+    commanded_positions: Array | None = None
+
+    @property
+    def state(self) -> Array:
+        """(To, S) the measured positions, and beside them those commanded."""
+        if self.commanded_positions is None:
+            return self.joint_positions
+        return np.hstack([self.joint_positions, self.commanded_positions])
 
 
 class Stream(Generic[Sample]):
@@ -166,6 +179,7 @@ class WindowBuilder:
     def __init__(self, spec: WindowSpec, keep_ns: int | None = None) -> None:
         self.spec = spec
         self.joints: Stream[Array] = Stream(JOINTS, keep_ns)
+        self.commands = CommandHistory(spec.joint_names, keep_ns)
         self.images: dict[str, Stream[Rgb]] = {
             name: Stream(label(name), keep_ns) for name in spec.image_sizes
         }
@@ -186,6 +200,16 @@ class WindowBuilder:
             if not math.isfinite(value):
                 raise Refusal(f'joint_states: position of {name} is {value}')
         self.joints.push(self.spec.corrected(JOINTS, stamp_ns), np.array(values))
+
+    def push_command(self, received_ns: int, trajectory: Trajectory) -> None:
+        """Take a trajectory that arm or gripper were sent, at ``received_ns``.
+
+        :raises TrajectoryRejected: as by the controller, or when nothing is measured yet.
+        """
+        if not self.joints.samples:
+            raise TrajectoryRejected('no joint state yet')
+        before = max(1, bisect_right(self.joints.stamps, received_ns))
+        self.commands.accept(received_ns, trajectory, self.joints.samples[before - 1])
 
     def push_image(self, camera: str, stamp_ns: int, image: Rgb) -> int:
         """Take an image of the policy's size; return its time, the latency subtracted.
@@ -224,11 +248,13 @@ class WindowBuilder:
                 name: tuple(self.images[name].stamps[i] for i in indices)
                 for name, indices in chosen.items()
             },
+            self.commands.sample(np.array(times), joints) if self.spec.past_actions else None,
         )
 
     def reset(self, not_before_ns: int) -> None:
         """Forget all samples, and refuse older ones than ``not_before_ns`` from now on."""
         self.joints.reset(not_before_ns)
+        self.commands.forget()
         for stream in self.images.values():
             stream.reset(not_before_ns)
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from dp_ros.control.limits import FR3_LIMITS
@@ -65,10 +64,9 @@ def measure_motion(recording: EpisodeRecording) -> Motion:
     begin, _ = span(recording)
     grid = np.arange(joints.stamps[0], joints.stamps[-1] + 1, NS // _RATE)
     positions = resample(joints.stamps, joints.samples, grid)
-    counted = replace(recording, refused={})
-    commands = _commands(counted, grid) if received(recording) else None
+    commands = _commands(recording, grid) if received(recording) else None
     tcp = tcp_path(names, positions)
-    return Motion((grid - begin) / NS, positions, commands, counted.refused, tcp)
+    return Motion((grid - begin) / NS, positions, commands, recording.rejected, tcp)
 
 
 def measure_joints(recording: EpisodeRecording, motion: Motion) -> JointFigures:
@@ -107,7 +105,7 @@ def _commands(recording: EpisodeRecording, grid: Stamps) -> Array | None:
     """Return the commanded positions, not a number before the first command."""
     try:
         commands = commanded(recording, grid)
-    except DatasetError:  # None can be followed; what was refused is counted.
+    except DatasetError:  # None can be followed; what was rejected is counted.
         return None
     commands[grid < received(recording)[0]] = np.nan
     return commands
