@@ -52,7 +52,9 @@ class Chunk:
         order = [self.joint_names.index(name) for name in wanted]
         return Chunk(self.stamp_ns, wanted, self.times, self.positions[:, order])
 
-    def due_after(self, time_ns: int, n_action_steps: int) -> tuple[Array, Array]:
+    def due_after(
+        self, time_ns: int, n_action_steps: int, done: float | None = None
+    ) -> tuple[Array, Array]:
         """Return the next points that are due after ``time_ns``.
 
         ```
@@ -61,13 +63,17 @@ class Chunk:
                           │ └── n_action_steps ──┘
         ```
 
+        :param done: how much of the chunk an arm that is slower than the policy has done by then
+            [s]; else as much as time has passed.
         :returns: times (m,) [s after ``time_ns``] and positions (m, n_joints).
-        :raises ChunkLate: when none is left.
+        :raises ChunkLate: when all were due before.
         """
-        times = self.times - (time_ns - self.stamp_ns) / NS
+        passed = (time_ns - self.stamp_ns) / NS
+        if self.times[-1] <= passed:
+            late = passed - self.times[-1]
+            raise ChunkLate(f'chunk came {late * 1e3:.0f} ms after its last point')
+        times = self.times - (passed if done is None else done)
         ahead = np.flatnonzero(times > 0)[:n_action_steps]
-        if len(ahead) == 0:
-            raise ChunkLate(f'chunk came {-times[-1] * 1e3:.0f} ms after its last point')
         return times[ahead], self.positions[ahead]
 
 

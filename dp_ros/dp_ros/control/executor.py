@@ -27,7 +27,7 @@ from dp_ros.control.commanded import CommandedArm
 from dp_ros.control.interlocks import EXECUTE, PAUSE, SPEED, STOP, Interlocks, Phase
 from dp_ros.control.limits import JointLimits
 from dp_ros.control.measured import MeasuredJoints
-from dp_ros.control.pace import REST, Ramp
+from dp_ros.control.pace import REST, Caution, Ramp
 from dp_ros.control.planner import Plan, Planner
 from dp_ros.control.splice import SpliceError, State, brake
 from dp_ros.control.trajectory import NS, Trajectory
@@ -282,9 +282,11 @@ class ChunkExecutor:
 
     def _plan(self, begin: State, chunk: Chunk, lead_ns: int, join_ns: int) -> tuple[Plan, Ramp]:
         config = self.config
+        caution = Caution(self._limits, config.limit_margin)
         ramp = self._ramp.towards(config.speed_scale, join_ns, config.slow_start_time)
-        times, points = chunk.due_after(lead_ns, config.n_action_steps)
-        planner = Planner(self._limits, config.limit_margin, config.workspace)
+        done = ramp.done(chunk.stamp_ns, join_ns) * float(caution.factor(begin.position[None])[0])
+        times, points = chunk.due_after(lead_ns, config.n_action_steps, done)
+        planner = Planner(self._limits, caution, config.workspace)
         return planner.plan(begin, times, points, ramp, join_ns), ramp
 
     def _alongside(self, plan: Plan, chunk: Chunk, join_ns: int) -> Trajectory | None:

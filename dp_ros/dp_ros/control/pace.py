@@ -5,7 +5,7 @@ The speed is the product of
 
 * the speed scale, which rises slowly and falls quickly to what is asked for (`Ramp`), and
 * a factor of the place: within a margin of a joint's limit it falls linearly with the room that is
-  left, from 1 down to `CREEP` at the limit.
+  left, from 1 down to `CREEP` at the limit (`Caution`).
 
 Both are continuous, and so is the speed along the path, also where one chunk replaces another.
 """
@@ -42,58 +42,73 @@ class Ramp:
     target: float
     duration: float
 
-    def scale(self, time_ns: int) -> float:
-        """Return the speed scale at a time."""
-        change = self.target - self.low
-        share = (time_ns - self.begin_ns) / NS / max(1e-9, self.duration * abs(change))
-        return self.low + change * min(1.0, max(0.0, share))
-
     def towards(self, target: float, time_ns: int, rise: float) -> Ramp:
-        """Return the ramp that leads to another target from ``time_ns`` on."""
+        """Return the ramp that leads to another target from ``time_ns`` on.
+
+        :param rise: how long the scale takes from 0 to 1 [s].
+        """
         if target == self.target:
             return self
-        low = self.scale(time_ns)
-        return Ramp(time_ns, low, target, rise if target > low else FALL)
+        low = self._scale(time_ns)
+        if target < low:
+            return Ramp(time_ns, low, target, FALL)
+        return Ramp(time_ns, low if rise > 0 else target, target, rise)
+
+    def done(self, from_ns: int, to_ns: int) -> float:
+        """Return how much of a path is done between two times [s at full speed]."""
+        return self._done(to_ns) - self._done(from_ns)
 
     def due(self, times: Array, from_ns: int) -> Array:
         """Return when points are reached [s after ``from_ns``] that full speed reaches at times.
 
-        The integral of the scale is ``times``: s₀·t + a·t²/2 on the slope, a line after it.
+        :param from_ns: not before the ramp begins.
         """
-        low, slope, _, after = self._slope(from_ns)
-        on_slope = np.minimum(times, after)
-        root = np.sqrt(np.maximum(0.0, low**2 + 2 * slope * on_slope))
-        return 2 * on_slope / np.maximum(1e-9, low + root) + (times - on_slope) / self.target
+        end, slope = self._slope()
+        path = self._done(from_ns) + times
+        rising = np.minimum(path, (self.low + self.target) / 2 * end)
+        root = np.sqrt(np.maximum(0.0, self.low**2 + 2 * slope * rising))
+        since = 2 * rising / np.maximum(1e-9, self.low + root) + (path - rising) / self.target
+        return since - (from_ns - self.begin_ns) / NS
 
-    def reached(self, seconds: float, from_ns: int) -> float:
-        """Return at which time full speed reaches what is reached ``seconds`` after."""
-        low, slope, end, _ = self._slope(from_ns)
-        t = min(seconds, end)
-        return low * t + slope * t**2 / 2 + (seconds - t) * self.target
+    def _scale(self, time_ns: int) -> float:
+        end, slope = self._slope()
+        return self.low + slope * min(end, max(0.0, (time_ns - self.begin_ns) / NS))
 
-    def _slope(self, from_ns: int) -> tuple[float, float, float, float]:
-        """Return scale, its slope, how long that lasts [s], and the time of full speed then."""
-        low = self.scale(from_ns)
-        end = self.duration * abs(self.target - low)
-        slope = (self.target - low) / end if end > 0 else 0.0
-        return low, slope, end, (low + self.target) / 2 * end
+    def _done(self, time_ns: int) -> float:
+        """Integrate the scale from the ramp's begin on [s]."""
+        since = (time_ns - self.begin_ns) / NS
+        end, slope = self._slope()
+        rising = min(since, end)
+        curve = slope * max(0.0, rising) ** 2 / 2
+        return self.low * rising + curve + self.target * (since - rising)
+
+    def _slope(self) -> tuple[float, float]:
+        """Return how long the scale changes [s], and how fast [1/s]."""
+        end = self.duration * abs(self.target - self.low)
+        return end, (self.target - self.low) / end if end > 0 else 0.0
 
 
 REST: Final = Ramp(0, 0.0, 0.0, 0.0)
 
 
-def slowed(
-    position: Array, times: Array, points: Array, limits: JointLimits, margin: float
-) -> Array:
-    """Stretch the times (m,) of points (m, n) that follow a position (n,), near joint limits.
+@dataclass(frozen=True)
+class Caution:
+    """Slower near a joint's limit: within ``margin`` of it [rad]; 0: nowhere."""
 
-    :param margin: where slowing down begins [rad]; 0: nowhere.
-    """
-    path = np.concatenate([position[None], points])
-    room = np.minimum(path - limits.lower, limits.upper - path).min(axis=1)
-    factor = np.clip(room / max(margin, 1e-9), 0.0, 1.0) * (1 - CREEP) + CREEP
-    stretch = (1 / factor[1:] + 1 / factor[:-1]) / 2 if margin > 0 else np.ones(len(times))
-    return np.cumsum(np.diff(times, prepend=0.0) * stretch)
+    limits: JointLimits
+    margin: float = 0.0
+
+    def factor(self, positions: Array) -> Array:
+        """Return the factor (m,) of the speed at positions (m, n)."""
+        if self.margin == 0:
+            return np.ones(len(positions))
+        room = np.minimum(positions - self.limits.lower, self.limits.upper - positions)
+        return CREEP + (1 - CREEP) * np.clip(room.min(axis=1) / self.margin, 0.0, 1.0)
+
+    def stretched(self, position: Array, times: Array, points: Array) -> Array:
+        """Return when points (m, n) are due that follow a position (n,), if due at times."""
+        inverse = 1 / self.factor(np.concatenate([position[None], points]))
+        return np.cumsum(np.diff(times, prepend=0.0) * (inverse[1:] + inverse[:-1]) / 2)
 
 
 def paced(times: Array, ramp: Ramp, join_ns: int, horizon: float) -> tuple[Array, Array]:
@@ -105,7 +120,7 @@ def paced(times: Array, ramp: Ramp, join_ns: int, horizon: float) -> tuple[Array
     inside = due <= horizon
     if inside.all():
         return due, times
-    end = ramp.reached(horizon, join_ns)
+    end = ramp.done(join_ns, join_ns + round(horizon * NS))
     return np.append(due[inside], horizon), np.append(times[inside], end)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dp_ros.control.chunk import ChunkRefused
 from dp_ros.control.limits import JointLimits
-from dp_ros.control.pace import HORIZON, Ramp, paced, points_at, slowed
+from dp_ros.control.pace import HORIZON, Caution, Ramp, paced, points_at
 from dp_ros.control.splice import Motion, SpliceError, State, follow
 from dp_ros.control.workspace import Workspace
 import numpy as np
@@ -33,13 +33,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Planner:
-    """What every motion keeps to.
-
-    :param limit_margin: distance from a joint's limit where slowing down begins [rad].
-    """
+    """What every motion keeps to."""
 
     limits: JointLimits
-    limit_margin: float = 0.0
+    caution: Caution
     workspace: Workspace | None = None
 
     def plan(self, begin: State, times: Array, points: Array, ramp: Ramp, join_ns: int) -> Plan:
@@ -74,7 +71,7 @@ class Planner:
         self, position: Array, times: Array, points: Array, ramp: Ramp, join_ns: int
     ) -> tuple[Array, Array]:
         arm = points[:, : len(position)]
-        stretched = slowed(position, times, arm, self.limits, self.limit_margin)
+        stretched = self.caution.stretched(position, times, arm)
         due, reached = paced(stretched, ramp, join_ns, max(HORIZON, float(times[-1])))
         first = np.concatenate([position, points[0, len(position) :]])
         known = np.concatenate([[0.0], stretched])
