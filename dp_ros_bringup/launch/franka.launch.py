@@ -2,7 +2,7 @@
 """A Franka FR3 with hand and cameras, and the policy that moves it once it is enabled."""
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import (
@@ -24,11 +24,9 @@ def share(*parts):
 
 def include(name, *passed_on, condition=None, **arguments):
     arguments |= {argument: LaunchConfiguration(argument) for argument in passed_on}
-    return IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(share('launch', name)),
-        launch_arguments=arguments.items(),
-        condition=condition,
-    )
+    source = PythonLaunchDescriptionSource(share('launch', name))
+    included = IncludeLaunchDescription(source, launch_arguments=arguments.items())
+    return GroupAction([included], condition=condition)  # Its defaults are not for the others.
 
 
 def is_given(name):
