@@ -167,12 +167,11 @@ def test_fingers_measured_beyond_their_range_are_commanded_inside(width):
     assert 0.0 <= positions.min() and positions.max() <= 0.04
 
 
-def follow(bench, seconds, narrowest=0.0, delay_ns=0):
+def follow(bench, seconds, narrowest=0.0, lag_ns=0):
     """Let the measured fingers follow their command, down to what lies between them."""
     for _ in range(round(seconds * NS / TICK_NS)):
-        stamp_ns = bench.now_ns - delay_ns
-        commanded = float(bench.fingers.sample(np.array([stamp_ns]))[0].sum())
-        bench.hand.on_width(stamp_ns, max(commanded, narrowest))
+        commanded = float(bench.fingers.sample(np.array([bench.now_ns - lag_ns]))[0].sum())
+        bench.hand.on_width(bench.now_ns, max(commanded, narrowest))
         bench.run(0.02)
 
 
@@ -186,11 +185,11 @@ def test_measured_fingers_decide_where_a_grasp_ended():
     assert bench.motions[-1].positions[0].sum() == pytest.approx(0.045)
 
 
-def test_fingers_that_are_seen_late_or_not_for_a_while_are_not_at_rest():
+def test_fingers_that_begin_late_or_are_not_seen_for_a_while_are_not_at_rest():
     bench = Bench()
     bench.hand.submit(move(0.0))
-    follow(bench, 0.6, delay_ns=NS // 3)
+    follow(bench, 1.0, lag_ns=NS // 2)
     bench.run(0.5)
     assert bench.outcomes == []
-    follow(bench, 1.5, delay_ns=NS // 3)
+    follow(bench, 1.5, lag_ns=NS // 2)
     assert [outcome[1] for outcome in bench.outcomes] == [True]

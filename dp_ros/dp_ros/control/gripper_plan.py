@@ -70,12 +70,11 @@ class WidthPlan:
 
         After the last point it is the last width, before the first one None.
         """
-        start_ns = min(time_ns, int(self.t_ns[-1]))
-        if start_ns < self.t_ns[0]:
+        if time_ns < self.t_ns[0]:
             return None
-        ahead = self.t_ns > start_ns
-        width = np.interp(start_ns, self.t_ns, self.widths)
-        times = np.append(0.0, (self.t_ns[ahead] - start_ns) / NS)
+        ahead = self.t_ns > time_ns
+        width = np.interp(time_ns, self.t_ns, self.widths)
+        times = np.append(0.0, (self.t_ns[ahead] - time_ns) / NS)
         return run_end(times, np.append(width, self.widths[ahead]))
 
 

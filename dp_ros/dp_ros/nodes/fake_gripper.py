@@ -19,6 +19,8 @@ from dp_ros.nodes.live_parameters import LiveParameters, Values
 from dp_ros.nodes.node_main import run_node
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
+from rclpy.clock import JumpThreshold, TimeJump
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import JointState
@@ -56,6 +58,10 @@ class FakeGripperNode(Node):
         self.create_timer(_TICK, self._tick)
         self.create_timer(1 / self._values['joint_state_rate'], self._publish_state)
         self._diagnostics = Diagnostics(self, self._report)
+        back = JumpThreshold(
+            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
+        )
+        self._jumps = self.get_clock().create_jump_callback(back, post_callback=self._on_jump)
 
     def _create_servers(self) -> None:
         franka = franka_actions()
@@ -104,6 +110,10 @@ class FakeGripperNode(Node):
         self._stop()
         response.success = True
         return response
+
+    def _on_jump(self, jump: TimeJump) -> None:
+        self.get_logger().warning('the clock jumped back: the goals are stopped')
+        self._stop()
 
     # ---- outputs
 
