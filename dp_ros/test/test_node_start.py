@@ -18,6 +18,8 @@ import pytest
         ('executor', 'speed_scale:=7.0', 'speed_scale'),
         ('observation_aggregator', 'dt:=1', "parameter 'dt' to '1'"),
         ('franka_sim', 'camera_names:=[behind]', "no camera ['behind']"),
+        ('gripper', 'open_above:=0.01', 'open_above = 0.01'),
+        ('fake_gripper', 'finger_joint_names:=[one]', "finger_joint_names = ['one']: needs two"),
         ('episode_runner', 'chunk_timeout:=0.0', 'chunk_timeout'),
         ('demo_recorder', 'storage:=paper', "storage = 'paper'"),
     ],
