@@ -127,10 +127,10 @@ unpack_pip() {
 pip_install() { "$venv/bin/python" -m pip install --disable-pip-version-check --no-input "$@"; }
 
 # PyPI's torch is the CUDA build, of several gigabytes: without a GPU take the CPU build, where
-# its index answers.
+# its index answers. DP_DEVICE=cuda is for machines that build for others.
 torch_index() {
   local url=https://download.pytorch.org/whl/cpu
-  [ -e /dev/nvidia0 ] && return
+  [ "${DP_DEVICE:-}" = cuda ] || [ -e /dev/nvidia0 ] && return
   "$venv/bin/python" -c "import urllib.request as r; r.urlopen('$url/torch/', timeout=3)" \
     2>/dev/null && echo "--extra-index-url=$url"
   return 0
