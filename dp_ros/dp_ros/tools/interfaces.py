@@ -81,17 +81,18 @@ def _interfaces(node: Node) -> Iterator[Interface]:
         ('serves action', ActionServer, get_action_server_names_and_types_by_node),
         ('calls action', ActionClient, get_action_client_names_and_types_by_node),
     ):
-        if any(isinstance(waitable, kind) for waitable in node.waitables):
-            for name, types in _discover(node, names_and_types):
+        count = sum(isinstance(waitable, kind) for waitable in node.waitables)
+        if count:
+            for name, types in _discover(node, names_and_types, count):
                 yield Interface(role, _short(node, name), types[0], '')
 
 
-def _discover(node: Node, names_and_types: Callable[..., Actions]) -> Actions:
+def _discover(node: Node, names_and_types: Callable[..., Actions], count: int) -> Actions:
     """Ask the graph, which learns of the node's own actions only a moment after they open."""
     deadline = time.monotonic() + DISCOVERY_TIMEOUT
     while time.monotonic() < deadline:
         found = names_and_types(node, node.get_name(), node.get_namespace())
-        if found:
+        if len(found) == count:
             return found
         time.sleep(0.02)
     raise TimeoutError(f'{node.get_name()}: its actions are not in the graph')
