@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 import textwrap
 from typing import Final
 
 from dp_ros.data.bags import EpisodeRecording
-from dp_ros.data.inspection.figures import EpisodeFigures, Motion
+from dp_ros.data.inspection.figures import EpisodeFigures, Extreme, Motion
 from dp_ros.data.inspection.findings import Finding
 from dp_ros.data.inspection.joints import fr3_limits, received
 from dp_ros.data.inspection.set_checks import joint_ranges
@@ -21,7 +22,7 @@ from dp_ros.data.inspection.streams import (
     stamps_of,
     streams,
 )
-from dp_ros.data.window import label
+from dp_ros.data.window import JOINTS, label
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm
@@ -51,14 +52,16 @@ def draw_episode(
     for axes, camera in zip(rows, cameras, strict=False):
         _draw_film(axes, recording, camera)
     timeline, positions, speeds = rows[len(cameras) :]
+    gaps = {stream: _gaps(recording, stream) for stream in streams(recording.builder.spec)}
+    motion = _without(gaps[JOINTS], episode.motion)
     _draw_messages(timeline, recording)
-    _draw_positions(positions, episode.motion, episode.joint_names)
-    _draw_speeds(speeds, episode.motion, episode.joint_names)
+    _draw_positions(positions, motion, episode.joint_names)
+    _draw_speeds(speeds, motion, episode.joint_names)
     begin, end = span(recording)
     for axes in (timeline, positions, speeds):
         axes.set_xlim(0, (end - begin) / NS)
-        for stream in streams(recording.builder.spec):
-            _mark_gaps(axes, recording, stream)
+        for gap in (gap for found in gaps.values() for gap in found):
+            axes.axvspan(gap.at, gap.at + gap.value, color=_GAP, alpha=0.2, linewidth=0)
     speeds.set_xlabel('time [s]')
     figure.savefig(file)
 
@@ -130,13 +133,18 @@ def _draw_messages(axes: Axes, recording: EpisodeRecording) -> None:
     axes.tick_params(labelbottom=False)
 
 
-def _mark_gaps(axes: Axes, recording: EpisodeRecording, stream: str) -> None:
+def _gaps(recording: EpisodeRecording, stream: str) -> list[Extreme]:
     allowed = allowed_silence(recording.builder.spec, stream)
-    for silence in silences(recording, stream):
-        if silence.value > allowed:
-            axes.axvspan(
-                silence.at, silence.at + silence.value, color=_GAP, alpha=0.2, linewidth=0
-            )
+    return [silence for silence in silences(recording, stream) if silence.value > allowed]
+
+
+def _without(gaps: Sequence[Extreme], motion: Motion) -> Motion:
+    """Leave out what is only interpolated."""
+    positions = motion.positions.copy()
+    for gap in gaps:
+        inside = (motion.times > gap.at) & (motion.times < gap.at + gap.value)
+        positions[inside] = np.nan
+    return replace(motion, positions=positions)
 
 
 def _draw_positions(axes: Axes, motion: Motion, names: Sequence[str]) -> None:

@@ -50,10 +50,10 @@ def told(group: Sequence[Finding]) -> Text:
     worst = group[0]
     where = f'{worst.episode}: ' if worst.episode else ''
     others = [finding.episode for finding in group[1:]]
-    more = f' (and {_listed(others)})' if others else ''
-    rest = [worst.training, worst.advice] if worst.advice else [worst.training]
+    more = f' (also {_listed(others)})' if others else ''
     what = Text(f'{where}{worst.what}{more}', style='red' if worst.fatal else 'yellow')
-    return what.append(''.join(f'; {part}' for part in rest), style='not bold default')
+    parts = [part for part in (worst.training, worst.advice) if part]
+    return what.append(''.join(f'. {part[0].upper()}{part[1:]}' for part in parts), 'default')
 
 
 def total(episodes: Sequence[EpisodeFigures]) -> str:
