@@ -31,11 +31,13 @@ def teleop(context):
     kind = LaunchConfiguration('teleop').perform(context)
     if kind == 'none':
         return []
-    nodes = [node('teleop', device=DEVICES.get(kind, kind), task=LaunchConfiguration('task'))]
+    device, controller = DEVICES.get(kind, kind), LaunchConfiguration('controller_name')
+    task = LaunchConfiguration('task')
+    nodes = [node('teleop', device=device, controller_name=controller, task=task)]
     if kind == 'gamepad':
         nodes.append(node('game_controller_node', package='joy'))
     if kind in DEVICES:
-        nodes.append(node('executor', controller_name=LaunchConfiguration('controller_name')))
+        nodes.append(node('executor', controller_name=controller))
     return nodes
 
 

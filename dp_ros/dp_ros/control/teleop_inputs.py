@@ -29,6 +29,7 @@ class Action(Enum):
     SUCCESS = 'success_button'
     FAILURE = 'failure_button'
     DISCARD = 'discard_button'
+    RESUME = 'resume_button'
 
 
 class TwistInput:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from dp_ros.control.teleop import Wish
 from dp_ros.control.teleop_inputs import InputRefused
+from dp_ros.control.trajectory import NS
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +16,7 @@ Array = NDArray[np.float64]
 
 _GAIN = 10.0  # [1/s], from the distance to the leader to the velocity towards it.
 _BRAKING = 3.0  # [rad/s²], with which that velocity falls when the leader is nearly reached.
+_SILENCE_NS = NS // 2  # After it the leader is approached anew.
 _STILL = 1e-3  # [rad], below which the leader has not moved.
 
 
@@ -43,6 +45,8 @@ class LeaderInput:
     :param names: the leader's joints, in the order of the follower's.
     :param finger: the joint that moves the gripper, '' for none; ``opening`` is what it says, 0 to
         1, in steps that its noise does not reach.
+
+    ``approach`` says how far the leader is while it is approached.
     """
 
     def __init__(self, names: Sequence[str], finger: str, config: LeaderConfig) -> None:
@@ -52,6 +56,7 @@ class LeaderInput:
         self._goal: Array | None = None
         self._engaged = False
         self.opening: float | None = None
+        self.approach = ''
         self.stamp_ns = 0
 
     def set(self, names: Sequence[str], positions: Sequence[float], now_ns: int) -> None:
@@ -71,6 +76,8 @@ class LeaderInput:
         if not np.isfinite(values).all():
             raise InputRefused(f'leader: position that is not finite: {values.tolist()}')
         self._goal = values[: len(self._names)]
+        if now_ns - self.stamp_ns > _SILENCE_NS:
+            self.release()
         self.opening = self._opening(values[-1]) if self._finger else None
         self.stamp_ns = now_ns
 
@@ -91,7 +98,9 @@ class LeaderInput:
             return None
         distance = np.abs(self._goal - q)
         joint = int(distance.argmax())
-        if not self._engaged and distance[joint] > self.config.far:
+        self.approach = ''
+        if distance[joint] > self.config.far:
+            self.release()
             raise InputRefused(
                 f'leader: {self._names[joint]} is {distance[joint]:.2f} rad from the arm, more '
                 f'than {self.config.far} rad: move the leader to where the arm is'
@@ -99,7 +108,12 @@ class LeaderInput:
         self._engaged = self._engaged or bool(distance[joint] < self.config.near)
         if distance[joint] < _STILL:
             return None
-        return _towards(self._goal, np.inf if self._engaged else self.config.approach_velocity)
+        if self._engaged:
+            return _towards(self._goal, np.inf)
+        self.approach = (
+            f'approaching the leader slowly: {self._names[joint]} is {distance[joint]:.2f} rad off'
+        )
+        return _towards(self._goal, self.config.approach_velocity)
 
 
 def _towards(goal: Array, velocity: float) -> Wish:

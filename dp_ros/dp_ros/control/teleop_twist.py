@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from dp_ros.control.limits import FR3_LIMITS
 from dp_ros.sim.kinematics import jacobian, link_poses
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,17 @@ Array = NDArray[np.float64]
 
 _SINGULAR: Final = 0.1  # Smallest singular value that needs no damping.
 _DAMPING: Final = 0.1
+_CENTRING: Final = 0.3  # [1/s]
+_MIDDLE: Final[Array] = (FR3_LIMITS.lower + FR3_LIMITS.upper) / 2
 
 
 def joint_velocity(q: Array, twist: Array) -> Array:
     """Return joint velocities (7,) [rad/s] that move the TCP by a twist, as well as they can.
 
-    Damped only near singularities, so that elsewhere the TCP moves as it is told.
-    Source: Nakamura and Hanafusa 1986; the damping as in Chiaverini 1997, equation 12.
+    They are damped only near singularities, so that elsewhere the TCP moves as it is told. What
+    they leave free, the elbow, goes towards the middle of the joints' ranges.
+    Source: Nakamura and Hanafusa 1986; the damping as in Chiaverini 1997, equation 12; the middle
+    as in Liegeois 1977.
 
     :param q: (7,) [rad]; ``twist``: (6,) linear [m/s], then angular [rad/s], in the base frame.
     """
@@ -27,7 +32,8 @@ def joint_velocity(q: Array, twist: Array) -> Array:
     share = min(1.0, float(singular[-1]) / _SINGULAR)
     damping = (1 - share**2) * _DAMPING**2
     gain = singular / (singular**2 + damping)
-    return np.asarray(vt.T @ (gain * (u.T @ twist)))
+    back = _CENTRING * (_MIDDLE - q)
+    return np.asarray(vt.T @ (gain * (u.T @ twist) - vt @ back) + back)
 
 
 def from_tool(q: Array, twist: Array) -> Array:

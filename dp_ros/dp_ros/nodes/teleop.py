@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from dp_ros.control.chunk import Chunk
@@ -11,11 +12,11 @@ from dp_ros.control.teleop import Teleop, Wish
 from dp_ros.control.teleop_inputs import Action, InputRefused, JoyReader, TwistInput
 from dp_ros.control.teleop_leader import LeaderInput
 from dp_ros.control.trajectory import NS, Trajectory
-from dp_ros.nodes.conversions import time_to_ns, trajectory_to_msg
+from dp_ros.nodes.conversions import time_to_ns, trajectory_from_msg, trajectory_to_msg
 from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.nodes.live_parameters import LiveParameters, Values
 from dp_ros.nodes.node_main import run_node
-from dp_ros.nodes.teleop_episodes import EpisodeButtons
+from dp_ros.nodes.teleop_buttons import TeleopButtons
 from dp_ros.nodes.teleop_parameters import (
     PARAMETERS,
     check,
@@ -69,12 +70,15 @@ class TeleopNode(Node):
         self._executor: tuple[int, ExecutorStatus] | None = None
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._warned_ns = -_REPEAT_NS
+        self._is_leader = values['device'] == 'leader'
+        if not self._is_leader:
+            self._core.hold('the input has to let go first')
         self._create_interface()
 
     def _create_interface(self) -> None:
         self._chunks = self.create_publisher(JointTrajectory, 'policy/chunk', _NEWEST)
         self._status = self.create_publisher(String, 'teleop/status', _LATCHED)
-        self._episodes = EpisodeButtons(self, self._say, lambda: self._values['task'])
+        self._buttons = TeleopButtons(self, self._say, lambda: self._values['task'])
         self.create_subscription(Joy, 'joy', self._on_joy, _EVENTS)
         self.create_subscription(TwistStamped, 'teleop/twist', self._on_twist, _NEWEST)
         self.create_subscription(
@@ -83,6 +87,8 @@ class TeleopNode(Node):
         self.create_subscription(
             JointState, 'joint_states', self._on_joints, qos_profile_sensor_data
         )
+        commands = f'{self._values["controller_name"]}/joint_trajectory'
+        self.create_subscription(JointTrajectory, commands, self._on_command, _NEWEST)
         self.create_subscription(ExecutorStatus, 'executor/status', self._on_executor, _EVENTS)
         if self._values['device'] != 'guiding':
             self.create_timer(1 / self._values['rate'], self._tick)
@@ -112,6 +118,10 @@ class TeleopNode(Node):
         if np.isfinite(values).all():
             self._core.on_joints(time_to_ns(message.header.stamp), values)
 
+    def _on_command(self, message: JointTrajectory) -> None:
+        with suppress(ValueError):  # The controller says what is wrong with it.
+            self._core.on_command(trajectory_from_msg(message), self._now_ns())
+
     def _on_executor(self, message: ExecutorStatus) -> None:
         self._executor = self._now_ns(), message
         self._core.speed_scale = message.speed_scale
@@ -126,7 +136,7 @@ class TeleopNode(Node):
             return
         if Action.GRIPPER in actions:
             self._toggle_gripper()
-        self._episodes.press(actions)
+        self._buttons.press(actions)
 
     def _on_twist(self, message: TwistStamped) -> None:
         if not self._is_from('twist'):
@@ -175,24 +185,28 @@ class TeleopNode(Node):
         if forbidden:
             self._core.hold(forbidden)
         wish, input_ns = self._wish(now_ns)
-        if wish is not None and self._core.reason:
-            self._warn(f'the arm does not move: {self._core.reason}')
-        if self._values['device'] == 'leader' and self._core.reason:
+        why = self._core.reason or self._core.obstacle(now_ns)
+        if wish is not None and why:
+            self._warn(f'the arm does not move: {why}')
+        if self._core.reason and self._is_leader:
             wish = None  # A leader never lets go: it is approached anew instead.
             self._leader.release()
         if not forbidden:
             self._send(self._core.tick(wish, input_ns, now_ns))
 
     def _wish(self, now_ns: int) -> tuple[Wish | None, int]:
+        source = self._leader if self._is_leader else self._twist
         position = self._core.position(now_ns)
-        source = self._leader if self._values['device'] == 'leader' else self._twist
         if position is None:
             return None, 0
         try:
-            return source.wish(position), source.stamp_ns
+            wish = source.wish(position)
         except InputRefused as refused:
             self._warn(str(refused))
             return None, 0
+        if self._is_leader and self._leader.approach:
+            self._warn(self._leader.approach)
+        return wish, source.stamp_ns
 
     def _forbidden(self, now_ns: int) -> str:
         """Say why the executor would not follow, empty when it would."""

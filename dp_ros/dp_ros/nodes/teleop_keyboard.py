@@ -48,16 +48,22 @@ class TeleopKeyboardNode(Node):
         now = self.get_clock().now()
         share = self._keys.share
         while select.select([self._terminal], [], [], 0)[0]:
-            typed = os.read(self._terminal, 64)
-            if not typed:
-                raise KeyboardInterrupt  # The terminal is gone.
-            self._keys.type(typed.decode(errors='ignore'), now.nanoseconds)
+            self._keys.type(self._read(), now.nanoseconds)
         if self._keys.share != share:
             self._show(f'speed {self._keys.share:.0%}\n')
         axes, buttons = self._keys.joy(now.nanoseconds)
         message = Joy(axes=axes, buttons=buttons)
         message.header.stamp = now.to_msg()
         self._joy.publish(message)
+
+    def _read(self) -> str:
+        try:
+            typed = os.read(self._terminal, 64)
+        except OSError:
+            typed = b''
+        if not typed:
+            raise KeyboardInterrupt('the terminal is gone')
+        return typed.decode(errors='ignore')
 
     def _on_status(self, message: String) -> None:
         self._show(f'{_BELL}{message.data}\n')

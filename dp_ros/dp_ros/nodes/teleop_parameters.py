@@ -40,6 +40,12 @@ PARAMETERS = ParameterTable(
         read_only=True,
         element=str,
     ),
+    Parameter(
+        'controller_name',
+        'fr3_arm_controller',
+        "The executor's; what it sends to <controller_name>/joint_trajectory is gone on from.",
+        read_only=True,
+    ),
     Parameter('gripper_open', 0.04, 'Position of each finger, open [m].', low=0.0, high=0.1),
     Parameter('gripper_closed', 0.0, 'Position of each finger, closed [m].', low=0.0, high=0.1),
     Parameter(
@@ -87,6 +93,7 @@ PARAMETERS = ParameterTable(
     _button(Action.SUCCESS.value, 3, 'that keeps it as a success; may be the one that starts it'),
     _button(Action.FAILURE.value, 1, 'that keeps it as a failure'),
     _button(Action.DISCARD.value, 4, 'that discards it'),
+    _button(Action.RESUME.value, 7, 'that lets the executor resume after a stop'),
     Parameter('task', '', 'What is demonstrated, in words; kept with every episode.'),
     Parameter(
         'leader_joint_names',

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Buttons to episodes: calls the services of demo_recorder and says what became of it."""
+"""Buttons to services: episodes of demo_recorder, and the executor's resume."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 
-class EpisodeButtons:
-    """Starts, keeps and discards episodes.
+class TeleopButtons:
+    """Calls a service for a button, and says what became of it; one at a time.
 
     :param say: called with a line for the person; ``task``: gives what is demonstrated.
     """
@@ -26,6 +26,7 @@ class EpisodeButtons:
         self._start = node.create_client(StartEpisode, 'demo_recorder/start')
         self._stop = node.create_client(StopEpisode, 'demo_recorder/stop')
         self._discard = node.create_client(Trigger, 'demo_recorder/discard')
+        self._resume = node.create_client(Trigger, 'executor/resume')
         self._pending: Future | None = None
         self._open = ''
 
@@ -39,12 +40,16 @@ class EpisodeButtons:
             self._call(self._stop, StopEpisode.Request(succeeded=succeeded), said)
         elif Action.DISCARD in actions:
             self._call(self._discard, Trigger.Request(), self._discarded)
+        elif Action.RESUME in actions:
+            self._call(
+                self._resume, Trigger.Request(), lambda r: self._say(f'executor: {r.message}')
+            )
 
     def _call(self, client: Any, request: Any, answered: Callable[[Any], None]) -> None:
         if self._pending is not None and not self._pending.done():
-            self._say('the recorder has not answered the last button yet')
+            self._say('the last button has not been answered yet')
         elif not client.service_is_ready():
-            self._say(f'no {client.srv_name}: is demo_recorder running?')
+            self._say(f'no service {client.srv_name}: is its node running?')
         else:
             self._pending = client.call_async(request)
             self._pending.add_done_callback(lambda future: answered(future.result()))
