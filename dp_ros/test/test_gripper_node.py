@@ -185,11 +185,11 @@ class Stuck:
 
 
 def test_a_gripper_that_never_answers_is_a_fault_without_further_goals_until_it_does(make):
-    bench = make(answer_timeout=0.5)
+    bench = make(answer_timeout=1.5, **{'move.speed': 0.2, 'grasp.speed': 0.2})
     stuck = Stuck(bench.node)
     bench.want(0.0)
     values = bench.until_reported(
-        DiagnosticStatus.ERROR, 'grasp has not been answered for 0.5 s: is the driver of the'
+        DiagnosticStatus.ERROR, 'grasp has not been answered for 1.5 s: is the driver of the'
     )
     assert values['goals sent'] == '1'
     bench.want(0.04)
@@ -315,6 +315,7 @@ def test_a_bad_target_is_refused_with_its_reason_and_moves_nothing(
     [
         ({'close_below': 0.07}, 'close_below = 0.07, open_above = 0.06, stroke = 0.08'),
         ({'joint_open': 0.0}, 'closed and open are both 0.0'),
+        ({'grasp.speed': 0.01}, 'answer_timeout = 5.0: a full stroke takes 8 s at the speeds'),
         ({'move.speed': -0.1}, r'move\.speed'),
         ({'kind': 'suction'}, "kind = 'suction': needs one of 'franka_hand', 'position'"),
     ],

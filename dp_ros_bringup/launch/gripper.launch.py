@@ -9,8 +9,7 @@ from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 
-def node(executable, **given):
-    condition = given.pop('condition', None)
+def node(executable, condition=None, **given):
     given['use_sim_time'] = LaunchConfiguration('use_sim_time')
     return Node(
         package='dp_ros',

@@ -44,7 +44,7 @@ class GripperNode(Node):
             for kind, action in self._actions.items()
         }
         self._accepted: Any = None
-        self._fault = self._said = self._failure = ''
+        self._said = self._failure = ''
         self.create_subscription(JointTrajectory, 'gripper/target', self._on_target, _NEWEST)
         self.create_subscription(
             JointState, self._values['joint_states'], self._on_joints, qos_profile_sensor_data
@@ -95,15 +95,13 @@ class GripperNode(Node):
     # ---- goals
 
     def _tick(self) -> None:
-        absent = self._absent()
-        flight = self._core.tick(self._now_ns(), ready=not absent)
+        flight = self._core.tick(self._now_ns(), ready=not self._absent())
         if flight is not None:
             self._send(flight)
         current = self._core.flight
         if current is not None and current.overdue and self._accepted is not None:
             self._accepted.cancel_goal_async()
             self._accepted = None
-        self._say_fault(absent)
 
     def _absent(self) -> list[str]:
         return [
@@ -151,22 +149,14 @@ class GripperNode(Node):
 
     # ---- what is said
 
-    def _say_fault(self, absent: list[str]) -> None:
-        if absent:
-            self._fault = f'no action server {absent[0]}: is the driver of the gripper up?'
-        elif self._core.fault:
-            self._fault = f'{self._core.fault}: is the driver of the gripper alive?'
-        else:
-            self._fault = ''
-        if self._fault != self._said:
-            self._said = self._fault
-            if self._fault:
-                self.get_logger().error(self._fault)
+    def _report(self) -> Report:
+        core, counts, fault = self._core, self._core.counts, self._fault()
+        if fault != self._said:
+            self._said = fault
+            if fault:
+                self.get_logger().error(fault)
             else:
                 self.get_logger().info('the gripper answers')
-
-    def _report(self) -> Report:
-        core, counts = self._core, self._core.counts
         values = {
             'targets': counts.targets,
             'targets refused': counts.refused,
@@ -175,11 +165,18 @@ class GripperNode(Node):
             'goals failed': counts.failed,
             'latency [s]': core.latency,
         }
-        if self._fault:
-            return ERROR, self._fault, values
+        if fault:
+            return ERROR, fault, values
         if self._failure:
             return WARN, self._failure, values
         return OK, 'a goal is on its way' if core.flight else 'ready', values
+
+    def _fault(self) -> str:
+        absent = self._absent()
+        if absent:
+            return f'no action server {absent[0]}: is the driver of the gripper up?'
+        fault = self._core.fault
+        return f'{fault}: is the driver of the gripper alive?' if fault else ''
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)

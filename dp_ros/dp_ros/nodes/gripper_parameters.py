@@ -144,14 +144,27 @@ def check(values: Mapping[str, Any]) -> str | None:
     """Return why the values do not fit together, or None."""
     if not values['finger_joint_names']:
         return 'finger_joint_names = []: needs the joints of the gripper'
-    in_order = values['close_below'] < values['open_above'] < values['stroke']
-    if values['kind'] == FRANKA_HAND and not in_order:
-        return (
-            f'close_below = {values["close_below"]}, open_above = {values["open_above"]}, '
-            f'stroke = {values["stroke"]}: need to increase in this order'
-        )
     try:
-        gripper_config(values), command_scale(values)
+        gripper_config(values)
+        command_scale(values)
     except ValueError as error:
         return str(error)
+    return _check_hand(values) if values['kind'] == FRANKA_HAND else None
+
+
+def _check_hand(values: Mapping[str, Any]) -> str | None:
+    close_below, open_above, stroke = (
+        values[name] for name in ('close_below', 'open_above', 'stroke')
+    )
+    if not close_below < open_above < stroke:
+        return (
+            f'close_below = {close_below}, open_above = {open_above}, stroke = {stroke}: '
+            'need to increase in this order'
+        )
+    longest = stroke / min(values['move.speed'], values['grasp.speed'])
+    if values['answer_timeout'] < longest + 1.0:
+        return (
+            f'answer_timeout = {values["answer_timeout"]}: a full stroke takes {longest:g} s at '
+            'the speeds given; needs a second more than that'
+        )
     return None
