@@ -20,6 +20,7 @@ from rclpy.serialization import deserialize_message
 from rosbags.highlevel import AnyReader
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image, JointState
+from trajectory_msgs.msg import JointTrajectory
 
 sys.path.append(str(Path(__file__).parents[1] / 'dp_ros' / 'test'))
 import bag_maker  # noqa: E402
@@ -27,6 +28,7 @@ import bag_maker  # noqa: E402
 MS = bag_maker.MS
 VALUES = PARAMETERS.defaults() | {
     'joint_names': list(bag_maker.JOINTS),
+    'controller_name': 'arm',
     'camera_names': ['front', 'wrist'],
     'image_sizes': [16, 24, 20, 20],
     'camera_latencies': [0.0, 0.012],
@@ -57,14 +59,24 @@ def rough_recording():
             pixels = rng.integers(0, 256, size, dtype=np.uint8)
             content = (0 if step == 20 else stamp_ns, pixels, encoding)
             rows.append((f'/camera/{camera}/image_raw', stamp_ns + delay_ns, content))
+    for step, point in ((30, [1.0, 0.8]), (90, [0.3, 0.1])):
+        stamp_ns = bag_maker.START + step * 10 * MS
+        rows.append(
+            (bag_maker.TRAJECTORY, stamp_ns, (stamp_ns + 400 * MS, [0.0, 0.2], [point] * 2))
+        )
     rows.sort(key=lambda row: row[1])
     return [(topic, t, _message(topic, content)) for topic, t, content in rows]
 
 
 def _message(topic, content):
+    if topic == bag_maker.TRAJECTORY:
+        return bag_maker.trajectory(*content)
     if topic == bag_maker.JOINT_STATE:
         return bag_maker.joint_state(*content)
     return bag_maker.image(*content)
+
+
+KINDS = {bag_maker.JOINT_STATE: JointState, bag_maker.TRAJECTORY: JointTrajectory}
 
 
 class Player:
@@ -81,6 +93,9 @@ class Player:
         self.clock = self.node.create_publisher(Clock, '/clock', 10)
         self.publishers = {
             '/joint_states': self.node.create_publisher(JointState, 'joint_states', 10),
+            bag_maker.TRAJECTORY: self.node.create_publisher(
+                JointTrajectory, bag_maker.TRAJECTORY, 10
+            ),
             **{
                 f'/camera/{name}/image_raw': self.node.create_publisher(
                     Image, f'camera/{name}/image_raw', 10
@@ -100,7 +115,8 @@ class Player:
             self.executor.spin_once(timeout_sec=0.01)
 
     def received(self):
-        return sum(count.received for count in self.aggregator._live.counts.values())
+        live = self.aggregator._live
+        return sum(count.received for count in (*live.counts.values(), live.commands))
 
     def play(self, bag):
         everyone = [self.clock, *self.publishers.values()]
@@ -109,8 +125,7 @@ class Player:
         with AnyReader([bag]) as reader:
             for index, (connection, time_ns, raw) in enumerate(reader.messages()):
                 self.advance(time_ns)
-                kind = JointState if connection.topic == '/joint_states' else Image
-                message = deserialize_message(raw, kind)
+                message = deserialize_message(raw, KINDS.get(connection.topic, Image))
                 self.publishers[connection.topic].publish(message)
                 self.until(lambda index=index: self.received() == index + 1)
 
@@ -126,7 +141,7 @@ def player(ros_context):
 
 def test_a_bag_played_live_gives_the_windows_of_the_data_set(player, tmp_path):
     bag = bag_maker.write(tmp_path / 'bag', rough_recording())
-    recording = read_bag(bag, window_spec(VALUES), BagTopics())
+    recording = read_bag(bag, window_spec(VALUES), BagTopics(trajectories=bag_maker.TRAJECTORY))
     expected = []
     for stamp_ns in recording.stamps_ns:
         try:
@@ -142,6 +157,9 @@ def test_a_bag_played_live_gives_the_windows_of_the_data_set(player, tmp_path):
         assert time_to_ns(observation.header.stamp) == window.stamp_ns
         positions = np.reshape(observation.joint_positions, (3, 2))
         assert positions.tobytes() == window.joint_positions.tobytes()
+        commanded = np.reshape(observation.commanded_positions, (3, 2))
+        # Live, a command counts from when it came; of a bag this is known by the joints' delays.
+        np.testing.assert_allclose(commanded, window.commanded_positions, rtol=0, atol=0.05)
         check_images(observation, window)
     refused = sum(recording.refused.values())
     dropped = sum(count.dropped for count in player.aggregator._live.counts.values())

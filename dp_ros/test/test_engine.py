@@ -50,6 +50,7 @@ DENOISING = {
     | {'denoiser': Transformer(n_cond_layers=1, causal=False, **TINY), 'method': FlowMatching()},
     'transformer of one row of tokens, and vit': TWO_CAMERAS
     | {'denoiser': Transformer(conditioning='prepended', **TINY), 'encoder': VIT},
+    'state with past actions': BLIND | {'past_actions': True, 'denoiser': Unet(**UNET)},
     'lstm': BLIND | {'denoiser': Lstm(hidden_dim=16, n_layers=1, timestep_dim=8)},
 }
 SMALL = BLIND | {'denoiser': Unet(down_dims=(16,), timestep_dim=16)}

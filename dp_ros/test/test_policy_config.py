@@ -21,6 +21,7 @@ CONFIGS = Path(__file__).parents[2] / 'dp_ros_bringup' / 'config'
         ({'n_obs_steps': 0}, 'n_obs_steps = 0'),
         ({'n_action_steps': 16}, 'n_action_steps = 16: needs 1 to .* = 15'),
         ({'state_names': ('a', 'a')}, 'state_names .* a name is used twice'),
+        ({'past_actions': True, 'state_names': ('a',)}, 'past_actions = True: needs the joints'),
         ({'state_modes': 'max'}, "state_modes = 'max': needs one of"),
         ({'action_modes': ['none', 'none']}, 'action_modes = .* needs 1 or 7 modes'),
         ({'horizon': 15}, 'horizon = 15: needs a multiple of 2'),

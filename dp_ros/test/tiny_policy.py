@@ -31,7 +31,7 @@ def network(seed=0, **changes):
     made = PolicyNetwork(replace(CONFIG, **changes))
     states, actions = (
         torch.tensor(np.resize(HOME, len(names)), dtype=torch.float32)
-        for names in (made.config.state_names, made.config.joint_names)
+        for names in (made.config.observed_names, made.config.joint_names)
     )
     made.states.fit(torch.stack([states - 1, states + 1]))
     made.actions.fit(torch.stack([actions - 0.2, actions + 0.2]))
@@ -46,7 +46,7 @@ def checkpoint(folder, seed=0, **changes):
 def observation(seed=0, config=CONFIG):
     rng = np.random.default_rng(seed)
     n_obs = config.n_obs_steps
-    n_states = len(config.state_names)
+    n_states = len(config.observed_names)
     return {
         'state': np.resize(HOME, n_states) + rng.normal(0, 0.1, (n_obs, n_states)),
         'images': {
@@ -60,13 +60,14 @@ def dataset(n_episodes=4, length=12, seed=0, config=CONFIG):
     """Random windows in the data set's layout."""
     generator = torch.Generator().manual_seed(seed)
     n, n_obs, n_joints = n_episodes * length, config.n_obs_steps, len(config.joint_names)
+    n_states = len(config.observed_names)
     images = {
         name: torch.randint(0, 256, (n, 3, *size), generator=generator, dtype=torch.uint8)
         for name, size in config.image_sizes.items()
     }
     frames = torch.arange(n)[:, None] - torch.arange(n_obs - 1, -1, -1)
     return WindowDataset(
-        state=torch.rand(n, n_obs, n_joints, generator=generator),
+        state=torch.rand(n, n_obs, n_states, generator=generator),
         actions=torch.rand(n, config.horizon, n_joints, generator=generator),
         images=images,
         image_index={name: frames.clamp(min=0) for name in images},

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from dp_ros.control.trajectory import Trajectory, TrajectoryRejected
 from dp_ros.data.window import (
     JOINTS,
     MS,
@@ -67,6 +68,7 @@ class LiveWindows:
         self.spec = spec
         self.limits = limits
         self.counts = {stream: StreamCount() for stream in (*spec.camera_names, JOINTS)}
+        self.commands = StreamCount()
         self.last_refusal = ''
         self._builder = WindowBuilder(spec, spec.span_ns + _MARGIN_NS)
         self._due: deque[tuple[int, int]] = deque()
@@ -97,6 +99,14 @@ class LiveWindows:
         push = self._builder.push_joints
         if self._take(JOINTS, time_ns, now_ns, lambda: push(stamp_ns, names, positions)):
             self.counts[JOINTS].matched += 1
+
+    def push_command(self, now_ns: int, trajectory: Trajectory) -> None:
+        """Take a trajectory that arm or gripper were sent, or note why it cannot be followed."""
+        self.commands.received += 1
+        try:
+            self._builder.push_command(now_ns, trajectory)
+        except TrajectoryRejected as error:
+            self._drop(self.commands, f'commands: {error}')
 
     def windows(self, now_ns: int) -> Iterator[ObservationWindow]:
         """Give the windows that are complete, oldest first."""

@@ -17,7 +17,7 @@ from cv_bridge import CvBridge, CvBridgeError
 from dp_ros.data.images import ImageError, decoded_to_rgb, fit_image
 from dp_ros.data.live import LiveWindows
 from dp_ros.data.window import JOINTS, ObservationWindow, Rgb
-from dp_ros.nodes.conversions import ns_to_time, time_to_ns
+from dp_ros.nodes.conversions import ns_to_time, time_to_ns, trajectory_from_msg
 from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.nodes.eef_poses import EefPoses
 from dp_ros.nodes.live_parameters import LiveParameters
@@ -38,11 +38,13 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
 
 _JUMP_BACK = JumpThreshold(
     min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
 )
 _CHECK_PERIOD = 1.0
+_COMMANDS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class ObservationAggregatorNode(Node):
@@ -66,6 +68,8 @@ class ObservationAggregatorNode(Node):
         self.create_subscription(
             JointState, self._topics[JOINTS], self._on_joints, qos_profile_sensor_data
         )
+        for topic in (f'{values["controller_name"]}/joint_trajectory', 'gripper/target'):
+            self.create_subscription(JointTrajectory, topic, self._on_command, _COMMANDS)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self._jump = self.get_clock().create_jump_callback(_JUMP_BACK, post_callback=self._on_jump)
         self._diagnostics = Diagnostics(self, self._report)
@@ -120,6 +124,12 @@ class ObservationAggregatorNode(Node):
         self._live.push_joints(stamp_ns, self._now_ns(), message.name, message.position)
         self._publish()
 
+    def _on_command(self, message: JointTrajectory) -> None:
+        try:
+            self._live.push_command(self._now_ns(), trajectory_from_msg(message))
+        except ValueError as error:
+            self._live.last_refusal = f'commands: points of different lengths: {error}'
+
     def _publish(self) -> None:
         """Publish the windows that are complete and have their poses."""
         now_ns = self._now_ns()
@@ -143,6 +153,7 @@ class ObservationAggregatorNode(Node):
             n_obs_steps=spec.n_obs_steps,
             joint_names=spec.joint_names,
             joint_positions=window.joint_positions.ravel(),
+            commanded_positions=window.commanded_positions.ravel(),
             camera_names=spec.camera_names,
             eef_poses=poses,
         )
@@ -182,6 +193,8 @@ class ObservationAggregatorNode(Node):
         values: dict[str, Any] = {
             'observations': self._observations,
             'last_refusal': self._live.last_refusal,
+            'commands.received': self._live.commands.received,
+            'commands.last_refusal': self._live.commands.last_refusal,
         }
         for stream, count in self._live.counts.items():
             for key in ('received', 'matched', 'dropped', 'late', 'last_refusal'):

@@ -20,6 +20,12 @@ PARAMETERS = ParameterTable(
         'Joints of the observation, in this order.',
         read_only=True,
     ),
+    Parameter(
+        'controller_name',
+        'fr3_arm_controller',
+        "What is sent to <controller_name>/joint_trajectory are the arm's commanded positions.",
+        read_only=True,
+    ),
     Parameter('camera_names', ['front'], 'Cameras of the observation.', read_only=True),
     Parameter(
         'camera_topics',
@@ -149,6 +155,7 @@ def window_spec(values: Mapping[str, Any]) -> WindowSpec:
         slop_ns=_ns(values['camera_slop']),
         queue_size=values['queue_size'],
         latency_ns={name: _ns(value) for name, value in latencies.items()},
+        past_actions=True,
     )
 
 

@@ -26,12 +26,10 @@ def observation_from_msg(message: Observation, config: PolicyConfig) -> dict[str
         raise Refusal(f'observation: {message.n_obs_steps} frames, needs {config.n_obs_steps}')
     if abs(message.dt - config.dt) > 1e-6:
         raise Refusal(f'observation: frames {message.dt:g} s apart, needs {config.dt:g} s')
-    joints = _columns('joint', message.joint_names, config.state_names)
     cameras = _columns('camera', message.camera_names, config.camera_names)
-    positions = _rows('joint_positions', message.joint_positions, message, message.joint_names)
     images = _rows('images', message.images, message, message.camera_names)
     return {
-        'state': np.array([[float(row[j]) for j in joints] for row in positions]),
+        'state': _state(message, config),
         'images': {
             name: np.stack([_image(name, row[camera], config.image_sizes[name]) for row in images])
             for name, camera in zip(config.camera_names, cameras, strict=True)
@@ -54,6 +52,20 @@ def chunk_to_msg(
     return message
 
 
+def _state(message: Observation, config: PolicyConfig) -> NDArray[np.float64]:
+    """Read the state (To, S): measured, then commanded positions."""
+    joints = _columns('joint', message.joint_names, config.state_names)
+
+    def positions(field: str) -> NDArray[np.float64]:
+        rows = _rows(field, getattr(message, field), message, message.joint_names)
+        return np.array(rows, dtype=np.float64)[:, joints]
+
+    measured = positions('joint_positions')
+    if not config.past_actions:
+        return measured
+    return np.hstack([measured, positions('commanded_positions')])
+
+
 def _columns(kind: str, have: Sequence[str], need: Sequence[str]) -> list[int]:
     missing = [name for name in need if name not in have]
     if missing:
@@ -64,10 +76,11 @@ def _columns(kind: str, have: Sequence[str], need: Sequence[str]) -> list[int]:
 def _rows(
     field: str, values: Sequence[Any], message: Observation, names: Sequence[str]
 ) -> list[Sequence[Any]]:
-    needed = message.n_obs_steps * len(names)
+    width = len(names)
+    needed = message.n_obs_steps * width
     if len(values) != needed:
         raise Refusal(f'observation: {len(values)} {field}, needs {needed}')
-    return [values[i : i + len(names)] for i in range(0, needed, len(names))]
+    return [values[step * width : (step + 1) * width] for step in range(message.n_obs_steps)]
 
 
 def _image(camera: str, message: Any, size: tuple[int, int]) -> NDArray[np.uint8]:

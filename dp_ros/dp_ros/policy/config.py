@@ -35,6 +35,7 @@ class PolicyConfig:
     :param joint_names: what the actions are, in order.
     :param image_sizes: (height, width) [px] of each camera, in the cameras' order.
     :param state_names: what the observed state is, in order; empty: the joints.
+    :param past_actions: whether the joints' commanded positions are observed too.
     :param dt: spacing of observations and of actions [s].
     :param n_obs_steps: To, frames in the observation window.
     :param horizon: Tp, actions denoised; the first To - 1 belong to the past of the window.
@@ -48,6 +49,7 @@ class PolicyConfig:
     joint_names: tuple[str, ...]
     image_sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     state_names: tuple[str, ...] = ()
+    past_actions: bool = False
     dt: float = 0.1
     n_obs_steps: int = 2
     horizon: int = 16
@@ -82,6 +84,13 @@ class PolicyConfig:
         return tuple(self.image_sizes)
 
     @property
+    def observed_names(self) -> tuple[str, ...]:
+        """The values of a frame's state, in order: measured, then commanded ones."""
+        if not self.past_actions:
+            return self.state_names
+        return (*self.state_names, *(f'{name} commanded' for name in self.joint_names))
+
+    @property
     def n_points(self) -> int:
         """Actions of a chunk that do not belong to the past of the window."""
         return self.horizon - self.n_obs_steps + 1
@@ -94,6 +103,11 @@ class PolicyConfig:
         for key in ('joint_names', 'state_names'):
             names = getattr(self, key)
             require(len(set(names)) == len(names), f'{key} {names}: a name is used twice')
+        require(
+            not self.past_actions or self.state_names == self.joint_names,
+            f'past_actions = True: needs the joints {self.joint_names} as state_names, '
+            f'not {self.state_names}',
+        )
         require(self.dt > 0, f'dt = {self.dt}: needs a positive time [s]')
         require(self.n_obs_steps >= 1, f'n_obs_steps = {self.n_obs_steps}: needs at least 1')
         require(
@@ -103,7 +117,7 @@ class PolicyConfig:
         )
 
     def _check_modes(self) -> None:
-        counts = {'state_modes': len(self.state_names), 'action_modes': len(self.joint_names)}
+        counts = {'state_modes': len(self.observed_names), 'action_modes': len(self.joint_names)}
         for key, count in counts.items():
             given = getattr(self, key)
             for mode in given:

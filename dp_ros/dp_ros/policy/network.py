@@ -25,7 +25,7 @@ class PolicyNetwork(nn.Module):
     def __init__(self, config: PolicyConfig) -> None:
         super().__init__()
         self.config = config
-        self.states = Normalizer(len(config.state_names))
+        self.states = Normalizer(len(config.observed_names))
         self.actions = Normalizer(len(config.joint_names))
         self.encoders = nn.ModuleDict(
             {name: config.encoder.make(size) for name, size in _encoder_sizes(config).items()}
@@ -104,5 +104,5 @@ def denoiser_shapes(config: PolicyConfig) -> Shapes:
         n_out=config.method.n_out(n_joints),
         horizon=config.horizon,
         n_obs_steps=config.n_obs_steps,
-        frame_dim=len(config.state_names) + features,
+        frame_dim=len(config.observed_names) + features,
     )

@@ -128,10 +128,10 @@ class Policy:
     def _check(self, observation: Observation) -> None:
         config = self.config
         state = np.asarray(observation['state'])
-        expected = (config.n_obs_steps, len(config.state_names))
+        expected = (config.n_obs_steps, len(config.observed_names))
         if state.shape != expected:
             raise ConfigError(f'state has shape {state.shape}: needs {expected}')
-        for name, values in zip(config.state_names, state.T, strict=True):
+        for name, values in zip(config.observed_names, state.T, strict=True):
             if not np.isfinite(values).all():
                 raise ConfigError(f'state of {name} is {values.tolist()}: needs finite numbers')
         for name, size in config.image_sizes.items():
@@ -162,7 +162,7 @@ def blank_observation(config: PolicyConfig) -> dict[str, Any]:
     """Make an observation of black images and a state of zeros, to warm a policy up."""
     n_obs = config.n_obs_steps
     return {
-        'state': np.zeros((n_obs, len(config.state_names))),
+        'state': np.zeros((n_obs, len(config.observed_names))),
         'images': {
             name: np.zeros((n_obs, *size, 3), np.uint8)
             for name, size in config.image_sizes.items()

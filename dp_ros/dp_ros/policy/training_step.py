@@ -41,7 +41,7 @@ def make_network(dataset: WindowDataset, policy: PolicyConfig) -> PolicyNetwork:
 def _check_data(dataset: WindowDataset, policy: PolicyConfig) -> None:
     """Refuse windows that are not of the policy's shapes."""
     expected = {
-        'state': (policy.n_obs_steps, len(policy.state_names)),
+        'state': (policy.n_obs_steps, len(policy.observed_names)),
         'actions': (policy.horizon, len(policy.joint_names)),
     } | {f'images of {name!r}': (3, *size) for name, size in policy.image_sizes.items()}
     found = dataset.shapes

@@ -38,6 +38,7 @@ def window_spec(config: PolicyConfig) -> WindowSpec:
     """Return what the windows of a policy hold."""
     return WindowSpec(
         joint_names=config.state_names,
+        past_actions=config.past_actions,
         image_sizes=config.image_sizes,
         dt_ns=round(config.dt * 1e9),
         n_obs_steps=config.n_obs_steps,

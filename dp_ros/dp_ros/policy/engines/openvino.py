@@ -35,7 +35,7 @@ class OpenVinoEngine:
         self._network = network.cpu().eval()
         self._num_threads = num_threads
         config, shapes = network.config, network.shapes
-        state = torch.zeros(1, config.n_obs_steps, len(config.state_names))
+        state = torch.zeros(1, config.n_obs_steps, len(config.observed_names))
         images = [
             torch.zeros(1, config.n_obs_steps, 3, *size, dtype=torch.uint8)
             for size in config.image_sizes.values()
