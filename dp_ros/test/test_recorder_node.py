@@ -32,7 +32,7 @@ class Bench:
     """The recorder, and one that sends and calls."""
 
     def __init__(self, context, **parameters):
-        values = {'max_silence': 20.0, 'min_free_space': 0}
+        values = {'max_silence': 20.0, 'min_free_space': 0, 'warn_free_space': 0}
         overrides = [Parameter(k, value=v) for k, v in (values | parameters).items()]
         self.node = Node('bench', context=context)
         self.images = self.node.create_publisher(Image, FRONT, PLAIN)
@@ -238,6 +238,38 @@ def test_little_space_left(make, monkeypatch):
     assert bench.call('start').message == expected
 
 
+def test_a_disk_that_is_nearly_full_is_warned_of(make, monkeypatch):
+    bench = make(warn_free_space=1000).ready()
+    monkeypatch.setattr(bench.recorder._folder, 'free_bytes', lambda: 999e6)
+    answer = bench.call('start')
+    assert answer.success
+    assert answer.message.startswith('999 MB free on the disk of') and '1000' in answer.message
+
+
+def test_a_stream_that_is_slow_is_warned_of_and_named_at_the_end(make):
+    bench = make(min_rates=[1e5, 0.0]).ready()
+    bench.call('start')
+    bench.until(lambda: bench.send() or bench.recorder._slow)
+    bench.until(lambda: any(r.level == DiagnosticStatus.WARN for r in bench.reports))
+    message = bench.call('stop', StopEpisode.Request(succeeded=True)).message
+    assert f'/{FRONT} comes at ' in message and 'less than 100000' in message
+    assert '/joint_states comes' not in message
+
+
+def test_episodes_and_successes_are_counted_over_restarts(make):
+    bench = make().ready()
+    for succeeded in (True, False):
+        bench.call('start')
+        answer = bench.call('stop', StopEpisode.Request(succeeded=succeeded))
+    assert '; 1 of 2 episodes succeeded' in answer.message
+    bench.executor.remove_node(bench.recorder)
+    bench.recorder.destroy_node()
+    again = make().ready()
+    again.call('start')
+    answer = again.call('stop', StopEpisode.Request(succeeded=True))
+    assert '; 2 of 3 episodes succeeded' in answer.message
+
+
 def test_what_a_killed_recorder_left_is_set_aside(make, tmp_path, capfd):
     left = tmp_path / 'out' / '.open' / 'episode_000003'
     left.mkdir(parents=True)
@@ -260,6 +292,8 @@ def test_the_end_of_the_node_is_not_the_end_of_an_episode(make, tmp_path):
 def test_parameters_that_contradict_each_other(make, tmp_path):
     with pytest.raises(ValueError, match='required_topics'):
         make(required_topics=['depth'])
+    with pytest.raises(ValueError, match='min_rates'):
+        make(min_rates=[1.0])
     with pytest.raises(ValueError, match='storage'):
         make(storage='rosbag1')
     (tmp_path / 'file').write_text('')

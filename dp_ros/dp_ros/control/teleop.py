@@ -31,6 +31,7 @@ Wish = Callable[[Array, Array, Array], Array]
 
 _MARGIN = 0.05  # [rad], from the position limits
 _CLOSE = 0.005  # [rad], from where a joint stops at its limit
+_SLOW = 0.02  # [rad/s], of an arm that is as good as at rest
 _REST = 1e-6  # [rad/s]
 _APART = 0.03  # [rad], by which the executor may deviate from what it was asked for
 _MOVED = 0.02  # [rad], by which an arm at rest may be elsewhere than it was left
@@ -193,7 +194,8 @@ class Teleop:
         planned = self._plan.at(begin_ns)
         if np.abs(planned[0] - position).max() < _APART:
             return planned
-        self._held_back_ns = now_ns
+        if np.abs(velocity).max() < _SLOW:
+            self._held_back_ns = now_ns
         return position, velocity
 
     def _roll(self, start: tuple[Array, Array], start_ns: int, wish: Wish, left: float) -> Plan:

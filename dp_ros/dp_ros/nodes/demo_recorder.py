@@ -10,9 +10,10 @@ from typing import Any
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_path
 from dp_ros.data.definitions import define, standard_types
+from dp_ros.data.rates import RateWatch
 from dp_ros.data.recording import EpisodeFolder, OpenEpisode, RecordingError
 from dp_ros.nodes.demo_recorder_parameters import PARAMETERS, check
-from dp_ros.nodes.diagnostics import ERROR, OK, Diagnostics, Report
+from dp_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from dp_ros.nodes.live_parameters import LiveParameters
 from dp_ros.nodes.node_main import run_node
 from dp_ros.nodes.recorded_topics import RecordedTopic, RecordedTopics
@@ -36,17 +37,20 @@ class DemoRecorderNode(Node):
         self._types = standard_types()
         self._episode: OpenEpisode | None = None
         self._info: dict[str, str] = {}
-        self._given_up = ''
-        self._kept = len(self._folder.index())
+        self._given_up = self._slow = ''
+        index = self._folder.index()
+        self._kept = len(index)
+        self._successes = sum(entry.get('succeeded') == 'true' for entry in index)
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._topics = RecordedTopics(
             self, self._values['topics'], self._values['queue_size'], self._on_message
         )
+        self._rates = RateWatch(self._min_rates())
         self.create_service(StartEpisode, '~/start', self._on_start)
         self.create_service(StopEpisode, '~/stop', self._on_stop)
         self.create_service(Trigger, '~/discard', self._on_discard)
         self._diagnostics = Diagnostics(self, self._report)
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(_WATCH_PERIOD, self._watch, clock=steady)
+        self.create_timer(_WATCH_PERIOD, self._watch, clock=self._steady)
 
     def destroy_node(self) -> None:
         """Give up the open episode: nobody said that it is one."""
@@ -57,6 +61,7 @@ class DemoRecorderNode(Node):
     def _on_message(self, topic: RecordedTopic, data: bytes) -> None:
         if self._episode is None:
             return
+        self._rates.count(topic.name)
         try:
             self._write(self._episode, topic, data)
         except RecordingError as error:
@@ -89,6 +94,10 @@ class DemoRecorderNode(Node):
         response.success = not response.message
         if not response.success:
             self.get_logger().error(f'no episode started: {response.message}')
+            return response
+        response.message = self._disk(self._values['warn_free_space'])
+        if response.message:
+            self.get_logger().warning(response.message)
         return response
 
     def _why_not(self, request: StartEpisode.Request) -> str:
@@ -103,14 +112,19 @@ class DemoRecorderNode(Node):
         ]
         return '; '.join(missing) or self._disk_full()
 
-    def _disk_full(self) -> str:
-        free, needed = self._folder.free_bytes() / 1e6, self._values['min_free_space']
+    def _disk(self, needed: int) -> str:
+        """Say how much is free when it is less than needed [MB]."""
+        free = self._folder.free_bytes() / 1e6
         if free >= needed:
             return ''
         return f'{free:.0f} MB free on the disk of {self._folder.folder}: needs {needed}'
 
+    def _disk_full(self) -> str:
+        return self._disk(self._values['min_free_space'])
+
     def _open(self, request: StartEpisode.Request) -> str:
-        self._given_up = ''
+        self._given_up = self._slow = ''
+        self._rates.restart(self._steady.now().nanoseconds)
         self._episode = episode = self._folder.open(self._values['storage'], self._types)
         self._info = {
             'start_ns': str(self._now_ns()),
@@ -149,10 +163,22 @@ class DemoRecorderNode(Node):
             self.get_logger().error(response.message)
             return response
         self._kept += 1
+        self._successes += request.succeeded
         response.success = True
         response.duration = duration
-        response.message = f'{sum(episode.counts.values())} messages, {lost} lost'
+        response.message = (
+            f'{sum(episode.counts.values())} messages, {lost} lost; {self._count()}'
+            f'{"; " + self._slow if self._slow else ""}'
+        )
         return response
+
+    def _count(self) -> str:
+        return f'{self._successes} of {self._kept} episodes succeeded'
+
+    def _min_rates(self) -> dict[str, float]:
+        required, rates = self._values['required_topics'], self._values['min_rates']
+        names = [self._topics.topics[name].name for name in required]
+        return dict(zip(names, rates, strict=True)) if rates else {}
 
     def _on_discard(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         if self._episode is None:
@@ -175,6 +201,11 @@ class DemoRecorderNode(Node):
         full = self._disk_full()
         if full:
             self._give_up(full)
+            return
+        slow = self._rates.slow(self._steady.now().nanoseconds)
+        if slow:
+            self._slow = '; '.join(slow)
+            self.get_logger().warning(self._slow)
 
     def _give_up(self, reason: str) -> None:
         assert self._episode is not None
@@ -186,7 +217,8 @@ class DemoRecorderNode(Node):
     def _report(self) -> Report:
         values: Mapping[str, Any] = {
             'directory': self._folder.folder,
-            'episodes': self._kept,
+            'episodes': self._count(),
+            'slow': self._slow,
             'open': self._episode.path.name if self._episode else '',
             'missing': '; '.join(
                 self._topics.why_silent(name)
@@ -196,6 +228,9 @@ class DemoRecorderNode(Node):
         }
         if self._given_up:
             return ERROR, self._given_up, values
+        warning = self._slow or self._disk(self._values['warn_free_space'])
+        if warning:
+            return WARN, warning, values
         return OK, 'recording' if self._episode else 'ready', values
 
     def _now_ns(self) -> int:

@@ -40,6 +40,21 @@ PARAMETERS = ParameterTable(
         high=60.0,
     ),
     Parameter(
+        'min_rates',
+        [8.0, 50.0],
+        'Messages per second of each of required_topics [Hz], by the wall clock; slower ones are '
+        'warned of. Empty: any.',
+        low=0.0,
+        read_only=True,
+    ),
+    Parameter(
+        'warn_free_space',
+        2000,
+        'Free space below which every episode starts with a warning [MB].',
+        low=0,
+        high=1_000_000,
+    ),
+    Parameter(
         'min_free_space',
         200,
         'Free space below which no episode starts and the open one ends [MB].',
@@ -61,6 +76,10 @@ def check(values: dict[str, object]) -> str | None:
     """Return which parameters contradict each other, or None."""
     topics, required = values['topics'], values['required_topics']
     assert isinstance(topics, list) and isinstance(required, list)
+    rates = values['min_rates']
+    assert isinstance(rates, list)
+    if rates and len(rates) != len(required):
+        return f'min_rates {rates}: needs one for each of required_topics {required}, or none'
     extra = sorted(set(required) - set(topics))
     if extra:
         return f'required_topics {extra} are not in topics {topics}'

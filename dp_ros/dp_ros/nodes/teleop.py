@@ -187,7 +187,8 @@ class TeleopNode(Node):
         wish, input_ns = self._wish(now_ns)
         why = self._core.reason or self._core.obstacle(now_ns)
         if wish is not None and why:
-            self._warn(f'the arm does not move: {why}')
+            status = self._executor[1].reason if self._executor else ''
+            self._warn(f'the arm does not move: {why} (executor: {status})')
         if self._core.reason and self._is_leader:
             wish = None  # A leader never lets go: it is approached anew instead.
             self._leader.release()
@@ -213,7 +214,7 @@ class TeleopNode(Node):
         if self._executor is None or now_ns - self._executor[0] > _STATUS_NS:
             return 'nothing on executor/status: is the executor running?'
         status = self._executor[1]
-        return '' if status.state in _FOLLOWS else f'executor: {status.reason}'
+        return '' if status.state in _FOLLOWS else 'the executor does not follow'
 
     def _send(self, chunk: Chunk | None) -> None:
         if chunk is not None:

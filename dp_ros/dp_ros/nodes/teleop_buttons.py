@@ -57,7 +57,8 @@ class TeleopButtons:
     def _started(self, response: StartEpisode.Response) -> None:
         if response.success:
             self._open = response.episode
-            self._say(f'recording {response.episode}')
+            warning = f'; {response.message}' if response.message else ''
+            self._say(f'recording {response.episode}{warning}')
         else:
             self._say(f'not recording: {response.message}')
 
