@@ -12,7 +12,7 @@ from controller_manager_msgs.srv import (
 )
 from dp_ros.control.controller_rules import CONTROLLER_TYPE
 from dp_ros.control.robot_watch import Mode
-from dp_ros.control.trajectory import NS, TrajectoryReference, TrajectoryRejected
+from dp_ros.control.trajectory import NS, TrajectoryReference
 from dp_ros.nodes.conversions import ns_to_duration, ns_to_time, trajectory_from_msg
 from dp_ros.sim.description import robot_description
 from dp_ros.sim.kinematics import JOINT_NAMES
@@ -28,6 +28,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+from upstream_controller import rejection
 
 JOINTS = list(JOINT_NAMES)
 HOME = np.array([0.0, -0.78, 0.0, -2.36, 0.0, 1.57, 0.78])
@@ -42,16 +43,19 @@ PARAMETERS = {
     'interpolate_from_desired_state': True,
 }
 PERIOD = 0.02
+MS = NS // 1000
 
 
 class FakeRobot:
     """The arm's side of every interface, in nodes of its own; ``calls`` records the order.
 
-    What it is asked for it does, unless its name is among ``refuses``.
+    What it is asked for it does, unless its name is among ``refuses``. ``stamps`` [ns] and
+    ``commands`` [rad] are what it was commanded at every millisecond.
     """
 
     def __init__(self, context, namespace='', description=None, **parameters):
-        self.calls, self.refuses, self.sent, self.rejected = [], set(), [], []
+        self.calls, self.refuses, self.sent = [], set(), []
+        self.stamps, self.commands = [], []
         self.hardware, self.mode, self.errors, self.last_errors = 'active', Mode.MOVE, [], []
         self.states = {'joint_state_broadcaster': 'active', BROADCASTER: 'active'}
         self.states[CONTROLLER] = 'active'
@@ -71,6 +75,7 @@ class FakeRobot:
         self.state_out = self.manager.create_publisher(
             FrankaRobotState, f'{BROADCASTER}/robot_state', QOS
         )
+        self._next_ns = self.now_ns()
         self.manager.create_timer(PERIOD, self._publish)
 
     def _serve(self):
@@ -108,21 +113,28 @@ class FakeRobot:
     # ---- what it answers
 
     def _on_command(self, message):
-        if self.states[CONTROLLER] != 'active':
-            return
-        try:
-            self.reference.accept(trajectory_from_msg(message), self.now_ns())
+        now_ns = self.now_ns()
+        reason = rejection(message, JOINTS, now_ns)
+        if reason is not None:
+            self.controller.get_logger().error(reason)
+        elif self.states[CONTROLLER] == 'active':
+            self._record(now_ns)
+            self.reference.accept(trajectory_from_msg(message), now_ns)
             self.sent.append(message)
-        except TrajectoryRejected as error:
-            self.rejected.append(str(error))
+
+    def _record(self, until_ns):
+        times = np.arange(self._next_ns, until_ns, MS)
+        self._next_ns += len(times) * MS
+        self.stamps += times.tolist()
+        self.commands += self.reference.sample(times)[0].tolist()
 
     def _publish(self):
+        self._record(self.now_ns())
         if self.hardware != 'active':
             return
-        stamp = ns_to_time(self.now_ns())
         if self.states['joint_state_broadcaster'] == 'active':
             message = JointState(name=JOINTS, position=self.position().tolist())
-            message.header.stamp = stamp
+            message.header.stamp = ns_to_time(self.now_ns())
             self.joints_out.publish(message)
         if self.states[BROADCASTER] == 'active':
             state = FrankaRobotState(robot_mode=self.mode)
@@ -226,14 +238,20 @@ class Bench:
 
     def publish_chunk(self, start, stamp_ns=None):
         """Publish a chunk that moves each joint at 0.1 rad/s; return its stamp."""
-        message = JointTrajectory(joint_names=JOINTS)
         stamp_ns = self.user.get_clock().now().nanoseconds if stamp_ns is None else stamp_ns
-        message.header.stamp = ns_to_time(stamp_ns)
-        for k in range(15):
-            point = JointTrajectoryPoint(positions=(start + 0.02 * k).tolist())
-            point.time_from_start = ns_to_duration(k * NS // 5)
-            message.points.append(point)
+        times = np.arange(15) * 0.2
+        self.chunks.publish(chunk_message(stamp_ns, times, start + 0.1 * times[:, None]))
         before = self.status.chunks_received
-        self.chunks.publish(message)
         self.until(lambda: self.status.chunks_received > before)
         return stamp_ns
+
+
+def chunk_message(stamp_ns, times, positions):
+    """Make a chunk of positions (n_points, 7) [rad] at times (n_points,) [s] from its stamp."""
+    message = JointTrajectory(joint_names=JOINTS)
+    message.header.stamp = ns_to_time(stamp_ns)
+    for time_s, position in zip(times.tolist(), positions.tolist(), strict=True):
+        point = JointTrajectoryPoint(positions=position)
+        point.time_from_start = ns_to_duration(round(time_s * NS))
+        message.points.append(point)
+    return message
