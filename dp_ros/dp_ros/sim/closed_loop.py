@@ -15,10 +15,12 @@ from dp_ros.control.limits import FR3_LIMITS
 from dp_ros.control.trajectory import NS, Trajectory
 from dp_ros.data.window import MS, WindowBuilder, WindowSpec
 from dp_ros.policy.policy import Policy, chunk_seed
+from dp_ros.sim.hand import SimulatedHand
 from dp_ros.sim.judge import judge
 from dp_ros.sim.kinematics import JOINT_NAMES
-from dp_ros.sim.scene import sample_scene
-from dp_ros.sim.simulation import Simulation, State
+from dp_ros.sim.reach import REACH
+from dp_ros.sim.simulation import FINGER_NAMES, Simulation, State
+from dp_ros.sim.task import AnyTask
 from dp_ros.sim.world import FrankaWorld
 import numpy as np
 
@@ -29,8 +31,8 @@ _TICK_NS = 10 * MS
 class Outcome:
     """How an episode ended.
 
-    :param side: 'left' or 'right' of the obstacle, '' when it was not passed.
-    :param final_distance: TCP to goal [m]; ``duration`` [s].
+    :param side: which way was taken, '' where that was left open.
+    :param final_distance: of what is to be at the goal [m]; ``duration`` [s].
     :param judge_violations: samples of the 1 kHz command stream that the FR3 would refuse.
     """
 
@@ -48,17 +50,28 @@ class ClosedLoop:
     :param latency: from an observation to its chunk [s]; ``chunk_period``: between chunks [s].
     """
 
-    def __init__(self, policy: Policy, latency: float = 0.05, chunk_period: float = 0.5) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        latency: float = 0.05,
+        chunk_period: float = 0.5,
+        task: AnyTask = REACH,
+    ) -> None:
         config = policy.config
         self._policy = policy
         self._latency_ns = round(latency * NS)
         self._period_ns = round(chunk_period * NS)
         self._dt_ns = round(config.dt * NS)
         self._spec = WindowSpec(
-            config.state_names, config.image_sizes, self._dt_ns, config.n_obs_steps
+            config.state_names,
+            config.image_sizes,
+            self._dt_ns,
+            config.n_obs_steps,
+            past_actions=config.past_actions,
         )
         self._settings = ExecutorConfig(n_action_steps=config.n_action_steps)
-        self._world = FrankaWorld(sample_scene(0))
+        self._fingers = tuple(name for name in config.joint_names if name in FINGER_NAMES)
+        self._world = FrankaWorld(task.sample(0), task)
 
     def close(self) -> None:
         """Free the renderers."""
@@ -80,8 +93,9 @@ class ClosedLoop:
         noise_seed = seed if noise_seed is None else noise_seed
         start_ns = NS
         self._simulation = Simulation(self._world, start_ns)
-        self._simulation.reset(sample_scene(seed), start_ns)
-        self._executor = ChunkExecutor(JOINT_NAMES, FR3_LIMITS, self._settings)
+        self._simulation.reset(self._world.task.sample(seed), start_ns)
+        self._executor = ChunkExecutor(JOINT_NAMES, FR3_LIMITS, self._settings, self._fingers)
+        self._hand = SimulatedHand()
         self._builder = WindowBuilder(self._spec, keep_ns=2 * self._spec.span_ns)
         self._next_ns = start_ns + self._spec.span_ns
         self._pending: Chunk | None = None
@@ -99,16 +113,16 @@ class ClosedLoop:
         return self._outcome()
 
     def _observe(self, now_ns: int, elapsed_ns: int) -> None:
-        positions = self._world.joint_positions[: len(JOINT_NAMES)].tolist()
-        self._builder.push_joints(now_ns, JOINT_NAMES, positions)
-        self._executor.on_joints(now_ns, now_ns, JOINT_NAMES, positions)
+        names, positions = (*JOINT_NAMES, *FINGER_NAMES), self._world.joint_positions.tolist()
+        self._builder.push_joints(now_ns, names, positions)
+        self._executor.on_joints(now_ns, now_ns, names, positions)
         if elapsed_ns % self._dt_ns == 0:
             for name, size in self._spec.image_sizes.items():
                 self._builder.push_image(name, now_ns, self._world.render(name, *size))
 
     def _infer(self, now_ns: int, seed: int, sampler: str, num_inference_steps: int) -> None:
         window, config = self._builder.build(now_ns), self._policy.config
-        observation = {'state': window.joint_positions, 'images': window.images}
+        observation = {'state': window.state, 'images': window.images}
         inference = self._policy.infer(
             observation, seed, sampler=sampler, num_inference_steps=num_inference_steps
         )
@@ -125,9 +139,22 @@ class ClosedLoop:
             except ChunkRefused:
                 pass  # As the node does: the arm goes on and brakes by itself.
         self._accept(self._executor.tick(now_ns))
+        if self._fingers:
+            self._command_fingers(now_ns)
+
+    def _command_fingers(self, now_ns: int) -> None:
+        target, self._executor.fingers = self._executor.fingers, None
+        if target is not None:
+            self._builder.push_command(now_ns, target)
+            self._hand.on_target(target, now_ns)
+        width = float(self._world.joint_positions[len(JOINT_NAMES) :].sum())
+        motion = self._hand.tick(now_ns, width)
+        if motion is not None:
+            self._simulation.accept_fingers(motion)
 
     def _accept(self, trajectory: Trajectory | None) -> None:
         if trajectory is not None:
+            self._builder.push_command(self._simulation.now_ns, trajectory)
             self._simulation.accept(trajectory)
 
     def _outcome(self) -> Outcome:

@@ -29,7 +29,7 @@ FINGER: Final = 'fr3_finger_joint1'
 """The joint that stands for both fingers, which move alike."""
 
 _HOVER, _GRASP, _CARRY, _RELEASE, _LEAVE = 0.13, 0.021, 0.16, 0.11, 0.19
-_GRIP_TIME, _OPEN_TIME, _HOLD = 1.4, 1.0, 0.4
+_GRIP_TIME, _OPEN_TIME, _HOLD = 1.1, 0.8, 0.4
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 from dp_ros.nodes.conversions import ns_to_time, time_to_ns, trajectory_to_msg
-from dp_ros.sim.scene import GOAL_TOLERANCE
 from dp_ros.tools.expert_episodes import REACTION, ExpertEpisode
 from dp_ros_msgs.msg import EpisodeStatus
 from dp_ros_msgs.srv import ResetEpisode, StartEpisode, StopEpisode
@@ -27,6 +26,7 @@ _LATCHED = QoSProfile(
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
 _LEAD = 0.1
+_GRIPPER_LEAD = 0.5
 _TAIL = 0.3
 _NS = 1_000_000_000
 
@@ -65,6 +65,7 @@ class ExpertClient(Node):
         self._commands = self.create_publisher(
             JointTrajectory, f'{controller_name}/joint_trajectory', _COMMAND
         )
+        self._fingers = self.create_publisher(JointTrajectory, 'gripper/target', _COMMAND)
         self._goals = self.create_publisher(PoseStamped, 'goal_pose', _COMMAND)
         self._reset = self.create_client(ResetEpisode, 'franka_sim/reset')
         self._start = self.create_client(StartEpisode, 'demo_recorder/start')
@@ -76,19 +77,22 @@ class ExpertClient(Node):
         """Return whether a simulation answers to this name and domain already."""
         return bool(self._reset.wait_for_service(timeout_sec=timeout))
 
-    def wait_until_ready(self, timeout: float) -> None:
-        """Wait until both nodes are there and hear the commands.
+    def wait_until_ready(self, timeout: float, has_gripper: bool = False) -> None:
+        """Wait until the nodes are there and hear the commands.
 
         :raises ExpertError: with what is missing.
         """
         for client in (self._reset, self._start, self._stop, self._discard):
             self._wait(client.service_is_ready, timeout, f'no service {client.srv_name}')
-        topic = self._commands.topic_name
-        self._wait(
-            lambda: self._commands.get_subscription_count() >= 2,
-            timeout,
-            f'{topic} is not heard by both the simulation and the recorder',
-        )
+        listeners = {self._commands: 'the simulation'}
+        if has_gripper:
+            listeners[self._fingers] = 'the gripper'
+        for publisher, listener in listeners.items():
+            self._wait(
+                lambda publisher=publisher: publisher.get_subscription_count() >= 2,
+                timeout,
+                f'{publisher.topic_name} is not heard by both {listener} and the recorder',
+            )
         self._wait(lambda: self._status is not None, timeout, 'nothing on episode/status')
 
     def record(self, episode: ExpertEpisode) -> Outcome:
@@ -101,13 +105,21 @@ class ExpertClient(Node):
         start_ns = time_to_ns(reset.stamp) + 1
         self._call(self._start, self._start_request(episode, start_ns))
         self._follow(episode)
-        status = self._status
-        if status.state != EpisodeStatus.SUCCESS or status.distance > GOAL_TOLERANCE:
+        flaw = self._flaw(episode)
+        if flaw:
             self._call(self._discard, Trigger.Request())
-            touched = f', touched the {status.collision_with}' if status.collision_with else ''
-            return Outcome('', f'ended {status.distance * 1e3:.0f} mm from the goal{touched}')
+            return Outcome('', flaw)
         stopped = self._call(self._stop, StopEpisode.Request(succeeded=True))
         return Outcome(stopped.path, '')
+
+    def _flaw(self, episode: ExpertEpisode) -> str:
+        """Say why the demonstration is none; empty when it is one."""
+        status, tolerance = self._status, episode.task.tolerance
+        strayed = tolerance > 0.0 and status.distance > tolerance
+        if status.state != EpisodeStatus.SUCCESS or strayed:
+            touched = f', touched the {status.collision_with}' if status.collision_with else ''
+            return f'ended {status.distance * 1e3:.0f} mm from the goal{touched}'
+        return '' if status.side == episode.side else f'went by {status.side or "no side"}'
 
     def _start_request(self, episode: ExpertEpisode, start_ns: int) -> StartEpisode.Request:
         info = {
@@ -117,15 +129,20 @@ class ExpertClient(Node):
             'side': episode.side,
             'goal_moves': str(episode.jump is not None).lower(),
         }
+        if episode.order:
+            info['order'] = episode.order
         return StartEpisode.Request(
-            task='reach', keys=list(info), values=[str(value) for value in info.values()]
+            task=episode.task.name, keys=list(info), values=[str(value) for value in info.values()]
         )
 
     def _follow(self, episode: ExpertEpisode) -> None:
         """Command the trajectory, move the goal when it is time, and wait for the end."""
         # Stamped, so that simulation and recording agree on the start, whenever it arrives.
-        start_ns = self._status_ns() + round(_LEAD * _NS)
+        lead = _LEAD if episode.fingers is None else _GRIPPER_LEAD
+        start_ns = self._status_ns() + round(lead * _NS)
         self._commands.publish(trajectory_to_msg(replace(episode.trajectory, start_ns=start_ns)))
+        if episode.fingers is not None:
+            self._fingers.publish(trajectory_to_msg(replace(episode.fingers, start_ns=start_ns)))
         if episode.jump is not None:
             self._wait_until(start_ns + round((episode.jump.time - REACTION) * _NS))
             goal = PoseStamped()

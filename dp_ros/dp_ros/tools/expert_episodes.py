@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which demonstrations the expert gives: scene, side, and whether the goal moves in mid-run."""
+"""Which demonstrations the experts give: scene, way, and whether the goal moves in mid-run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from dp_ros.control.trajectory import Trajectory
-from dp_ros.sim.experts import SIDES, GoalJump, Side, plan
-from dp_ros.sim.scene import GOAL_X, GOAL_Y, Point2D, Scene, sample_scene
+from dp_ros.sim.experts import SIDES, GoalJump, plan
+from dp_ros.sim.pick_place import PICK_PLACE
+from dp_ros.sim.pick_place_expert import GRIPS, ORDERS, plan_pick_place
+from dp_ros.sim.reach import REACH
+from dp_ros.sim.scene import GOAL_X, GOAL_Y, Point2D, sample_scene
+from dp_ros.sim.scene import Scene as ReachScene
+from dp_ros.sim.task import AnyTask, Scene
 import numpy as np
 
 JUMP_TIME = (0.4, 1.8)
@@ -20,14 +25,19 @@ REACTION = 0.3
 class ExpertEpisode:
     """One demonstration.
 
-    :param attempt: counts from 0; two following ones pass the same scene on either side.
+    :param attempt: counts from 0.
+    :param side: the way to take; ``order``: of the expert's two approaches, if it has them.
+    :param fingers: what the gripper is asked for, of a task with one.
     """
 
+    task: AnyTask
     attempt: int
     scene: Scene
-    side: Side
+    side: str
     trajectory: Trajectory
-    jump: GoalJump | None
+    jump: GoalJump | None = None
+    fingers: Trajectory | None = None
+    order: str = ''
 
     @property
     def duration(self) -> float:
@@ -36,7 +46,9 @@ class ExpertEpisode:
 
 
 def make_episode(seed: int, attempt: int, jump_share: float) -> ExpertEpisode:
-    """Return a demonstration; the same arguments give the same one.
+    """Return a demonstration of `reach`; the same arguments give the same one.
+
+    Two following attempts pass the same scene on either side.
 
     :param jump_share: share of the scenes in which the goal moves.
     """
@@ -45,10 +57,29 @@ def make_episode(seed: int, attempt: int, jump_share: float) -> ExpertEpisode:
     jump = _jump(scene, jumps) if jumps.random() < jump_share else None
     side = SIDES[attempt % 2]
     rng = np.random.default_rng([seed, attempt // 2, attempt % 2])
-    return ExpertEpisode(attempt, scene, side, plan(scene, side, rng, jump), jump)
+    return ExpertEpisode(REACH, attempt, scene, side, plan(scene, side, rng, jump), jump)
 
 
-def _jump(scene: Scene, rng: np.random.Generator) -> GoalJump:
+def make_pick_place_episode(seed: int, attempt: int) -> ExpertEpisode:
+    """Return a demonstration of `pick_place`; four following attempts have all grips and orders.
+
+    The same arguments give the same one.
+    """
+    scene = PICK_PLACE.sample(seed + attempt)
+    grip, order = GRIPS[attempt % 2], ORDERS[attempt // 2 % 2]
+    demonstration = plan_pick_place(scene, grip, order, np.random.default_rng([seed, attempt]))
+    return ExpertEpisode(
+        PICK_PLACE,
+        attempt,
+        scene,
+        grip,
+        demonstration.arm,
+        fingers=demonstration.fingers,
+        order=order,
+    )
+
+
+def _jump(scene: ReachScene, rng: np.random.Generator) -> GoalJump:
     return GoalJump(float(rng.uniform(*JUMP_TIME)), _goal_beside(scene.goal, rng))
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fill a folder with demonstrations of the scripted expert, through the nodes.
 
-`ros2 run dp_ros record_expert --out DIR --episodes 200`
+`ros2 run dp_ros record_expert --out DIR --episodes 200 --task pick_place`
 
-Starts `franka_sim` and `demo_recorder`, faster than real time; the same command goes on where an
-interrupted one ended.
+Starts `franka_sim`, `demo_recorder` and the gripper's nodes, faster than real time; the same
+command goes on where an interrupted one ended.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import sys
 from typing import Any
 
 from dp_ros.data.recording import INDEX, STORAGES, EpisodeFolder, RecordingError
+from dp_ros.sim.tasks import TASKS
 from dp_ros.tools.child_nodes import ChildNodes
 from dp_ros.tools.expert_client import ExpertClient, ExpertError
-from dp_ros.tools.expert_episodes import make_episode
+from dp_ros.tools.expert_episodes import ExpertEpisode, make_episode, make_pick_place_episode
 from dp_ros.tools.progress import make_progress
 import rclpy
 from rclpy.executors import ExternalShutdownException
@@ -28,6 +29,8 @@ from rich.console import Console
 
 _READY_TIMEOUT = 60.0
 _MAX_FAILURES = 10
+_CAMERAS = {'reach': ['front'], 'pick_place': ['front', 'wrist']}
+_GRIPPER_SPEED = 3.0
 
 
 def main() -> int:
@@ -54,10 +57,14 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros record_expert', description=__doc__)
     parser.add_argument('--out', type=Path, required=True, help='folder of the episodes')
     parser.add_argument('--episodes', type=int, default=200, help='episodes to have in the end')
+    parser.add_argument('--task', choices=tuple(TASKS), default='reach')
     parser.add_argument('--seed', type=int, default=0, help='of the first scene')
     parser.add_argument('--storage', choices=tuple(STORAGES), default='mcap')
     parser.add_argument(
-        '--goal-jumps', type=float, default=0.3, help='share of scenes in which the goal moves'
+        '--goal-jumps',
+        type=float,
+        default=0.3,
+        help='share of scenes in which the goal moves, of reach',
     )
     parser.add_argument('--controller-name', default='fr3_arm_controller')
     parser.add_argument(
@@ -72,9 +79,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 def _client(args: argparse.Namespace) -> Iterator[ExpertClient]:
     """Give the client with the nodes ready behind it."""
     folder = EpisodeFolder(args.out)
+    has_gripper = bool(TASKS[args.task].objects)
     if args.attach:
         client = ExpertClient(args.controller_name, lambda: None)
-        client.wait_until_ready(_READY_TIMEOUT)
+        client.wait_until_ready(_READY_TIMEOUT, has_gripper)
         yield client
         return
     children = ChildNodes(_nodes(args), folder.folder / 'record_expert.log')
@@ -82,29 +90,38 @@ def _client(args: argparse.Namespace) -> Iterator[ExpertClient]:
     if client.simulation_runs(timeout=1.0):
         raise ExpertError('a franka_sim runs already: use --attach or another ROS_DOMAIN_ID')
     with children:
-        client.wait_until_ready(_READY_TIMEOUT)
+        client.wait_until_ready(_READY_TIMEOUT, has_gripper)
         yield client
 
 
 def _nodes(args: argparse.Namespace) -> Mapping[str, Mapping[str, Any]]:
     command = f'{args.controller_name}/joint_trajectory'
-    topics = ['camera/front/image_raw', 'joint_states', command, 'goal', 'episode/status']
-    return {
+    cameras = _CAMERAS[args.task]
+    images = [f'camera/{name}/image_raw' for name in cameras]
+    recorded = [*images, 'joint_states', command, 'goal', 'episode/status', '/tf', '/tf_static']
+    nodes: dict[str, dict[str, Any]] = {
         'franka_sim': {
             'real_time_factor': 0.0,
             'publish_clock': True,
-            'use_sim_time': True,
             'controller_name': args.controller_name,
+            'task': args.task,
+            'camera_names': cameras,
             'seed': args.seed,
         },
         'demo_recorder': {
             'directory': str(args.out.resolve()),
             'storage': args.storage,
-            'use_sim_time': True,
-            'topics': [*topics, '/tf', '/tf_static'],
+            'topics': recorded,
+            'required_topics': [*images, 'joint_states'],
             'max_silence': 10.0,
         },
     }
+    if TASKS[args.task].objects:
+        recorded += ['gripper/target', 'gripper/joint_trajectory']
+        # What takes part in the episode has to keep up with it.
+        nodes['franka_sim']['real_time_factor'] = _GRIPPER_SPEED
+        nodes |= {'gripper': {}, 'fake_gripper': {'follow_joint_states': True}}
+    return {name: {**values, 'use_sim_time': True} for name, values in nodes.items()}
 
 
 def _record(args: argparse.Namespace, client: ExpertClient, console: Console) -> None:
@@ -117,7 +134,7 @@ def _record(args: argparse.Namespace, client: ExpertClient, console: Console) ->
     with make_progress(console) as progress:
         task = progress.add_task('recording', total=args.episodes, completed=kept)
         while kept < args.episodes:
-            episode = make_episode(args.seed, attempt, args.goal_jumps)
+            episode = _episode(args, attempt)
             outcome = client.record(episode)
             attempt += 1
             if outcome.path:
@@ -129,6 +146,12 @@ def _record(args: argparse.Namespace, client: ExpertClient, console: Console) ->
             progress.console.print(text, style='yellow', markup=False)
             if failures >= _MAX_FAILURES and failures > kept:
                 raise ExpertError(f'{failures} demonstrations failed, {kept} succeeded')
+
+
+def _episode(args: argparse.Namespace, attempt: int) -> ExpertEpisode:
+    if args.task == 'pick_place':
+        return make_pick_place_episode(args.seed, attempt)
+    return make_episode(args.seed, attempt, args.goal_jumps)
 
 
 def _sum_up(folder: Path, console: Console) -> None:
