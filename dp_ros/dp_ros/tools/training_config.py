@@ -16,9 +16,14 @@ import yaml
 def read_config(file: Path, changes: Sequence[str] = ()) -> tuple[RunConfig, BagTopics]:
     """Read a training configuration, with values changed as `SECTION.KEY=VALUE`.
 
-    :raises ConfigError: when it contradicts itself.
+    :raises ConfigError: when it cannot be read or contradicts itself.
     """
-    values = yaml.safe_load(file.read_text())
+    try:
+        values = yaml.safe_load(file.read_text())
+    except OSError as error:
+        raise ConfigError(f'{file}: cannot be read ({error.strerror})') from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f'{file}: {error}') from error
     if not isinstance(values, dict):
         raise ConfigError(f'{file}: needs the sections policy, train and topics')
     return parse_config(values, changes)
@@ -35,7 +40,15 @@ def parse_config(
 
 
 def window_spec(config: PolicyConfig) -> WindowSpec:
-    """Return what the windows of a policy hold."""
+    """Return what the windows of a policy hold.
+
+    :raises ConfigError: for a policy that moves other joints than it sees.
+    """
+    if config.state_names != config.joint_names:
+        raise ConfigError(
+            f'state_names = {config.state_names}: of recordings a policy sees the joints that it '
+            'moves: leave state_names out'
+        )
     return WindowSpec(
         joint_names=config.state_names,
         past_actions=config.past_actions,
@@ -59,5 +72,5 @@ def _change(values: dict[str, Any], change: str) -> None:
 def _topics(values: Mapping[str, Any]) -> BagTopics:
     try:
         return BagTopics(**values)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ConfigError(f'topics: {error}') from error
