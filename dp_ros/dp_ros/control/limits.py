@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+SHARE: Final = 0.9
+"""How much of the limits is used."""
+
 
 @dataclass(frozen=True)
 class JointLimits:
@@ -41,17 +44,22 @@ class JointLimits:
         ramp = np.sqrt(np.maximum(0.0, 2 * self.deceleration * room)) - self.velocity_offset
         return np.minimum(self.velocity, np.maximum(0.0, ramp))
 
+    def range(self, share: float = SHARE) -> tuple[Array, Array]:
+        """Return the lowest and highest positions (n,) inside ``share`` of the limits [rad]."""
+        margin = (1 - share) * (self.upper - self.lower) / 20
+        return self.lower + margin, self.upper - margin
+
     def violation(
-        self, positions: Array, velocities: Array, accelerations: Array, share: float = 0.9
+        self, positions: Array, velocities: Array, accelerations: Array, share: float = SHARE
     ) -> str | None:
         """Say what leaves ``share`` of the limits, or return None.
 
         :param positions: (m, n); ``velocities`` and ``accelerations`` likewise.
         """
-        margin = (1 - share) * (self.upper - self.lower) / 20
+        lower, upper = self.range(share)
         low, high = self.velocity_bounds(positions)
         checks = (
-            ('position', positions, self.lower + margin, self.upper - margin, 'rad'),
+            ('position', positions, lower, upper, 'rad'),
             ('velocity', velocities, share * low - 1e-6, share * high + 1e-6, 'rad/s'),
             (
                 'acceleration',

@@ -23,10 +23,13 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 CREEP: Final = 0.2
+"""The speed at a joint's limit, as a share of the full one."""
 FALL: Final = 0.3
 """How long the speed scale takes from 1 to 0 [s]."""
 HORIZON: Final = 5.0
 """A chunk that is slowed down is followed for no longer than this [s]."""
+
+_TINY: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ class Ramp:
         path = self._done(from_ns) + times
         rising = np.minimum(path, (self.low + self.target) / 2 * end)
         root = np.sqrt(np.maximum(0.0, self.low**2 + 2 * slope * rising))
-        since = 2 * rising / np.maximum(1e-9, self.low + root) + (path - rising) / self.target
+        since = 2 * rising / np.maximum(_TINY, self.low + root)
+        since += (path - rising) / max(_TINY, self.target)
         return since - (from_ns - self.begin_ns) / NS
 
     def _scale(self, time_ns: int) -> float:

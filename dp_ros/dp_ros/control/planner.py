@@ -42,8 +42,8 @@ class Planner:
     def plan(self, begin: State, times: Array, points: Array, ramp: Ramp, join_ns: int) -> Plan:
         """Plan to follow points (m, n + f), due at times (m,) [s] at full speed.
 
-        Where the whole would leave the workspace, braking tail included, it follows as many
-        points as do not.
+        Where the whole would leave the workspace, braking tail included, it stays at the last
+        point with which it does not.
 
         :param begin: of the n joints of the arm, at ``join_ns``.
         :raises ChunkRefused: when no point can be followed.
@@ -58,7 +58,8 @@ class Planner:
         best, inside, outside = None, 0, len(times)
         while outside - inside > 1:
             middle = (inside + outside) // 2
-            plan = self._follow(begin, times[:middle], points[:middle], border)
+            last = np.minimum(np.arange(len(times)), middle - 1)
+            plan = self._follow(begin, times, points[last], border)
             if self._border(plan) is None:
                 best, inside = plan, middle
             else:

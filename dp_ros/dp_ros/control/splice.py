@@ -29,6 +29,7 @@ KNOT: Final = 0.04
 _FOLLOW: Final = ((1e-10, 0.4), (1e-9, 0.5), (1e-8, 0.6), (1e-7, 0.8), (1e-6, 1.0), (1e-5, 1.2))
 _BRAKE: Final = (0.12, 0.2, 0.28, 0.4, 0.6, 0.8, 1.2)
 _FINE: Final = 0.01
+_INWARDS: Final = 0.01  # [rad], by which a motion may run past a point where it turns or stops
 _LONGEST: Final = 60.0  # Time to solve grows with the cube of the number of knots.
 _RUCKIG_STEP: Final = 0.01
 _RUCKIG_JERK: Final = 500.0
@@ -90,8 +91,8 @@ def follow(start: State, times: Array, points: Array, limits: JointLimits) -> Mo
     """
     if times[-1] > _LONGEST:
         raise SpliceError(f'points reach {times[-1]:.1f} s ahead: at most {_LONGEST:.0f} s')
-    margin = 1e-3
-    points = np.clip(points, limits.lower + margin, limits.upper - margin)
+    lower, upper = limits.range()
+    points = np.clip(points, lower + _INWARDS, upper - _INWARDS)
     for smoothing, tail in _FOLLOW:
         motion = _least_squares(start, times, points, float(times[-1]) + tail, smoothing)
         if _inside(motion, limits):
