@@ -114,7 +114,8 @@ class FakeRobot:
 
     def _on_command(self, message):
         now_ns = self.now_ns()
-        reason = rejection(message, JOINTS, now_ns)
+        refused = 'refused' if 'trajectories' in self.refuses else None
+        reason = refused or rejection(message, JOINTS, now_ns)
         if reason is not None:
             self.controller.get_logger().error(reason)
         elif self.states[CONTROLLER] == 'active':

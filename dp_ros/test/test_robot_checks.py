@@ -8,6 +8,7 @@ from dp_ros.nodes.executor import ExecutorNode
 from dp_ros.sim.description import robot_description
 from dp_ros_msgs.msg import ExecutorStatus
 from fake_robot import CONTROLLER, HOME, JOINTS, QOS, Bench, FakeRobot
+import numpy as np
 import pytest
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -87,6 +88,33 @@ def test_everything_that_does_not_fit_is_named_at_once(start, robot):
     panda = robot_description('base').replace('fr3_joint', 'panda_joint')
     arm = robot(description=panda, joints=['panda_joint1'])
     start(arm).until_reason('robot_description has no joint fr3_joint1', "joints is ['panda_jo")
+
+
+def test_a_controller_that_is_deactivated_on_the_way_holds_the_arm_until_it_is_back(start, robot):
+    arm = robot()
+    bench = start(arm)
+    bench.until_reason(READY)
+    bench.publish_chunk(HOME)
+    bench.until(lambda: arm.sent)
+    arm.states[CONTROLLER] = 'inactive'
+    bench.until_reason(f'{CONTROLLER} is inactive')
+    bench.publish_chunk(arm.position())
+    assert len(arm.sent) == 1
+    arm.states[CONTROLLER] = 'active'
+    bench.until_reason(READY)
+    bench.publish_chunk(arm.position())
+    bench.until(lambda: len(arm.sent) == 2)
+
+
+def test_a_controller_that_rejects_is_noticed_by_the_arm_that_stays_where_it_is(start, robot):
+    arm = robot()
+    arm.refuses.add('trajectories')
+    bench = start(arm, max_tracking_error=0.02)
+    bench.until_reason(READY)
+    bench.publish_chunk(HOME)
+    bench.until_reason('rad from where it is commanded, more than 0.02 rad')
+    assert bench.status.state == ExecutorStatus.STOPPED
+    np.testing.assert_array_equal(arm.position(), HOME)
 
 
 def test_a_controller_without_a_manager_is_not_trusted(start, robot, ros_context):

@@ -19,6 +19,7 @@ _LATCHED = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
 _PERIOD = 0.2
+_LOOKS = 5  # A controller that fits is asked every so many periods whether it still does.
 _NOT_YET = ('the controller is not checked yet',)
 
 
@@ -26,7 +27,8 @@ class RobotChecks:
     """Judges `robot_description` whenever it comes, and the controller whenever it appears.
 
     The node that listens to the commands is the controller's when it has the controller's name;
-    it is asked until it fits. Any other listener, such as a simulation, has nothing to be asked.
+    it is asked again and again, for it may be deactivated. Any other listener, such as a
+    simulation, has nothing to be asked.
 
     :param topic: of the commands, with its namespace.
     """
@@ -42,6 +44,7 @@ class RobotChecks:
         self._name = self._full_name.rpartition('/')[2]
         self._description: tuple[str, ...] | None = None
         self._controller: tuple[str, ...] | None = None
+        self._fits_for = 0
         node.create_subscription(String, 'robot_description', self._on_description, _LATCHED)
         group = MutuallyExclusiveCallbackGroup()
         node.create_timer(_PERIOD, self._look, callback_group=group)
@@ -58,19 +61,22 @@ class RobotChecks:
         """Forget what was found of the controller."""
         self._controller = _NOT_YET if self._listens() else None
 
-    async def look(self) -> None:
-        """Ask for the controller."""
-        try:
-            self._controller = await self._misfits()
-        except Unanswered as error:
-            self._controller = (str(error),)
-
     async def _look(self) -> None:
         if not self._listens():
             self._controller = None
-        elif self._controller != ():
-            self._controller = self._controller or _NOT_YET
-            await self.look()
+            return
+        if self._controller is None:
+            self._controller = _NOT_YET
+        self._fits_for = self._fits_for + 1 if self._controller == () else 0
+        if self._fits_for % _LOOKS == 0:
+            await self._ask()
+
+    async def _ask(self) -> None:
+        try:
+            self._controller = await self._misfits()
+        except Unanswered as error:
+            if self._controller != ():  # One that fitted is not held because others are busy.
+                self._controller = (str(error),)
 
     async def _misfits(self) -> tuple[str, ...]:
         found = await self._manager.controllers()
