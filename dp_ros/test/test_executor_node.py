@@ -2,170 +2,32 @@
 """The executor in one process: what it sends, refuses, waits for, and says."""
 
 import math
-import time
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from dp_ros.control.trajectory import NS, TrajectoryReference
-from dp_ros.nodes.conversions import ns_to_duration, ns_to_time, time_to_ns, trajectory_from_msg
-from dp_ros.nodes.executor import ExecutorNode
-from dp_ros.sim.kinematics import JOINT_NAMES
+from diagnostic_msgs.msg import DiagnosticStatus
+from dp_ros.control.trajectory import NS
+from dp_ros.nodes.conversions import ns_to_time, time_to_ns
 from dp_ros_msgs.msg import ExecutorStatus
+from executor_bench import (
+    COMMANDS,
+    HOME,
+    JOINTS,
+    MS,
+    QOS,
+    assert_ends_at_rest,
+    benches,
+    make_node,
+)
 import numpy as np
 import pytest
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
-from std_srvs.srv import Trigger
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
-
-JOINTS = list(JOINT_NAMES)
-MS = NS // 1000
-HOME = np.array([0.0, -0.78, 0.0, -2.36, 0.0, 1.57, 0.78])
-COMMANDS = 'fr3_arm_controller/joint_trajectory'
-QOS = QoSProfile(depth=50)
-# A busy machine is not an arm that has failed; what is slow is tested where it matters.
-CALM = {'joint_state_timeout': 3.0, 'slow_start_time': 0.0}
+from trajectory_msgs.msg import JointTrajectory
 
 
 @pytest.fixture
 def make(ros_context):
-    """Make benches that are gone, publishers and all, when the test is over."""
-    benches = []
-
-    def make_bench(**changes):
-        benches.append(Bench(ros_context, **changes))
-        return benches[-1]
-
-    yield make_bench
-    for bench in benches:
-        bench.core_node.destroy_node()
-        bench.node.destroy_node()
-
-
-def make_node(context, **parameters):
-    overrides = [Parameter(name, value=value) for name, value in (CALM | parameters).items()]
-    return ExecutorNode(context=context, parameter_overrides=overrides)
-
-
-class Bench:
-    """The node, and one that plays policy, controller and arm."""
-
-    def __init__(self, context, controller=True, ready=True, **parameters):
-        self.core_node = make_node(context, **parameters)
-        self.node = Node('bench', context=context)
-        self.executor = SingleThreadedExecutor(context=context)
-        self.executor.add_node(self.core_node)
-        self.executor.add_node(self.node)
-        self.sent, self.statuses, self.reports = [], [], []
-        self.reference = TrajectoryReference(JOINTS, HOME)
-        self.alive = True
-        if controller:
-            self.node.create_subscription(JointTrajectory, COMMANDS, self._on_command, QOS)
-        self.node.create_subscription(ExecutorStatus, 'executor/status', self.statuses.append, QOS)
-        self.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_report, QOS)
-        self.joints_out = self.node.create_publisher(JointState, 'joint_states', QOS)
-        self.chunks_out = self.node.create_publisher(JointTrajectory, 'policy/chunk', QOS)
-        outs = (self.joints_out, self.chunks_out)
-        self.until(lambda: all(p.get_subscription_count() for p in outs))
-        self.until(lambda: self.node.count_publishers('executor/status') == 1)
-        if controller:
-            self.until(self.core_node._commands.get_subscription_count)
-        self.node.create_timer(0.02, self._publish_joints)
-        if ready:
-            self.until(lambda: self.status().reason == 'waiting for a chunk')
-
-    def _on_command(self, message):
-        self.sent.append(message)
-        self.reference.accept(trajectory_from_msg(message), self.now_ns())
-
-    def _on_report(self, array):
-        self.reports += [s for s in array.status if s.name == '/executor']
-
-    def _publish_joints(self):
-        if self.alive:
-            self.joints(self.position())
-
-    def joints(self, positions, names=JOINTS):
-        message = JointState(name=names, position=[float(p) for p in positions])
-        message.header.stamp = ns_to_time(self.now_ns())
-        self.joints_out.publish(message)
-
-    def now_ns(self):
-        return self.core_node.get_clock().now().nanoseconds
-
-    def state(self):
-        return [value[0] for value in self.reference.sample(np.array([self.now_ns()]))]
-
-    def position(self):
-        return self.state()[0]
-
-    def until(self, condition, deadline=30.0):
-        end = time.monotonic() + deadline
-        while not condition():
-            assert time.monotonic() < end, (self.status(), self.reports[-1:])
-            self.executor.spin_once(timeout_sec=0.02)
-
-    def status(self):
-        return self.statuses[-1] if self.statuses else ExecutorStatus()
-
-    def until_state(self, state):
-        self.until(lambda: self.status().state == state)
-        return self.status()
-
-    def chunk(self, stamp_ns=None, n_points=15):
-        """Return a chunk that moves each joint at 0.1 rad/s from where it is."""
-        message = JointTrajectory(joint_names=JOINTS)
-        message.header.stamp = ns_to_time(self.now_ns() if stamp_ns is None else stamp_ns)
-        start = self.position()
-        for k in range(n_points):
-            point = JointTrajectoryPoint(positions=(start + 0.02 * k).tolist())
-            point.time_from_start = ns_to_duration(k * 200 * MS)
-            message.points.append(point)
-        return message
-
-    def follow(self, message=None):
-        """Publish a chunk and wait for the trajectory that is sent for it."""
-        before = len(self.sent)
-        self.chunks_out.publish(message or self.chunk())
-        self.until(lambda: len(self.sent) > before)
-        return self.sent[-1]
-
-    def refused(self, message):
-        """Publish a chunk and wait until it is refused."""
-        before, sent = self.status(), len(self.sent)
-        self.chunks_out.publish(message)
-        self.until(lambda: refusals(self.status()) == refusals(before) + 1)
-        assert len(self.sent) == sent
-
-    def call(self, name):
-        client = self.node.create_client(Trigger, f'executor/{name}')
-        self.until(client.service_is_ready)
-        future = client.call_async(Trigger.Request())
-        self.until(future.done)
-        return future.result()
-
-    def set(self, name, value):
-        return self.core_node.set_parameters([Parameter(name, value=value)])[0]
-
-
-def refusals(status):
-    return status.chunks_refused + status.chunks_late
-
-
-def assert_ends_at_rest(message):
-    last = message.points[-1]
-    assert not any(last.velocities) and not any(last.accelerations)
-    assert len(last.velocities) == len(last.accelerations) == 7
-
-
-def texts(bench, monkeypatch):
-    """Collect what the node warns of from now on."""
-    warnings = []
-    monkeypatch.setattr(bench.core_node, '_warn', warnings.append)
-    return warnings
+    with benches(ros_context) as make_bench:
+        yield make_bench
 
 
 def test_a_chunk_becomes_one_trajectory_that_joins_ahead_and_ends_at_rest(make):
@@ -188,7 +50,7 @@ def test_without_joint_states_it_names_them(make, monkeypatch):
     bench.alive = False
     bench.core_node._core.forget()
     bench.until(lambda: bench.status().reason == 'waiting for joint states')
-    warnings = texts(bench, monkeypatch)
+    warnings = bench.texts(monkeypatch)
     bench.refused(bench.chunk())
     assert warnings == ['chunk refused: no joint states yet']
     bench.alive = True
@@ -198,7 +60,7 @@ def test_without_joint_states_it_names_them(make, monkeypatch):
 
 def test_without_a_controller_it_names_the_topic(make, monkeypatch):
     bench = make(controller=False)
-    warnings = texts(bench, monkeypatch)
+    warnings = bench.texts(monkeypatch)
     bench.chunks_out.publish(bench.chunk())
     bench.until(lambda: warnings)
     assert warnings == [f'nobody listens on {COMMANDS}: is the controller loaded and active?']
@@ -264,7 +126,7 @@ def test_a_bad_chunk_is_refused_with_its_reason_and_the_next_is_followed(
     make, monkeypatch, spoil, reason
 ):
     bench = make()
-    warnings = texts(bench, monkeypatch)
+    warnings = bench.texts(monkeypatch)
     message = bench.chunk()
     spoil(message)
     bench.refused(message)
@@ -279,7 +141,7 @@ def test_a_bad_chunk_is_refused_with_its_reason_and_the_next_is_followed(
 
 def test_a_chunk_older_than_the_running_one_is_refused(make, monkeypatch):
     bench = make()
-    warnings = texts(bench, monkeypatch)
+    warnings = bench.texts(monkeypatch)
     old = bench.chunk(bench.now_ns() - 20 * MS)
     bench.follow()
     bench.refused(old)
@@ -300,7 +162,7 @@ def test_when_the_policy_is_killed_the_arm_brakes_by_itself_and_the_status_says_
 def test_pause_brakes_and_resume_follows_again(make):
     bench = make()
     bench.follow()
-    bench.until(lambda: np.abs(bench.state()[1]).max() > 0.05)
+    bench.until_moving()
     answer = bench.call('pause')
     assert (answer.success, answer.message) == (True, 'paused')
     bench.until(lambda: len(bench.sent) == 2)
@@ -309,7 +171,7 @@ def test_pause_brakes_and_resume_follows_again(make):
     bench.chunks_out.publish(bench.chunk())
     bench.until(lambda: bench.status().chunks_received == 2)
     assert len(bench.sent) == 2
-    bench.until(lambda: not bench.core_node._core.is_moving(bench.now_ns()))
+    bench.until_at_rest()
     answer = bench.call('resume')
     assert (answer.success, answer.message) == (True, 'waiting for a chunk')
     bench.follow()
@@ -318,14 +180,14 @@ def test_pause_brakes_and_resume_follows_again(make):
 def test_stop_holds_until_resume(make):
     bench = make()
     bench.follow()
-    bench.until(lambda: np.abs(bench.state()[1]).max() > 0.05)
+    bench.until_moving()
     answer = bench.call('stop')
     assert (answer.success, answer.message) == (True, 'stopped by service')
     bench.until(lambda: len(bench.sent) == 2)
     early = bench.call('resume')
     if not early.success:
         assert 'still braking' in early.message
-        bench.until(lambda: not bench.core_node._core.is_moving(bench.now_ns()))
+        bench.until_at_rest()
         assert bench.status().state == ExecutorStatus.STOPPED
         assert bench.call('resume').success
     bench.follow()
@@ -333,7 +195,7 @@ def test_stop_holds_until_resume(make):
 
 def test_joint_states_that_turn_nan_stop_the_arm(make, monkeypatch):
     bench = make(joint_state_timeout=0.4)
-    warnings = texts(bench, monkeypatch)
+    warnings = bench.texts(monkeypatch)
     bench.follow()
     bench.alive = False
     bench.node.create_timer(0.02, lambda: bench.joints([math.nan] * 7))
@@ -403,7 +265,7 @@ def test_a_controller_of_another_name_gets_the_commands(make):
 def test_deactivation_brakes_and_then_nothing_more_is_sent(make):
     bench = make()
     bench.follow()
-    bench.until(lambda: np.abs(bench.state()[1]).max() > 0.05)
+    bench.until_moving()
     bench.core_node.trigger_deactivate()
     bench.until(lambda: len(bench.sent) == 2)
     assert_ends_at_rest(bench.sent[-1])
@@ -430,7 +292,7 @@ def test_before_activation_nothing_is_sent(make):
 def test_destruction_brakes_a_moving_arm(make):
     bench = make()
     bench.follow()
-    bench.until(lambda: np.abs(bench.state()[1]).max() > 0.05)
+    bench.until_moving()
     sent = []
     publish = bench.core_node._commands.publish
     bench.core_node._commands.publish = lambda m: (sent.append(m), publish(m))

@@ -77,10 +77,10 @@ class ExecutorNode(LifecycleNode):
         for name, action in (
             ('pause', lambda: self.inhibit(PAUSE, 'paused')),
             ('stop', lambda: self.inhibit(STOP, 'stopped by service')),
-            ('resume', self.release),
+            ('resume', lambda: self.release() or self._held()),
             ('estop', lambda: self.inhibit(ESTOP, 'emergency stop: call ~/reset')),
-            ('reset', lambda: self.release(ESTOP)),
-            ('enable', lambda: self._execute(True)),
+            ('reset', lambda: self.release(ESTOP) or self._held()),
+            ('enable', lambda: self._execute(True) or self._held()),
             ('disable', lambda: self._execute(False)),
         ):
             self.create_service(Trigger, f'~/{name}', partial(self._answer, action))
@@ -189,6 +189,9 @@ class ExecutorNode(LifecycleNode):
     def _execute(self, value: bool) -> str | None:
         result = self.set_parameters([Parameter('execute', value=value)])[0]
         return None if result.successful else str(result.reason)
+
+    def _held(self) -> str | None:
+        return self._core.interlocks.reason or None
 
     def _answer(
         self,
