@@ -76,7 +76,11 @@ def test_of_a_sound_episode_nothing_is_said():
         ({'windows': 20, 'no_window': {'a gap': 20}}, 'windows lost', '20 of 40 images'),
         ({'refused': {'position is nan': 30}}, 'messages refused', '30 of 440 messages'),
         ({'info': {'messages_lost': '7'}}, 'messages lost', '7 messages'),
-        (stream(largest_gap=Extreme(0.5, 1.2)), 'camera front: gap', '0.50 s from 1.20 s'),
+        (
+            stream(largest_gap=Extreme(0.5, 1.2), dropped=4),
+            'camera front: gap',
+            '0.50 s from 1.20 s on, 4 messages missing',
+        ),
         (stream(dropped=4), 'camera front: dropped', '4 messages are missing at 10 Hz'),
         (stream(disorder=2), 'camera front: disorder', '2 stamps'),
         (stream(jitter=0.04), 'camera front: jitter', '40 ms off their 100 ms'),

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 import textwrap
@@ -54,14 +54,14 @@ def draw_episode(
     timeline, positions, speeds = rows[len(cameras) :]
     gaps = {stream: _gaps(recording, stream) for stream in streams(recording.builder.spec)}
     motion = _without(gaps[JOINTS], episode.motion)
-    _draw_messages(timeline, recording)
+    _draw_messages(timeline, recording, gaps)
     _draw_positions(positions, motion, episode.joint_names)
     _draw_speeds(speeds, motion, episode.joint_names)
     begin, end = span(recording)
     for axes in (timeline, positions, speeds):
         axes.set_xlim(0, (end - begin) / NS)
-        for gap in (gap for found in gaps.values() for gap in found):
-            axes.axvspan(gap.at, gap.at + gap.value, color=_GAP, alpha=0.2, linewidth=0)
+    for axes in (positions, speeds):
+        _mark(axes, [gap for found in gaps.values() for gap in found])
     speeds.set_xlabel('time [s]')
     figure.savefig(file)
 
@@ -119,18 +119,29 @@ def _draw_film(axes: Axes, recording: EpisodeRecording, camera: str) -> None:
     axes.set_frame_on(False)
 
 
-def _draw_messages(axes: Axes, recording: EpisodeRecording) -> None:
-    """Draw a mark for each sample that was taken."""
+def _draw_messages(
+    axes: Axes, recording: EpisodeRecording, gaps: Mapping[str, Sequence[Extreme]]
+) -> None:
+    """Draw a mark for each sample that was taken, and the gaps."""
     begin, _ = span(recording)
     names = streams(recording.builder.spec)
     for row, stream in enumerate(names):
         times = (stamps_of(recording, stream) - begin) / NS
         axes.vlines(times, row - 0.35, row + 0.35, color='0.25', linewidth=0.6)
+        height = 1 / (len(names) + 1)
+        _mark(axes, gaps[stream], 1 - (row + 1) * height, 1 - row * height)
     commands = [(time - begin) / NS for time in received(recording)]
     axes.vlines(commands, len(names) - 0.35, len(names) + 0.35, color=_USED, linewidth=0.8)
     axes.set_yticks(range(len(names) + 1), [*(label(name) for name in names), 'commands'])
     axes.set_ylim(len(names) + 0.5, -0.5)
     axes.tick_params(labelbottom=False)
+
+
+def _mark(axes: Axes, gaps: Sequence[Extreme], bottom: float = 0.0, top: float = 1.0) -> None:
+    """Shade gaps; ``bottom`` and ``top`` are shares of the axes' height."""
+    for gap in gaps:
+        end = gap.at + gap.value
+        axes.axvspan(gap.at, end, bottom, top, color=_GAP, alpha=0.2, linewidth=0)
 
 
 def _gaps(recording: EpisodeRecording, stream: str) -> list[Extreme]:

@@ -101,13 +101,14 @@ def _stream(episode: EpisodeFigures, stream: str, spec: WindowSpec) -> list[Row]
         (
             gap.value > allowed,
             'gap',
-            f'nothing for {gap.value:.2f} s from {gap.at:.2f} s on',
+            f'nothing for {gap.value:.2f} s from {gap.at:.2f} s on, '
+            f'{figures.dropped} messages missing in all',
             gap.value,
             'training leaves out the windows that need one there',
             _LOAD,
         ),
         (
-            figures.dropped > LIMITS.lost * figures.messages,
+            gap.value <= allowed and figures.dropped > LIMITS.lost * figures.messages,
             'dropped',
             f'{figures.dropped} messages are missing at {figures.rate:.3g} Hz, '
             f'{figures.messages} are there',
