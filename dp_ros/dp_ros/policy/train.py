@@ -85,10 +85,10 @@ class Trainer:
             self.elapsed = time.monotonic() - started
             report(self.step, self.loss)
             last = self.step == settings.steps
-            if last or self.step % settings.validation_every == 0:
-                self._measure()
-            if settings.keep_every and self.step % settings.keep_every == 0:
-                self._keep()
+            logged = last or self.step % settings.validation_every == 0
+            kept = settings.keep_every > 0 and self.step % settings.keep_every == 0
+            if logged or kept:
+                self._measure(logged, kept)
             if last or self.step % settings.checkpoint_every == 0:
                 self.save()
         self._log.close()
@@ -150,10 +150,14 @@ class Trainer:
         finally:
             self._ema.restore(self._network.parameters())
 
-    def _keep(self) -> None:
-        """Store the averaged policy beside the last one."""
+    def _measure(self, logged: bool, kept: bool) -> None:
+        """Measure the averaged policy, and log it, or store it beside the last one, or both."""
         measured = self._progress() | self.validate()
-        if self.accelerator.is_main_process:
+        if not self.accelerator.is_main_process:
+            return
+        if logged:
+            self._log.write(measured | {'learning_rate': self._schedule.get_last_lr()[0]})
+        if kept:
             with self._averaged() as network:
                 made = describe_training(network, self.config, self._dataset, measured)
                 save_checkpoint(self.out / KEPT / f'{self.step:07d}', network, made)
@@ -204,12 +208,6 @@ class Trainer:
         shape = (*batch.actions.shape[:2], network.shapes.n_in)
         noise = draw(cond.new_empty(shape))
         return network.sample(noise, cond, 'auto', settings.num_inference_steps, draw)
-
-    def _measure(self) -> None:
-        values = self._progress() | {'learning_rate': self._schedule.get_last_lr()[0]}
-        values |= self.validate()
-        if self.accelerator.is_main_process:
-            self._log.write(values)
 
 
 def train(
