@@ -135,6 +135,7 @@ def test_the_whole_cell_comes_up_and_moves_nothing(launch, upstream, cameras):
             'namespace': 'left',
             'robot_ip': '10.0.0.2',
             'load_gripper': 'true',
+            'joint_state_rate': '100',
             'controllers_yaml': str(CONFIG / 'franka_controllers.yaml'),
         }
         told = told_to_driver(launched)

@@ -56,6 +56,7 @@ def generate_launch_description():
                     'load_gripper': IfElseSubstitution(
                         use_fake_hardware, 'false', LaunchConfiguration('load_gripper')
                     ),
+                    'joint_state_rate': '100',
                     'controllers_yaml': controllers_yaml,
                 }.items(),
             ),

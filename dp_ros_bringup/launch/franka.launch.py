@@ -5,12 +5,7 @@ from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import (
-    IfElseSubstitution,
-    LaunchConfiguration,
-    NotEqualsSubstitution,
-    PathJoinSubstitution,
-)
+from launch.substitutions import LaunchConfiguration, NotEqualsSubstitution, PathJoinSubstitution
 from launch_ros.substitutions import FindPackageShare
 
 
@@ -39,9 +34,6 @@ def is_true(name):
 
 def generate_launch_description():
     controllers_yaml = share('config', 'franka_controllers.yaml')
-    fingers = IfElseSubstitution(
-        LaunchConfiguration('load_gripper'), "['fr3_finger_joint1', 'fr3_finger_joint2']"
-    )
     robot = ('namespace', 'use_fake_hardware', 'load_gripper', 'controller_name')
     return LaunchDescription(
         [
@@ -63,7 +55,6 @@ def generate_launch_description():
                 'bringup.launch.py',
                 *('policy', 'execute', 'namespace', 'config', 'controller_name', 'joint_states'),
                 condition=is_given('policy'),
-                gripper_joint_names=fingers,
             ),
             include(
                 'gripper.launch.py',
