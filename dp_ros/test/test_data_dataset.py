@@ -60,6 +60,33 @@ def test_without_commands_the_measured_positions_are_the_actions(tmp_path):
         np.testing.assert_allclose(found.actions[0, k], where(t), atol=1e-5)
 
 
+def test_measured_actions_are_taken_where_they_are_asked_for(tmp_path):
+    rows = with_command(episode(), 0, [0.1], [[5.0, 5.0]])
+    write(tmp_path / 'commanded', rows)
+    write(tmp_path / 'guided', episode())
+    found, lines = load_dataset(tmp_path, spec(), replace(TOPICS, actions='measured'), HORIZON)
+    assert (found.n_measured, lines) == (2, [])
+    half = len(found) // 2
+    np.testing.assert_array_equal(found.actions[:half], found.actions[half:])
+
+
+def test_guided_episodes_among_commanded_ones_are_counted(tmp_path):
+    write(tmp_path / 'commanded', with_command(episode(), 0, [0.1], [[5.0, 5.0]]))
+    write(tmp_path / 'guided', episode())
+    found, _ = load_dataset(tmp_path, spec(), TOPICS, HORIZON)
+    assert (found.n_episodes, found.n_measured) == (2, 1)
+
+
+def test_an_episode_without_commands_is_refused_where_they_are_asked_for(tmp_path):
+    write(tmp_path / 'commanded', with_command(episode(), 0, [0.1], [[5.0, 5.0]]))
+    write(tmp_path / 'guided', episode())
+    found, lines = load_dataset(tmp_path, spec(), replace(TOPICS, actions='commanded'), HORIZON)
+    assert (found.n_episodes, found.n_measured) == (1, 0)
+    assert 'guided: nothing on arm/joint_trajectory' in lines[0]
+    with pytest.raises(ValueError, match="actions = 'guessed': needs one of"):
+        BagTopics(actions='guessed')
+
+
 def test_after_the_end_the_last_value_repeats(tmp_path):
     found = windows(write(tmp_path / 'bag', episode()))
     expected = [where(1.35), where(1.45)] + [where(1.49)] * 6

@@ -4,7 +4,8 @@
 import json
 from pathlib import Path
 
-from dp_ros.data.dataset import DatasetError
+import bag_maker
+from dp_ros.data.dataset import DatasetError, load_dataset
 from dp_ros.policy.checkpoint import load_description, load_policy
 from dp_ros.policy.config import ConfigError, to_dict
 from dp_ros.tools import train
@@ -55,6 +56,24 @@ def test_the_card_says_how_it_was_made(command, config, tmp_path):
     assert '| training | 2 steps of 4 windows, seed 0' in card
     assert 'front 32×40 px, 7 joint positions' in card
     assert 'mean error of sampled actions' in card
+
+
+def test_demonstrations_guided_by_hand_are_trained_on(
+    command, config, monkeypatch, tmp_path, capsys
+):
+    values = yaml.safe_load(config.read_text())
+    names = list(bag_maker.JOINTS)
+    sizes = {'front': [16, 24]}
+    values['policy'] |= {'joint_names': names, 'state_names': names, 'image_sizes': sizes}
+    values['policy']['encoder']['crop_margin'] = 0
+    config.write_text(yaml.safe_dump(values))
+    for name in ('a', 'b'):
+        bag_maker.write(tmp_path / 'bags' / name, bag_maker.episode())
+    monkeypatch.setattr(train, 'load_dataset', load_dataset)
+    assert command('--data', str(tmp_path / 'bags'), '--steps', '2') == 0
+    said = ' '.join(capsys.readouterr().out.split())
+    assert '2 of 2 episodes without commands, as guided by hand: their actions are' in said
+    load_policy(tmp_path / 'out', engine='torch')
 
 
 def test_what_cannot_be_is_one_line_and_an_exit_code(command, monkeypatch, capsys):
@@ -116,6 +135,7 @@ def test_an_interrupted_run_is_resumed(command, monkeypatch, tmp_path):
         ('policy: {}', ['steps=3'], 'needs SECTION.KEY=VALUE'),
         ('policy: {}', ['train.steps'], 'needs SECTION.KEY=VALUE'),
         ('topics: {pictures: a}', [], 'topics: '),
+        ('topics: {actions: a}', [], 'topics: actions'),
         ('policy: {dt: 0.1}', [], 'joint_names'),
     ],
 )

@@ -31,6 +31,7 @@ import yaml
 NS = 1_000_000_000
 IMAGE_TYPES: Final = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 JOINTS_TYPE: Final = 'sensor_msgs/msg/JointState'
+ACTIONS: Final = ('auto', 'commanded', 'measured')
 COMMAND_TYPE: Final = 'trajectory_msgs/msg/JointTrajectory'
 _AGAIN: Final = 'copy it again, or take its folder away'
 _YamlLoader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
@@ -46,12 +47,20 @@ class BagTopics:
 
     :param images: topic of a camera where it is not `camera/<name>/image_raw`.
     :param trajectories: what the arm was commanded; ``fingers``: what its gripper was asked for.
+    :param actions: what counts as the arm's actions: 'commanded', or 'measured', as where it was
+        guided by hand; 'auto': commanded where anything was.
+    :raises ValueError: for other ``actions``.
     """
 
     images: Mapping[str, str] = field(default_factory=dict)
     joint_states: str = 'joint_states'
     trajectories: str = 'fr3_arm_controller/joint_trajectory'
     fingers: str = 'gripper/target'
+    actions: str = 'auto'
+
+    def __post_init__(self) -> None:
+        if self.actions not in ACTIONS:
+            raise ValueError(f'actions = {self.actions!r}: needs one of {ACTIONS}')
 
 
 @dataclass
@@ -153,10 +162,10 @@ class _Replay:
             for name in recording.builder.spec.camera_names
         }
         self._joints = self._topic(topics.joint_states)
-        self._commanded = {
-            self._find(topics.trajectories): recording.trajectories,
-            self._find(topics.fingers): recording.fingers,
-        }
+        self._topics = topics
+        self._commanded = {self._find(topics.fingers): recording.fingers}
+        if topics.actions != 'measured':
+            self._commanded[self._find(topics.trajectories)] = recording.trajectories
         spec = recording.builder.spec
         self._matcher = CameraMatcher(spec.camera_names, spec.queue_size, spec.slop_ns)
         self._clock: list[tuple[int, int]] = []
@@ -185,6 +194,11 @@ class _Replay:
                     f'{self._recording.path}: no message on {topic} can be used'
                     f'{self._recording.refusals()}; fit the configuration to it, or the driver'
                 )
+        if self._topics.actions == 'commanded' and not self._recording.trajectories:
+            raise BagError(
+                f'{self._recording.path}: nothing on {self._topics.trajectories}: name the topic '
+                'that commands the arm, or set actions to measured where it was guided by hand'
+            )
         self._recording.digest = digest.hexdigest()
         for received in self._commanded.values():
             received[:] = [(_on_stamp_clock(t, self._clock), value) for t, value in received]

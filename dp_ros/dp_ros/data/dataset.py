@@ -31,12 +31,14 @@ class EpisodeWindows:
 
     :param state: (n, To, S); ``actions``: (n, Tp, J) [rad].
     :param images: (n_images, H, W, 3) per camera; ``image_index``: (n, To) into them.
+    :param measured: whether the arm's actions are what was measured, not what was commanded.
     """
 
     state: Float32
     actions: Float32
     images: dict[str, NDArray[np.uint8]]
     image_index: dict[str, NDArray[np.int64]]
+    measured: bool
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class WindowDataset:
 
     :param episode: (N,) which episode each window is of.
     :param digest: sha256 over the messages of all bags that were used.
+    :param n_measured: episodes whose actions are what was measured, not what was commanded.
     """
 
     state: Tensor
@@ -71,6 +74,7 @@ class WindowDataset:
     image_index: dict[str, Tensor]
     episode: NDArray[np.int64]
     digest: str
+    n_measured: int = 0
 
     def __post_init__(self) -> None:
         for name in ('state', 'actions'):
@@ -211,6 +215,7 @@ def episode_windows(recording: EpisodeRecording, horizon: int) -> EpisodeWindows
         _actions(recording, [window.stamp_ns for window in windows], horizon),
         {name: np.stack(stream.samples) for name, stream in builder.images.items()},
         image_index,
+        measured=not recording.trajectories,
     )
 
 
@@ -274,4 +279,5 @@ def _join(parts: Sequence[EpisodeWindows], digest: str) -> WindowDataset:
         index,
         np.repeat(np.arange(len(parts)), lengths),
         digest,
+        n_measured=sum(part.measured for part in parts),
     )

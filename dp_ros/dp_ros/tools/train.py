@@ -106,6 +106,12 @@ def _load(
         )
     for line in skipped:
         progress.console.print(f'skipped: {line}', style='yellow', markup=False)
+    if dataset.n_measured:
+        progress.console.print(
+            f'{dataset.n_measured} of {dataset.n_episodes} episodes without commands, as guided '
+            'by hand: their actions are the measured positions',
+            markup=False,
+        )
     progress.console.print(
         f'{dataset.n_episodes} episodes, {len(dataset)} windows, sha256 {dataset.digest[:16]}',
         highlight=False,
