@@ -7,40 +7,33 @@ from importlib import import_module
 from typing import Any
 
 from dp_ros.control.robot_watch import RobotWatch
+from dp_ros.nodes.polled_topic import PolledTopic
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
-from rclpy.serialization import deserialize_message
 
 _TOPIC = 'franka_robot_state_broadcaster/robot_state'
 
 
 class RobotState:
-    """Feeds a `RobotWatch`; reads only the newest message, for they come at 1 kHz."""
+    """Feeds a `RobotWatch`."""
 
     def __init__(self, node: Node, watch: RobotWatch) -> None:
         self._watch = watch
-        self._newest: bytes | None = None
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._topic: PolledTopic | None = None
         try:
-            self._type = import_module('franka_msgs.msg').FrankaRobotState
+            kind = import_module('franka_msgs.msg').FrankaRobotState
         except ModuleNotFoundError:
             node.get_logger().info('franka_msgs is not installed: reflexes are not seen')
             return
-        node.create_subscription(
-            self._type, _TOPIC, self._on_state, qos_profile_sensor_data, raw=True
-        )
-
-    def _on_state(self, serialized: bytes) -> None:
-        self._newest = serialized
+        self._topic = PolledTopic(node, kind, _TOPIC)
 
     def inhibition(self) -> str | None:
         """Say why the robot cannot be moved now, or return None."""
         now_ns = int(self._steady.now().nanoseconds)
-        if self._newest is not None:
-            state = deserialize_message(self._newest, self._type)
-            self._newest = None
+        state = None if self._topic is None else self._topic.newest()
+        if state is not None:
             errors, last = _names(state.current_errors), _names(state.last_motion_errors)
             self._watch.on_state(state.robot_mode, errors, last, now_ns)
         return self._watch.inhibition(now_ns)
