@@ -37,7 +37,7 @@ def test_figures_come_from_the_episodes():
     timings = [timing(40.0, 60.0), timing(50.0, late=1), timing(), timing(70.0, step=0.01)]
     summary = summarize(episodes, timings, {'policy': 300.0})
     assert summary['success_rate'] == 0.75
-    assert summary['left_share'] == pytest.approx(2 / 3)
+    assert summary['sides'] == {'left': 2, 'right': 1}
     assert summary['collisions'] == 1
     assert (summary['chunks'], summary['late_chunks']) == (4, 1)
     assert summary['latency_ms']['p50'] == 55.0

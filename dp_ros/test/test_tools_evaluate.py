@@ -16,7 +16,7 @@ SUMMARY_KEYS = {
     'episodes',
     'success_rate',
     'wilson_95',
-    'left_share',
+    'sides',
     'collisions',
     'judge_violations',
     'latency_ms',
@@ -126,13 +126,22 @@ def test_the_figures_have_the_keys_that_are_promised(command, launches, models):
     words = ['--episodes', '2', '--seed', '5', '--move-goal', '0.08', '--json', 'out.json']
     assert command(evaluate, '--policy', 'models/reach', *words, 'rviz:=true') == 0
     ((arguments, client),) = launches
-    assert arguments == [f'policy:={models / "reach"}', 'rviz:=true']
+    assert arguments == [f'policy:={models / "reach"}', 'task:=reach', 'rviz:=true']
     assert client.asked == [(5, 15.0, 0.08), (6, 15.0, 0.08)]
     summary = json.loads((models.parent / 'out.json').read_text())
     assert set(summary) == SUMMARY_KEYS
     assert [set(episode) for episode in summary['episodes']] == [EPISODE_KEYS] * 2
     assert set(summary['latency_ms']) == {'p50', 'p95'}
     assert summary['peak_rss_mb'] == NODES
+
+
+@pytest.mark.parametrize(('words', 'task'), [([], 'pick_place'), (['--task', 'reach'], 'reach')])
+def test_the_task_is_the_one_that_the_policy_is_named_after(
+    command, launches, models, words, task
+):
+    (models / 'reach').rename(models / 'pick_place_small')
+    assert command(evaluate, '--policy', 'models/pick_place_small', '--episodes', '1', *words) == 0
+    assert launches[0][0][1] == f'task:={task}'
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,14 @@ def nodes(context):
     def node(executable, joint_states='joint_states', **given):
         given['use_sim_time'] = LaunchConfiguration('use_sim_time')
         overrides = {name: value for name, value in given.items() if value.perform(context)}
+        files = [LaunchConfiguration(name) for name in ('config', 'overlay')]
         return Node(
             package='dp_ros',
             executable=executable,
-            parameters=[LaunchConfiguration('config'), *([overrides] if overrides else [])],
+            parameters=[
+                *(file for file in files if file.perform(context)),
+                *([overrides] if overrides else []),
+            ],
             remappings=[('joint_states', joint_states)],
             output='screen',
         )
@@ -57,6 +61,7 @@ def generate_launch_description():
             argument('policy', 'Folder of the checkpoint; remote: it runs elsewhere.', None),
             argument('namespace', 'Of all nodes.'),
             argument('config', 'YAML with the parameters of the nodes.', config),
+            argument('overlay', "YAML with a task's parameters, which win over those of config."),
             argument('joint_names', 'As the controller names them; else as in config.'),
             argument('gripper_joint_names', 'Fingers in the chunks; else as in config.'),
             argument('joint_states', "Of the arm; an FR3's: franka/joint_states.", 'joint_states'),

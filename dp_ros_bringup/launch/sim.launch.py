@@ -5,7 +5,11 @@ from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription, Shutdown
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import (
+    LaunchConfiguration,
+    NotEqualsSubstitution,
+    PathJoinSubstitution,
+)
 from launch_ros.actions import Node, PushRosNamespace
 from launch_ros.substitutions import FindPackageShare
 
@@ -20,9 +24,16 @@ def include(name, **arguments):
 def generate_launch_description():
     config = LaunchConfiguration('config')
     namespace = LaunchConfiguration('namespace')
+    task = LaunchConfiguration('task')
+    overlay = PathJoinSubstitution(
+        [FindPackageShare('dp_ros_bringup'), 'config', 'tasks', [task, '.yaml']]
+    )
     return LaunchDescription(
         [
             DeclareLaunchArgument('policy', description='Folder of the checkpoint.'),
+            DeclareLaunchArgument(
+                'task', default_value='reach', description='reach or pick_place.'
+            ),
             DeclareLaunchArgument('namespace', default_value='', description='Of all nodes.'),
             DeclareLaunchArgument(
                 'config',
@@ -39,14 +50,14 @@ def generate_launch_description():
                     Node(
                         package='dp_ros',
                         executable='franka_sim',
-                        parameters=[config, {'seed': LaunchConfiguration('seed')}],
+                        parameters=[config, overlay, {'seed': LaunchConfiguration('seed')}],
                         output='screen',
                         on_exit=Shutdown(reason='the simulation ended'),
                     ),
                     Node(
                         package='dp_ros',
                         executable='episode_runner',
-                        parameters=[config],
+                        parameters=[config, overlay],
                         output='screen',
                     ),
                 ]
@@ -56,6 +67,19 @@ def generate_launch_description():
                 policy=LaunchConfiguration('policy'),
                 namespace=namespace,
                 config=config,
+                overlay=overlay,
+            ),
+            GroupAction(
+                [
+                    include(
+                        'gripper.launch.py',
+                        namespace=namespace,
+                        config=config,
+                        fake='true',
+                        follow_joint_states='true',
+                    )
+                ],
+                condition=IfCondition(NotEqualsSubstitution(task, 'reach')),
             ),
             GroupAction(
                 [include('rviz.launch.py', namespace=namespace)],

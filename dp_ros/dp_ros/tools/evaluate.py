@@ -19,6 +19,7 @@ import tempfile
 from typing import Any
 
 from dp_ros.policy.model_card import add_measurement
+from dp_ros.sim.tasks import TASKS
 from dp_ros.tools.progress import make_progress
 from dp_ros.tools.rollout import Rollout, RolloutClient, RolloutError, start_client
 from dp_ros.tools.simulation import LaunchedSimulation
@@ -54,6 +55,9 @@ def main() -> int:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros evaluate', description=__doc__)
     parser.add_argument('--policy', type=Path, required=True, help='folder of the checkpoint')
+    parser.add_argument(
+        '--task', choices=tuple(TASKS), help="else the one that the policy's folder is named after"
+    )
     parser.add_argument('--episodes', type=int, default=100)
     parser.add_argument('--seed', type=int, default=0, help='of the first episode; then +1 each')
     parser.add_argument('--json', type=Path, default=Path('evaluation.json'))
@@ -66,6 +70,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument('launch', nargs='*', help='launch arguments, name:=value')
     args = parser.parse_args(argv)
+    if args.task is None:
+        args.task = _task_of(args.policy.resolve().name)
     if args.episodes < 1:
         parser.error(f'--episodes {args.episodes}: needs at least 1')
     if not (args.policy / 'policy.json').is_file():
@@ -81,6 +87,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
+def _task_of(policy: str) -> str:
+    """Return the task whose name a policy's begins with; reach where there is none."""
+    return next((task for task in TASKS if policy.startswith(task)), 'reach')
+
+
 def _is_writable(file: Path) -> bool:
     """Say whether a file can be written, before an hour of episodes is lost to it."""
     if file.exists():
@@ -93,7 +104,7 @@ def _command(argv: Sequence[str]) -> str:
 
 
 def _evaluate(args: argparse.Namespace, console: Console) -> dict[str, Any]:
-    arguments = [f'policy:={args.policy.resolve()}', *args.launch]
+    arguments = [f'policy:={args.policy.resolve()}', f'task:={args.task}', *args.launch]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / 'launch.log'
         with running_simulation(arguments, log) as (simulation, client):
@@ -172,12 +183,12 @@ def describe(summary: dict[str, Any]) -> str:
     low, high = summary['wilson_95']
     latency = summary['latency_ms']
     count = len(summary['episodes'])
-    share = summary['left_share']
+    sides = ', '.join(f'{number} {side}' for side, number in summary['sides'].items())
     return '\n'.join(
         (
             f'success       {summary["success_rate"]:.1%} of {count} '
             f'(95 % interval {low:.1%} to {high:.1%})',
-            f'left          {"-" if share is None else f"{share:.0%}"}',
+            f'sides         {sides or "-"}',
             f'collisions    {summary["collisions"]}',
             f'judge         {summary["judge_violations"]} violations',
             f'latency       p50 {latency["p50"]} ms, p95 {latency["p95"]} ms',

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 import math
@@ -15,7 +16,8 @@ import numpy as np
 class EpisodeResult:
     """What one episode came to; the keys of `episodes` in the JSON.
 
-    :param final_distance_m: TCP to goal at the end [m].
+    :param side: which way was taken, '' where that was left open.
+    :param final_distance_m: from the goal at the end, of the TCP or of what is moved [m].
     :param judge_violations: samples of the 1 kHz command stream that the FR3 would refuse.
     """
 
@@ -61,12 +63,12 @@ def summarize(
 ) -> dict[str, Any]:
     """Return the figures as a dict that JSON can hold."""
     successes = sum(episode.success for episode in episodes)
-    sided = [episode.side for episode in episodes if episode.side]
+    sides = Counter(episode.side for episode in episodes if episode.side)
     latencies = [latency for timing in timings for latency in timing.latencies_ms]
     return {
         'success_rate': successes / len(episodes) if episodes else 0.0,
         'wilson_95': [round(bound, 4) for bound in wilson(successes, len(episodes))],
-        'left_share': sided.count('left') / len(sided) if sided else None,
+        'sides': dict(sorted(sides.items())),
         'collisions': sum(episode.collision for episode in episodes),
         'judge_violations': sum(episode.judge_violations for episode in episodes),
         'latency_ms': {'p50': _percentile(latencies, 50), 'p95': _percentile(latencies, 95)},
