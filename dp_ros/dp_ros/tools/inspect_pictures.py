@@ -187,7 +187,7 @@ def _draw_durations(
 ) -> None:
     durations = [episode.duration for episode in episodes]
     colours = [_colour(episode, marked) for episode in episodes]
-    axes.bar(range(len(episodes)), durations, width=0.9, color=colours)
+    axes.bar(range(len(episodes)), durations, width=1.0, color=colours)
     axes.axhline(float(np.median(durations)), color='0.3', linestyle='--', linewidth=1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel='episode', ylabel='duration [s], median dashed')
