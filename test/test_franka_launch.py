@@ -129,6 +129,7 @@ def test_the_whole_cell_comes_up_and_moves_nothing(launch, upstream, cameras):
             'usb_cam_node_exe is told',
             'spawner is told',
             'left.gripper',
+            'left.policy.*no observation on',
         )
         expected = {
             'robot_type': 'fr3',
