@@ -69,7 +69,7 @@ class TeleopNode(Node):
         )
         self._executor: tuple[int, ExecutorStatus] | None = None
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._warned_ns = -_REPEAT_NS
+        self._warned_ns: dict[str, int] = {}
         self._is_leader = values['device'] == 'leader'
         if not self._is_leader:
             self._core.hold('the input has to let go first')
@@ -246,10 +246,10 @@ class TeleopNode(Node):
         self._status.publish(String(data=text))
 
     def _warn(self, text: str) -> None:
-        """Tell the person, not more often than they can read."""
-        now_ns = self._steady.now().nanoseconds
-        if now_ns - self._warned_ns >= _REPEAT_NS:
-            self._warned_ns = now_ns
+        """Tell the person, of one matter not more often than they can read."""
+        now_ns, matter = self._steady.now().nanoseconds, text.partition(':')[0]
+        if now_ns - self._warned_ns.get(matter, -_REPEAT_NS) >= _REPEAT_NS:
+            self._warned_ns[matter] = now_ns
             self.get_logger().warning(text)
             self._status.publish(String(data=text))
 
