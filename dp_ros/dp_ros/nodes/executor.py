@@ -14,6 +14,7 @@ from dp_ros.control.interlocks import ESTOP, PAUSE, STOP, Phase
 from dp_ros.control.limits import FR3_LIMITS
 from dp_ros.control.trajectory import Trajectory
 from dp_ros.nodes.autostart import autostart
+from dp_ros.nodes.clock_watch import ClockWatch
 from dp_ros.nodes.conversions import time_to_ns, trajectory_from_msg, trajectory_to_msg
 from dp_ros.nodes.deadman import DeadmanSwitch
 from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
@@ -91,6 +92,7 @@ class ExecutorNode(LifecycleNode):
             min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
         )
         self._jumps = self.get_clock().create_jump_callback(back, post_callback=self._on_jump)
+        self._clock_watch = ClockWatch(self, self._on_set_back)
 
     # ---- lifecycle
 
@@ -164,6 +166,11 @@ class ExecutorNode(LifecycleNode):
     def _on_jump(self, jump: TimeJump) -> None:
         self.get_logger().warning('the clock jumped back: forgetting where the arm was commanded')
         self._core.forget()
+
+    def _on_set_back(self, seconds: float) -> None:
+        self._core.forget()
+        reason = f'the clock was set back by {seconds:.1f} s: call ~/resume when the arm rests'
+        self._send(self._core.stop(self._now_ns(), reason))
 
     def _apply(self, values: Values) -> None:
         self._send(self._core.configure(executor_config(values), self._now_ns()))

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Notice that the system's clock was set back, as by a time server after the start of a machine.
+
+ROS tells of jumps of a simulated clock only. Timers on a clock that was set back wait until it has
+caught up, for hours maybe, and so would a watchdog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dp_ros.control.trajectory import NS
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.node import Node
+
+_PERIOD = 0.1
+
+
+class ClockWatch:
+    """Lets the node's timers begin anew, and calls ``set_back`` with by how much [s]."""
+
+    def __init__(self, node: Node, set_back: Callable[[float], None]) -> None:
+        self._node = node
+        self._set_back = set_back
+        self._last_ns = self._now_ns()
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(_PERIOD, self._look, clock=steady)
+
+    def _look(self) -> None:
+        last_ns, self._last_ns = self._last_ns, self._now_ns()
+        if self._last_ns >= last_ns or self._node.get_clock().ros_time_is_active:
+            return
+        for timer in self._node.timers:
+            if not timer.is_canceled():
+                timer.reset()
+        self._set_back((last_ns - self._last_ns) / NS)
+
+    def _now_ns(self) -> int:
+        return int(self._node.get_clock().now().nanoseconds)
