@@ -11,6 +11,8 @@ from dp_ros.control.robot_description import description_misfits
 from dp_ros.nodes.asking import Unanswered
 from dp_ros.nodes.controller_manager import ControllerManager
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
@@ -46,8 +48,8 @@ class RobotChecks:
         self._controller: tuple[str, ...] | None = None
         self._fits_for = 0
         node.create_subscription(String, 'robot_description', self._on_description, _LATCHED)
-        group = MutuallyExclusiveCallbackGroup()
-        node.create_timer(_PERIOD, self._look, callback_group=group)
+        steady, group = Clock(clock_type=ClockType.STEADY_TIME), MutuallyExclusiveCallbackGroup()
+        node.create_timer(_PERIOD, self._look, clock=steady, callback_group=group)
 
     def inhibition(self) -> str | None:
         """Say everything that does not fit, or return None."""
