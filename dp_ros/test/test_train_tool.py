@@ -46,7 +46,8 @@ def test_it_leaves_a_checkpoint_a_picture_a_card_and_the_curves(command, tmp_pat
     load_policy(out, engine='torch').infer(tiny_policy.observation(), 0)
     record = load_description(out)['training']
     assert (record['steps'], record['episodes'], record['data_digest']) == (4, 4, 'random-0')
-    assert 'skipped: bag: bad' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert 'skipped: bag: bad\nrecordings skipped: 1; see `ros2 run dp_ros inspect bags`' in said
 
 
 def test_the_card_says_how_it_was_made(command, config, tmp_path):

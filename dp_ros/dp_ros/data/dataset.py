@@ -116,7 +116,9 @@ class WindowDataset:
         :raises DatasetError: when there are not two episodes to tell apart.
         """
         if self.n_episodes < 2:
-            raise DatasetError('1 episode: needs at least 2, to keep one for validation')
+            raise DatasetError(
+                '1 episode: needs at least 2, to keep one for validation; record more'
+            )
         order = np.random.default_rng(seed).permutation(self.n_episodes)
         kept = order[: max(1, round(validation_share * self.n_episodes))]
         validation = np.isin(self.episode, kept)

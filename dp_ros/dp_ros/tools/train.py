@@ -43,7 +43,7 @@ def main() -> int:
     try:
         _run(args, console)
     except (ConfigError, DatasetError, TrainingError, OSError, yaml.YAMLError) as error:
-        console.print(f'train: {error}', style='red', markup=False)
+        console.print(f'train: {error}', style='red', markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         console.print('interrupted; go on with the same command and --resume')
@@ -105,7 +105,13 @@ def _load(
             lambda bags: progress.track(bags, description='reading bags'),
         )
     for line in skipped:
-        progress.console.print(f'skipped: {line}', style='yellow', markup=False)
+        progress.console.print(f'skipped: {line}', style='yellow', markup=False, soft_wrap=True)
+    if skipped:
+        progress.console.print(
+            f'recordings skipped: {len(skipped)}; see `ros2 run dp_ros inspect {folder}`',
+            markup=False,
+            soft_wrap=True,
+        )
     if dataset.n_measured:
         progress.console.print(
             f'{dataset.n_measured} of {dataset.n_episodes} episodes without commands, as guided '
