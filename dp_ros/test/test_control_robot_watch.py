@@ -80,3 +80,10 @@ def test_a_robot_that_has_recovered_is_held_until_it_speaks_again():
     assert robot.inhibition(9 * NS) == 'the robot is silent since it recovered'
     robot.on_state(Mode.MOVE, (), (), 9 * NS)
     assert robot.inhibition(9 * NS) is None
+
+
+def test_what_a_silent_robot_said_last_does_not_count_but_its_fault_is_kept():
+    robot = watch(Mode.USER_STOPPED)
+    assert robot.mode is Mode.USER_STOPPED
+    assert robot.inhibition(2 * NS) == 'the user stop is pressed: call executor/recover'
+    assert robot.mode is None

@@ -33,7 +33,7 @@ _LATCHING = (Mode.REFLEX, Mode.USER_STOPPED, Mode.RECOVERY)
 
 
 class RobotWatch:
-    """The robot's mode, and the fault that is kept until `recovered`.
+    """The robot's mode, None while it is silent, and the fault that is kept until `recovered`.
 
     A robot that says nothing at all is not watched: simulation and fake hardware have no mode.
 
@@ -59,23 +59,26 @@ class RobotWatch:
         """
         self.mode = Mode(mode) if mode in set(Mode) else Mode.OTHER
         self.last_errors = tuple(last_errors)
-        self._heard_ns = now_ns
+        self._heard_ns, self._spoke = now_ns, True
         if self.mode in _LATCHING:
             names = errors or last_errors
             self.fault = _WORDS[self.mode] + (f' ({", ".join(names)})' if names else '')
 
     def inhibition(self, now_ns: int) -> str | None:
         """Say why the arm cannot be moved, or return None."""
-        if self.mode is None:
-            return 'the robot is silent since it recovered' if self._spoke else None
+        if not self._spoke:
+            return None
         silence = (now_ns - self._heard_ns) / NS
-        if silence > self._timeout and self.fault is None:
-            self.fault = f'the robot is silent for {silence:.1f} s: its hardware may have stopped'
+        if self.mode is not None and silence > self._timeout:
+            self.mode = None
+            silent = f'the robot is silent for {silence:.1f} s: its hardware may have stopped'
+            self.fault = self.fault or silent
         if self.fault is not None:
             return f'{self.fault}: call executor/recover'
+        if self.mode is None:
+            return 'the robot is silent since it recovered'
         return None if self.mode is Mode.MOVE else _WORDS[self.mode]
 
     def recovered(self) -> None:
         """Forget the fault; what the robot says from now on counts."""
-        self._spoke = self.mode is not None or self._spoke
         self.fault = self.mode = None
