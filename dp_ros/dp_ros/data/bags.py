@@ -8,7 +8,7 @@ the bag carries.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,7 +23,6 @@ from dp_ros.data.window import JOINTS, Refusal, Stream, WindowBuilder, WindowSpe
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
-from rosbags.interfaces import Connection
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 import yaml
@@ -173,7 +172,7 @@ class _Replay:
     def run(self) -> None:
         wanted = {*self._cameras, self._joints, *self._commanded}
         connections = [c for c in self._reader.connections if c.topic in wanted]
-        self._check_types(connections)
+        self._check_types()
         digest, count = hashlib.sha256(), 0
         for connection, bag_ns, raw in self._reader.messages(connections):
             digest.update(raw)
@@ -219,17 +218,15 @@ class _Replay:
         if received and len(reasons) == len(received):
             recording.unfollowed = reasons[-1]
 
-    def _check_types(self, connections: Sequence[Connection]) -> None:
-        for connection in connections:
-            allowed: tuple[str, ...] = IMAGE_TYPES
-            if connection.topic == self._joints:
-                allowed = (JOINTS_TYPE,)
-            elif connection.topic in self._commanded:
-                allowed = (COMMAND_TYPE,)
-            if connection.msgtype not in allowed:
+    def _check_types(self) -> None:
+        roles: list[tuple[str, tuple[str, ...]]] = [(self._joints, (JOINTS_TYPE,))]
+        roles += [(topic, IMAGE_TYPES) for topic in self._cameras]
+        roles += [(topic, (COMMAND_TYPE,)) for topic in self._commanded if topic]
+        for topic, allowed in roles:
+            held = self._reader.topics[topic].msgtype
+            if held not in allowed:
                 raise BagError(
-                    f'{self._recording.path}: {connection.topic} holds {connection.msgtype}: '
-                    f'needs {" or ".join(allowed)}'
+                    f'{self._recording.path}: {topic} holds {held}: needs {" or ".join(allowed)}'
                 )
 
     def _take(self, topic: str, bag_ns: int, message: Any) -> None:
