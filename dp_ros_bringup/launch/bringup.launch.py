@@ -17,13 +17,11 @@ def nodes(context):
         given['use_sim_time'] = LaunchConfiguration('use_sim_time')
         overrides = {name: value for name, value in given.items() if value.perform(context)}
         files = [LaunchConfiguration(name) for name in ('config', 'overlay')]
+        parameters = [*(file for file in files if file.perform(context)), overrides]
         return Node(
             package='dp_ros',
             executable=executable,
-            parameters=[
-                *(file for file in files if file.perform(context)),
-                *([overrides] if overrides else []),
-            ],
+            parameters=[parameter for parameter in parameters if parameter],
             remappings=[('joint_states', joint_states)],
             output='screen',
         )
@@ -46,7 +44,6 @@ def nodes(context):
             'executor',
             joint_states=LaunchConfiguration('joint_states'),
             joint_names=joint_names,
-            gripper_joint_names=LaunchConfiguration('gripper_joint_names'),
             controller_name=LaunchConfiguration('controller_name'),
             execute=LaunchConfiguration('execute'),
         ),
@@ -63,7 +60,6 @@ def generate_launch_description():
             argument('config', 'YAML with the parameters of the nodes.', config),
             argument('overlay', "YAML with a task's parameters, which win over those of config."),
             argument('joint_names', 'As the controller names them; else as in config.'),
-            argument('gripper_joint_names', 'Fingers in the chunks; else as in config.'),
             argument('joint_states', "Of the arm; an FR3's: franka/joint_states.", 'joint_states'),
             argument('observed_joint_states', 'joint_states: with fingers.', joint_states),
             argument('controller_name', 'Joint trajectory controller; else as in config.'),
