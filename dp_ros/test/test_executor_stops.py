@@ -7,8 +7,9 @@ from dp_ros.nodes.conversions import time_to_ns
 from dp_ros.nodes.executor import ExecutorNode
 from dp_ros.sim.judge import judge
 from dp_ros.sim.kinematics import forward
+from dp_ros.tools.child_nodes import ChildNodes
 from dp_ros_msgs.msg import ExecutorStatus
-from executor_bench import HOME, JOINTS, MS, QOS, assert_ends_at_rest, benches, make_node
+from executor_bench import CALM, HOME, JOINTS, MS, QOS, assert_ends_at_rest, benches, make_node
 import numpy as np
 import pytest
 from rclpy.exceptions import ParameterException
@@ -78,6 +79,23 @@ def test_every_stop_and_start_through_the_node_is_one_that_a_real_arm_accepts(ma
     commands = bench.commands()
     assert np.ptp(commands, axis=0).min() > 0.01
     assert judge(commands) == []
+
+
+def test_when_the_executor_is_killed_the_arm_comes_to_rest(make, domain_id, tmp_path, monkeypatch):
+    bench = make(ready=False, autostart=False)  # Its own node sends nothing.
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(domain_id))
+    parameters = CALM | {'lead_time': 0.5}
+    with ChildNodes({'executor': parameters}, tmp_path / 'said.txt') as children:
+        bench.until(lambda: bench.chunks_out.get_subscription_count() == 2)
+        bench.until(lambda: 'waiting for a chunk' in (tmp_path / 'said.txt').read_text())
+        bench.follow()
+        bench.until_moving()
+        children._processes['executor'].kill()
+        children._processes['executor'].wait()
+    bench.until(lambda: bench.now_ns() > bench.reference.end_ns)
+    assert len(bench.sent) == 1
+    assert np.abs(bench.state()[1:]).max() == 0
+    assert judge(bench.commands()) == []
 
 
 class Gamepad:
