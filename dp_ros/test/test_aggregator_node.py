@@ -329,6 +329,13 @@ def test_a_clock_that_jumps_back_clears_the_buffers(make):
     assert time_to_ns(bench.observations[1].header.stamp) == 10_000 * MS
 
 
+def test_a_system_clock_that_is_set_back_clears_them_too(make, monkeypatch):
+    bench, cleared = make(), []
+    monkeypatch.setattr(bench.aggregator, '_forget', cleared.append)
+    bench.aggregator._clock_watch._last_ns += 3_600_000 * MS
+    bench.until(lambda: cleared)
+
+
 @pytest.mark.parametrize(
     ('parameters', 'reason'),
     [

@@ -17,6 +17,7 @@ from cv_bridge import CvBridge, CvBridgeError
 from dp_ros.data.images import ImageError, decoded_to_rgb, fit_image
 from dp_ros.data.live import LiveWindows
 from dp_ros.data.window import JOINTS, ObservationWindow, Rgb
+from dp_ros.nodes.clock_watch import ClockWatch
 from dp_ros.nodes.conversions import ns_to_time, time_to_ns, trajectory_from_msg
 from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.nodes.eef_poses import EefPoses
@@ -72,6 +73,7 @@ class ObservationAggregatorNode(Node):
             self.create_subscription(JointTrajectory, topic, self._on_command, _COMMANDS)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self._jump = self.get_clock().create_jump_callback(_JUMP_BACK, post_callback=self._on_jump)
+        self._clock_watch = ClockWatch(self, self._on_set_back)
         self._diagnostics = Diagnostics(self, self._report)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_CHECK_PERIOD, self._check, clock=steady)
@@ -181,6 +183,10 @@ class ObservationAggregatorNode(Node):
 
     def _on_jump(self, jump: TimeJump) -> None:
         self.get_logger().info('the clock jumped back, forgetting all messages')
+        self._forget(0)
+
+    def _on_set_back(self, seconds: float) -> None:
+        self.get_logger().warning(f'the clock was set back by {seconds:.1f} s')
         self._forget(0)
 
     def _forget(self, not_before_ns: int) -> None:

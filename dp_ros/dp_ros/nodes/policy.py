@@ -23,6 +23,7 @@ from typing import Any
 
 from dp_ros.data.window import Refusal
 from dp_ros.nodes.autostart import autostart
+from dp_ros.nodes.clock_watch import ClockWatch
 from dp_ros.nodes.conversions import ns_to_time, time_to_ns
 from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.nodes.live_parameters import LiveParameters, Values
@@ -121,6 +122,7 @@ class PolicyNode(LifecycleNode):
             min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
         )
         self._jumps = self.get_clock().create_jump_callback(back, post_callback=self._on_jump)
+        self._clock_watch = ClockWatch(self, self._on_set_back)
 
     # Lifecycle
 
@@ -261,6 +263,10 @@ class PolicyNode(LifecycleNode):
 
     def _on_jump(self, jump: TimeJump) -> None:
         self.get_logger().warning('the clock jumped: observations are forgotten')
+        self._restart(active=self._active)
+
+    def _on_set_back(self, seconds: float) -> None:
+        self.get_logger().warning(f'the clock was set back by {seconds:.1f} s')
         self._restart(active=self._active)
 
     def _restart(self, active: bool, not_before_ns: int = 0) -> None:
