@@ -14,12 +14,7 @@ from pathlib import Path
 from dp_ros.data.bags import BagError, BagTopics, EpisodeRecording, read_bag
 from dp_ros.data.dataset import DatasetError, training_windows
 from dp_ros.data.inspection.figures import EpisodeFigures
-from dp_ros.data.inspection.joints import (
-    measure_commands,
-    measure_joints,
-    measure_motion,
-    received,
-)
+from dp_ros.data.inspection.joints import measure_commands, measure_joints, measure_motion
 from dp_ros.data.inspection.streams import NS, measure_images, measure_stream, span, streams
 from dp_ros.data.window import WindowSpec
 
@@ -44,11 +39,9 @@ def inspect_bags(
 def measure(recording: EpisodeRecording, name: str, horizon: int) -> EpisodeFigures:
     """Measure an episode."""
     builder = recording.builder
-    joint_names = builder.spec.joint_names
     begin, end = span(recording)
     windows, skipped, no_window = _windows(recording, horizon)
     motion = measure_motion(recording)
-    n_commands = len(received(recording))
     return EpisodeFigures(
         name,
         _size(recording.path),
@@ -60,11 +53,11 @@ def measure(recording: EpisodeRecording, name: str, horizon: int) -> EpisodeFigu
         no_window,
         recording.refused,
         sum(image.nbytes for stream in builder.images.values() for image in stream.samples),
-        joint_names,
+        builder.spec.joint_names,
         {stream: measure_stream(recording, stream) for stream in streams(builder.spec)},
         {camera: measure_images(recording, camera) for camera in builder.images},
         measure_joints(recording, motion),
-        measure_commands(joint_names, n_commands, motion) if n_commands else None,
+        measure_commands(recording, motion),
         motion,
     )
 

@@ -109,14 +109,12 @@ class Motion:
 
     :param times: (n,); ``positions``: (n, J) measured.
     :param commands: (n, J), not a number before the first one; None where there is none.
-    :param rejected: how many commands the controller refuses, by reason.
     :param tcp: (n, 3) [m], or None where it is no FR3.
     """
 
     times: Array
     positions: Array
     commands: Array | None
-    rejected: Mapping[str, int]
     tcp: Array | None
 
 

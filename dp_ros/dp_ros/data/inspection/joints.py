@@ -66,7 +66,7 @@ def measure_motion(recording: EpisodeRecording) -> Motion:
     positions = resample(joints.stamps, joints.samples, grid)
     commands = _commands(recording, grid) if received(recording) else None
     tcp = tcp_path(names, positions)
-    return Motion((grid - begin) / NS, positions, commands, recording.rejected, tcp)
+    return Motion((grid - begin) / NS, positions, commands, tcp)
 
 
 def measure_joints(recording: EpisodeRecording, motion: Motion) -> JointFigures:
@@ -91,14 +91,16 @@ def measure_joints(recording: EpisodeRecording, motion: Motion) -> JointFigures:
     )
 
 
-def measure_commands(names: Sequence[str], count: int, motion: Motion) -> CommandFigures:
-    """Measure how the arm followed ``count`` commands, and what the controller refused."""
+def measure_commands(recording: EpisodeRecording, motion: Motion) -> CommandFigures | None:
+    """Measure how the arm followed its commands, and what the controller refused."""
+    count, rejected = len(received(recording)), recording.rejected
     if motion.commands is None or np.isnan(motion.commands).all():
-        return CommandFigures(count, motion.rejected)
+        return CommandFigures(count, rejected) if count else None
     errors = np.abs(motion.commands - motion.positions)
     row, joint = divmod(int(np.nanargmax(errors)), errors.shape[1])
-    worst = Extreme(float(errors[row, joint]), float(motion.times[row]), names[joint])
-    return CommandFigures(count, motion.rejected, worst, float(np.sqrt(np.nanmean(errors**2))))
+    name = recording.builder.spec.joint_names[joint]
+    worst = Extreme(float(errors[row, joint]), float(motion.times[row]), name)
+    return CommandFigures(count, rejected, worst, float(np.sqrt(np.nanmean(errors**2))))
 
 
 def _commands(recording: EpisodeRecording, grid: Stamps) -> Array | None:
