@@ -113,6 +113,7 @@ def _nodes(args: argparse.Namespace) -> Mapping[str, Mapping[str, Any]]:
             'storage': args.storage,
             'topics': recorded,
             'required_topics': [*images, 'joint_states'],
+            'min_rates': [*(8.0 for _ in images), 50.0],
             'max_silence': 10.0,
         },
     }
