@@ -39,7 +39,8 @@ PYPI = {
     'tensorboardX': 'tensorboardX',
 }
 OPTIONAL = {'gym-pusht', 'openvino'}
-WITH_THE_ARM = {'franka_robot_state_broadcaster'}  # In franka_ros2, which rosdep does not know.
+# In franka_ros2, which rosdep does not know.
+WITH_THE_ARM = {'franka_example_controllers', 'franka_robot_state_broadcaster'}
 ASSETS = {'franky-sim'}  # Read as files, never imported.
 
 
