@@ -68,8 +68,8 @@ def bench(request):
     context = rclpy.Context()
     context.init(domain_id=None if RUNNING else request.getfixturevalue('domain_id'))
     robots = [] if RUNNING else [FakeRobot(context)]
-    # A test that shares its machine sends its messages late.
-    values = {'lead_time': 0.3, 'joint_state_timeout': 3.0} if robots else {}
+    # A test that shares its machine sends and hears late.
+    values = {'joint_state_timeout': 3.0, 'lead_time': 0.3 if robots else 0.06}
     node = ExecutorNode(
         context=context,
         parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
