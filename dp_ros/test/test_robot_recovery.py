@@ -7,6 +7,7 @@ from dp_ros.control.robot_watch import Mode
 from dp_ros.nodes.executor import ExecutorNode
 from dp_ros_msgs.msg import ExecutorStatus
 from fake_robot import BROADCASTER, CONTROLLER, HOME, Bench, FakeRobot
+from franka_msgs.msg import FrankaRobotState
 import numpy as np
 import pytest
 from rclpy.node import Node
@@ -140,6 +141,13 @@ def test_without_the_recovery_action_it_is_named(make):
     )
 
 
+def test_recovery_leaves_what_a_person_has_set(bench):
+    for name in ('pause', 'stop'):
+        bench.call(name)
+    assert bench.call('recover').success
+    bench.until(lambda: bench.status.inhibited_by == ['pause'])
+
+
 class Simulation:
     """Joint states and somebody who listens, as in a simulation; no robot to ask."""
 
@@ -179,3 +187,9 @@ def test_without_franka_msgs_it_works_and_says_once_what_is_missing(
     bench.until_reason(READY)
     assert bench.call('recover').success
     assert capfd.readouterr().err.count('franka_msgs is not installed: reflexes are not seen') == 1
+
+
+def test_modes_have_the_numbers_of_the_message():
+    for mode in Mode:
+        name = 'AUTOMATIC_ERROR_RECOVERY' if mode is Mode.RECOVERY else mode.name
+        assert getattr(FrankaRobotState, f'ROBOT_MODE_{name}') == mode
