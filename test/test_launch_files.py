@@ -78,6 +78,17 @@ def test_every_argument_is_used_described_and_shown(name):
             assert "FindPackageShare(pkg='dp_ros_bringup')" in arguments[place][1]
 
 
+def test_the_documents_give_arguments_that_exist():
+    command = re.compile(r'ros2 launch dp_ros_bringup (\w+\.launch\.py)((?: +[\w.-]+:=\S+)*)')
+    given = {}
+    for page in (ROOT / 'README.md', *ROOT.glob('docs/*.md'), ROOT / 'docker' / 'README.md'):
+        for name, words in command.findall(page.read_text().replace('\\\n', ' ')):
+            given.setdefault(name, set()).update(re.findall(r'(\w+):=', words))
+    assert {'franka.launch.py', 'sim.launch.py'} <= given.keys()
+    for name, arguments in given.items():
+        assert arguments <= shown(name).keys(), name
+
+
 @pytest.mark.parametrize('name', ['bringup.launch.py', 'sim.launch.py'])
 def test_a_missing_policy_is_asked_for(launch, name):
     with launch(name) as launched:
