@@ -77,6 +77,7 @@ def generate_launch_description():
                         config=config,
                         fake='true',
                         follow_joint_states='true',
+                        use_sim_time='false',
                     )
                 ],
                 condition=IfCondition(NotEqualsSubstitution(task, 'reach')),
