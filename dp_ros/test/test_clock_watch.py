@@ -10,6 +10,7 @@ from fake_robot import Bench, FakeRobot
 import pytest
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.time import Time
 
 HOUR = 3600 * 10**9
@@ -65,7 +66,8 @@ def test_timers_begin_anew_but_for_those_that_were_cancelled(node, monkeypatch):
 
 def test_the_executor_stops_until_it_is_resumed(ros_context, monkeypatch):
     robot = FakeRobot(ros_context)
-    bench = Bench(ros_context, ExecutorNode(context=ros_context), robot)
+    calm = [Parameter('joint_state_timeout', value=3.0)]
+    bench = Bench(ros_context, ExecutorNode(context=ros_context, parameter_overrides=calm), robot)
     try:
         bench.until_reason('waiting for a chunk')
         behind = SetBack(bench.node)

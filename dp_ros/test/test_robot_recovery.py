@@ -25,7 +25,7 @@ def make(ros_context):
     benches = []
 
     def make_bench(robots=None, **parameters):
-        values = {'joint_state_timeout': 1.0, **parameters}
+        values = {'joint_state_timeout': 1.0, 'n_action_steps': 15, **parameters}
         overrides = [Parameter(name, value=value) for name, value in values.items()]
         node = ExecutorNode(context=ros_context, parameter_overrides=overrides)
         robots = [FakeRobot(ros_context)] if robots is None else robots
