@@ -99,7 +99,11 @@ class FakeRobot:
             node.destroy_node()
 
     def fall(self, mode, *errors):
-        """Stop as franka_ros2 does after an error: hardware and controllers go, silently."""
+        """Stop as franka_ros2 does after an error: hardware and controllers go, silently.
+
+        Whatever it hit has pushed the arm aside.
+        """
+        self.reference = TrajectoryReference(JOINTS, self.position() + 0.1)
         self.mode, self.last_errors = mode, list(errors)
         self.hardware = 'unconfigured'
         self.states = dict.fromkeys(self.states, 'inactive')
