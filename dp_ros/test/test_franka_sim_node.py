@@ -11,6 +11,7 @@ from dp_ros.sim import kinematics
 from dp_ros.sim.experts import plan
 from dp_ros.sim.judge import judge
 from dp_ros.sim.kinematics import JOINT_NAMES
+from dp_ros.sim.pick_place import PICK_PLACE
 from dp_ros.sim.scene import sample_scene
 from dp_ros_msgs.msg import EpisodeStatus
 from dp_ros_msgs.srv import GetCommandLog, ResetEpisode
@@ -28,7 +29,7 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 from tf2_msgs.msg import TFMessage
 from tf2_ros import Buffer, TransformListener
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
-from visualization_msgs.msg import MarkerArray
+from visualization_msgs.msg import Marker, MarkerArray
 
 DEADLINE = 60.0
 NS = 1_000_000_000
@@ -146,6 +147,13 @@ def bench():
 @pytest.fixture(scope='module')
 def fast():
     made = Bench(51, real_time_factor=0.0, publish_clock=True)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope='module')
+def picking():
+    made = Bench(61, real_time_factor=0.0, publish_clock=True, task='pick_place')
     yield made
     made.close()
 
@@ -345,3 +353,23 @@ def test_the_clock_it_publishes_increases_and_stamps_agree_with_it(fast):
     assert set(np.diff(times) % (NS // 100)) == {0}
     assert min(np.diff(times)) > 0
     assert time_to_ns(fast.heard['joint_states'][-1].header.stamp) <= times[-1]
+
+
+def test_what_can_be_moved_is_in_the_status_and_drawn_where_it_is(picking):
+    picking.reset(seed=3)
+    picking.until(lambda: picking.status and picking.heard['scene/markers'])
+    scene, status = PICK_PLACE.sample(3), picking.status
+    assert status.object_names == ['cube']
+    where = status.objects[0].position
+    np.testing.assert_allclose([where.x, where.y], scene.cube, atol=1e-3)
+    assert (status.goal.x, status.goal.y) == pytest.approx(scene.goal)
+    assert status.obstacle_height == 0.0
+    cube, *tray = picking.heard['scene/markers'][-1].markers
+    assert (cube.type, cube.scale.x, len(tray)) == (Marker.CUBE, pytest.approx(0.04), 5)
+    assert cube.pose.position.x == pytest.approx(where.x, abs=1e-3)
+
+
+def test_fingers_begin_open_where_something_is_to_be_gripped(picking):
+    picking.reset()
+    picking.until(lambda: picking.heard['joint_states'])
+    assert picking.heard['joint_states'][-1].position[7:] == pytest.approx([0.04, 0.04], abs=1e-3)

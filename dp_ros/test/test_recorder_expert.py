@@ -12,6 +12,7 @@ from dp_ros.data.bags import BagTopics, read_bag
 from dp_ros.data.dataset import episode_windows
 from dp_ros.data.window import WindowSpec
 from dp_ros.sim.kinematics import JOINT_NAMES
+from dp_ros.sim.pick_place import CUBE_SIZE
 from dp_ros.sim.scene import GOAL_X, GOAL_Y
 from dp_ros.tools import record_expert
 from dp_ros.tools.expert_episodes import make_episode
@@ -75,6 +76,25 @@ def test_a_killed_recording_goes_on_and_leaves_no_process(tmp_path):
     assert [e['side'] for e in entries[:4]] == ['left', 'right', 'left', 'right']
     for entry in entries:
         check_episode(tmp_path / entry['episode'], float(entry['duration_s']))
+
+
+@pytest.mark.timeout(300)
+def test_the_fingers_are_commanded_through_the_grippers_nodes(tmp_path):
+    done = run(tmp_path, '--task', 'pick_place', '--episodes', '1')
+    assert done.returncode == 0, done.stdout
+    (entry,) = index(tmp_path)
+    assert (entry['task'], entry['side'], entry['succeeded']) == (
+        'pick_place',
+        'side_faces',
+        'true',
+    )
+    joints = (*JOINT_NAMES, 'fr3_finger_joint1')
+    spec = WindowSpec(joints, {'front': (48, 48), 'wrist': (48, 48)}, 100_000_000, 2)
+    windows = episode_windows(read_bag(tmp_path / entry['episode'], spec, BagTopics()), 16)
+    asked, measured = windows.actions[:, 1, 7], windows.state[:, 1, 7]
+    assert asked[0] == asked[-1] == pytest.approx(0.04)
+    assert asked.min() < 1e-6
+    assert measured[asked < 1e-6].min() == pytest.approx(CUBE_SIZE / 2, abs=0.002)
 
 
 def check_episode(path: Path, duration):
