@@ -56,6 +56,7 @@ def test_fingers_are_joints_like_the_others(tmp_path):
     sections = discover([write(tmp_path / 'bag', rows)])
     assert sections['policy']['joint_names'] == list(names[:3])
     assert sections['topics']['trajectories'] == TRAJECTORY
+    assert sections['topics']['fingers'] == '/gripper/target'
 
 
 def test_the_merged_joint_states_come_before_others(tmp_path):

@@ -41,20 +41,19 @@ def _look(reader: AnyReader, bag: Path) -> dict[str, Any]:
     if not states:
         raise BagError(f'{bag}: no {JOINTS_TYPE} on any of {sorted(reader.topics)}')
     state = max(states, key=lambda topic: (topic == '/joint_states', len(states[topic].name)))
-    fingers = {topic for topic in commands if topic.endswith('/' + BagTopics.fingers)}
+    fingers = [topic for topic in commands if topic.endswith('/' + BagTopics.fingers)]
     arms = sorted(commands.keys() - fingers, key=lambda topic: -len(commands[topic].joint_names))
-    commanding = [*arms[:1], *fingers]
-    moved = {name for topic in commanding for name in commands[topic].joint_names}
+    moved = {name for topic in arms[:1] + fingers for name in commands[topic].joint_names}
     sizes = _sizes(images)
     cameras = _cameras(sizes)
-    return {
-        'policy': {
-            'joint_names': [name for name in states[state].name if name in moved or not moved],
-            'image_sizes': {name: sizes[topic] for name, topic in cameras.items()},
-        },
-        'topics': {'images': cameras, 'joint_states': state}
-        | ({'trajectories': arms[0]} if arms else {}),
+    policy = {
+        'joint_names': [name for name in states[state].name if name in moved or not moved],
+        'image_sizes': {name: sizes[topic] for name, topic in cameras.items()},
     }
+    topics = {'images': cameras, 'joint_states': state}
+    for key, found in (('trajectories', arms), ('fingers', fingers)):
+        topics |= {key: found[0]} if found else {}
+    return {'policy': policy, 'topics': topics}
 
 
 def _firsts(reader: AnyReader, kind: str) -> dict[str, Any]:

@@ -159,27 +159,43 @@ def _without(gaps: Sequence[Extreme], motion: Motion) -> Motion:
 
 
 def _draw_positions(axes: Axes, motion: Motion, names: Sequence[str]) -> None:
-    """Draw how far each joint went from its start, and its commands, dashed."""
+    """Draw how far each joint went from its start, and its commands, dashed; fingers apart."""
+    of_arm = _of_arm(names)
+    beside = axes if all(of_arm) else axes.twinx()
+    beside.set_ylabel('' if all(of_arm) else 'fingers [m]')
+    lines = []
     for column, name in enumerate(names):
-        start = motion.positions[0, column]
-        (line,) = axes.plot(motion.times, motion.positions[:, column] - start, label=name)
+        panel = axes if of_arm[column] else beside
+        start, colour = motion.positions[0, column], f'C{column}'
+        positions = motion.positions[:, column] - start
+        lines += panel.plot(motion.times, positions, color=colour, label=name)
         if motion.commands is not None:
             commands = motion.commands[:, column] - start
-            axes.plot(motion.times, commands, '--', color=line.get_color(), lw=3, alpha=0.4)
+            panel.plot(motion.times, commands, '--', color=colour, lw=3, alpha=0.4)
     axes.set_ylabel('from the start [rad]\ncommands dashed')
     axes.tick_params(labelbottom=False)
-    axes.legend(loc='center left', bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
+    place = (0.5, 0.99)  # Above the axes.
+    axes.legend(
+        handles=lines, loc='lower center', bbox_to_anchor=place, ncols=8, fontsize=8, frameon=False
+    )
     axes.grid(alpha=0.25)
 
 
 def _draw_speeds(axes: Axes, motion: Motion, names: Sequence[str]) -> None:
-    """Draw speeds, as a share of the FR3's where the limit is known."""
+    """Draw the arm's speeds, of an FR3 as a share of its limits."""
     fastest = fr3_limits(names)[2]
     scale = np.where(np.isfinite(fastest), fastest, 1.0)
     speeds = np.diff(motion.positions, axis=0) / np.diff(motion.times)[:, None] / scale
-    axes.plot(motion.times[1:], speeds, linewidth=1)
+    for column in np.flatnonzero(_of_arm(names)):
+        axes.plot(motion.times[1:], speeds[:, column], color=f'C{column}', linewidth=1)
     axes.set_ylabel('speed\nof the limit')
     axes.grid(alpha=0.25)
+
+
+def _of_arm(names: Sequence[str]) -> list[bool]:
+    """Say which joints are the arm's: the FR3's, or all where it is another arm."""
+    known = np.isfinite(fr3_limits(names)[2]).tolist()
+    return known if any(known) else [True] * len(names)
 
 
 def _draw_durations(
