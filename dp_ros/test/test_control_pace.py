@@ -150,8 +150,9 @@ def test_a_joint_creeps_into_its_limit_and_a_real_arm_accepts_it():
             positions = arm.state()[0] + 0.2 * TIMES[:, None] * np.eye(7)[3]
             arm.follow(positions=positions)
             arm.run(0.4)
-    careful, careless = (np.diff(arm.assert_accepted()[:, 3]) / 1e-3 for arm in arms)
-    room = FR3_LIMITS.upper[3] - arms[0].assert_accepted()[:-1, 3]
-    assert careful[(room > 0.21) & (room < 0.25)].max() > 0.19
-    near = room < 0.1
-    assert near.any() and careful[near].max() < 0.75 * careless.max()
+    for arm, slower in zip(arms, (0.5, 1.0), strict=True):
+        joint = arm.assert_accepted()[:, 3]
+        speed, room = np.diff(joint) / 1e-3, FR3_LIMITS.upper[3] - joint[:-1]
+        there = (room > 0.06) & (room < 0.1)
+        assert speed[there].mean() == pytest.approx(0.2 * slower, abs=0.02)
+        assert room.min() < 0.03, 'it comes near the limit all the same'
