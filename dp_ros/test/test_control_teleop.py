@@ -4,6 +4,7 @@
 from dataclasses import replace
 
 from dp_ros.control.limits import FR3_LIMITS
+from dp_ros.control.splice import State
 from dp_ros.control.teleop import Plan
 from dp_ros.control.teleop_inputs import InputRefused, TwistInput
 from dp_ros.control.trajectory import NS, TrajectoryReference
@@ -12,7 +13,7 @@ from dp_ros.sim.judge import judge
 from dp_ros.sim.kinematics import JOINT_NAMES, forward, link_poses
 import numpy as np
 import pytest
-from teleop_loop import HOME, MS, Loop
+from teleop_loop import HOME, Loop
 
 FORWARD = (0.15, 0.0, 0.0, 0.0, 0.0, 0.0)
 REST = (0.0,) * 6
@@ -89,7 +90,7 @@ def test_wild_inputs_are_inside_the_limits_of_the_fr3():
 
 def test_at_a_joint_limit_the_arm_stops_and_comes_back():
     loop = make()
-    commands = loop.run(7.0, stick(0, 0, 0, 0, 0, 0.6))
+    commands = loop.run(8.0, stick(0, 0, 0, 0, 0, 0.6))
     assert speeds(commands)[-500:].max() < 1e-3
     assert loop.obstacle == 'fr3_joint7 is at its limit'
     assert (FR3_LIMITS.lower < commands).all() and (commands < FR3_LIMITS.upper).all()
@@ -225,11 +226,11 @@ def test_fingers_are_in_the_chunk_beside_an_arm_at_rest():
     assert loop.executor.fingers is not None
 
 
-def test_a_plan_is_continuous_and_rests_at_its_end():
-    positions = np.array([[0.0], [0.1], [0.3]])
-    velocities = np.array([[0.0], [5.0], [5.0]])
-    plan = Plan(1000 * MS, 40 * MS, positions, velocities)
-    assert plan.at(0)[0] == 0.0
-    assert plan.at(1020 * MS)[0] == pytest.approx(0.025)
-    assert plan.at(1020 * MS)[1] == pytest.approx(2.5)
-    assert plan.at(2000 * MS) == (0.3, 0.0)
+def test_a_plan_is_of_constant_jerk_between_its_states_and_then_at_rest():
+    values = np.array([[0.0, 0.0, 0.0], [1.0, 3.0, 6.0]])  # of t³, at 0 and 1 s
+    plan = Plan(10 * NS, NS, tuple(State(*row[:, None]) for row in values))
+    inside = plan.at(10 * NS + NS // 2)
+    found = [inside.position[0], inside.velocity[0], inside.acceleration[0]]
+    np.testing.assert_allclose(found, [0.125, 0.75, 3.0])
+    assert plan.at(0).at_rest and plan.at(11 * NS).at_rest
+    assert plan.at(11 * NS).position == 1.0

@@ -16,13 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dp_ros.control.chunk import Chunk
 from dp_ros.control.limits import JointLimits
+from dp_ros.control.splice import State
 from dp_ros.control.trajectory import NS, Trajectory, TrajectoryReference, TrajectoryRejected
 import numpy as np
 from numpy.typing import NDArray
+from ruckig import ControlInterface, InputParameter, OutputParameter, Ruckig, Synchronization
 
 Array = NDArray[np.float64]
 
@@ -30,6 +32,7 @@ Wish = Callable[[Array, Array, Array], Array]
 """From positions and the lowest and highest velocities allowed there to wanted velocities."""
 
 _MARGIN = 0.05  # [rad], from the position limits
+_APPROACH = 3.0  # [1/s], from the room that is left there to the velocity towards it
 _CLOSE = 0.005  # [rad], from where a joint stops at its limit
 _SLOW = 0.02  # [rad/s], of an arm that is as good as at rest
 _REST = 1e-6  # [rad/s]
@@ -46,7 +49,7 @@ class TeleopConfig:
 
     :param period: between chunks, and between the points of a chunk [s].
     :param lead: from now to where a chunk may differ from the last one [s]; the executor's.
-    :param velocity: of a joint [rad/s]; ``acceleration``: [rad/s²].
+    :param velocity: of a joint [rad/s]; ``acceleration``: [rad/s²]; ``jerk``: [rad/s³].
     :param input_timeout: how long an input counts [s].
     :param joint_state_timeout: likewise joint states [s].
     """
@@ -55,33 +58,42 @@ class TeleopConfig:
     lead: float = 0.06
     velocity: float = 1.0
     acceleration: float = 4.0
+    jerk: float = 80.0
     input_timeout: float = 0.25
     joint_state_timeout: float = 0.25
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Positions and velocities (n, n_joints) of the joints, ``period_ns`` apart; then rest."""
+    """States of the joints, ``period_ns`` apart; then rest."""
 
     start_ns: int
     period_ns: int
-    positions: Array
-    velocities: Array
+    states: tuple[State, ...]
 
     @property
     def end_ns(self) -> int:
         """From when on nothing moves."""
-        return self.start_ns + (len(self.positions) - 1) * self.period_ns
+        return self.start_ns + (len(self.states) - 1) * self.period_ns
 
-    def at(self, time_ns: int) -> tuple[Array, Array]:
-        """Return position and velocity; before the start those of the start."""
+    @property
+    def positions(self) -> Array:
+        """Positions (n, n_joints) [rad]."""
+        return np.array([state.position for state in self.states])
+
+    def at(self, time_ns: int) -> State:
+        """Return the state at a time, before the start that of the start."""
+        last = self.states[-1].position
         if time_ns >= self.end_ns:
-            return self.positions[-1], np.zeros_like(self.velocities[-1])
-        since = max(0, time_ns - self.start_ns)
-        k, rest_ns = divmod(since, self.period_ns)
-        share, t = rest_ns / self.period_ns, rest_ns / NS
-        velocity = self.velocities[k] + share * (self.velocities[k + 1] - self.velocities[k])
-        return self.positions[k] + t * (self.velocities[k] + velocity) / 2, velocity
+            return State(last, np.zeros_like(last), np.zeros_like(last))
+        k, rest_ns = divmod(max(0, time_ns - self.start_ns), self.period_ns)
+        before, after = self.states[k : k + 2]
+        t = rest_ns / NS
+        jerk = (after.acceleration - before.acceleration) * NS / self.period_ns
+        acceleration = before.acceleration + t * jerk
+        velocity = before.velocity + t * (before.acceleration + t / 2 * jerk)
+        move = t * (before.velocity + t / 2 * (before.acceleration + t / 3 * jerk))
+        return State(before.position + move, velocity, acceleration)
 
 
 class Teleop:
@@ -119,7 +131,7 @@ class Teleop:
         """Say what keeps an arm back that is to move, empty when nothing does."""
         if self._plan is None:
             return ''
-        position, limits = self._plan.positions[-1], self._limits
+        position, limits = self._plan.states[-1].position, self._limits
         room = np.minimum(position - limits.lower, limits.upper - position) - _MARGIN
         joint = int(room.argmin())
         if room[joint] < _CLOSE:
@@ -143,7 +155,7 @@ class Teleop:
         """Return where the arm will be when a chunk of now acts, None when that is not known."""
         acts_ns = now_ns + round((self.config.lead + self.config.period / 2) * NS)
         if self._plan is not None:
-            return self._plan.at(acts_ns)[0]
+            return self._plan.at(acts_ns).position
         return None if self._commanded is None else self._commanded.sample(_one(acts_ns))[0][0]
 
     def hold(self, reason: str) -> None:
@@ -170,13 +182,13 @@ class Teleop:
             self.reason = ''
         if self.reason or wish is None:
             wish, left = _nothing, 0.0
-        if left <= 0 and not start[1].any() and now_ns >= self._finger_until_ns:
+        if left <= 0 and start.at_rest and now_ns >= self._finger_until_ns:
             return None
         self._plan = self._roll(start, begin_ns, wish, left)
         return self._chunk(self._plan, now_ns)
 
-    def _start(self, now_ns: int, begin_ns: int) -> tuple[Array, Array] | None:
-        """Return position and velocity from which to go on; None holds the arm."""
+    def _start(self, now_ns: int, begin_ns: int) -> State | None:
+        """Return the state from which to go on; None holds the arm."""
         if self._measured is None or self._commanded is None:
             return None
         stamp_ns, measured = self._measured
@@ -184,45 +196,55 @@ class Teleop:
         if age > self.config.joint_state_timeout:
             self.hold(f'no joint states for {age:.2f} s')
             return None
-        position, velocity, _ = (value[0] for value in self._commanded.sample(_one(begin_ns)))
+        commanded = State(*(value[0] for value in self._commanded.sample(_one(begin_ns))))
         settled = now_ns > self._commanded.end_ns + _SETTLED_NS
-        if settled and np.abs(position - measured).max() > _MOVED:
+        if settled and np.abs(commanded.position - measured).max() > _MOVED:
             self._commanded = TrajectoryReference(self.joint_names, measured)
-            self._plan, position = None, measured
+            self._plan, commanded = None, replace(commanded, position=measured)
         if self._plan is None:
-            return position, velocity
+            return commanded
         planned = self._plan.at(begin_ns)
-        if np.abs(planned[0] - position).max() < _APART:
+        if np.abs(planned.position - commanded.position).max() < _APART:
             return planned
-        if np.abs(velocity).max() < _SLOW:
+        if np.abs(commanded.velocity).max() < _SLOW:
             self._held_back_ns = now_ns
-        return position, velocity
+        return commanded
 
-    def _roll(self, start: tuple[Array, Array], start_ns: int, wish: Wish, left: float) -> Plan:
-        """Move as wished for ``left`` seconds, then brake to rest."""
-        period = self.config.period
-        step = self.config.acceleration * period
-        positions, velocities = [start[0]], [start[1]]
-        while len(positions) < 2 or left > 0 or velocities[-1].any():
-            q, dq = positions[-1], velocities[-1]
-            wanted = wish(q, *self._bounds(q)) if left > 0 else np.zeros_like(dq)
-            change = self.speed_scale * wanted - dq
-            dq = dq + change * min(1.0, step / max(float(np.abs(change).max()), step))
-            positions.append(q + period * (velocities[-1] + dq) / 2)
-            velocities.append(dq)
-            left -= period
-        return Plan(start_ns, round(period * NS), np.array(positions), np.array(velocities))
+    def _roll(self, start: State, start_ns: int, wish: Wish, left: float) -> Plan:
+        """Move as wished for ``left`` seconds, then brake to rest, with limited jerk."""
+        config, n_joints = self.config, len(self.joint_names)
+        steer, output = Ruckig(n_joints, config.period), OutputParameter(n_joints)
+        problem = InputParameter(n_joints)
+        problem.control_interface = ControlInterface.Velocity
+        problem.synchronization = Synchronization.Phase
+        problem.current_position = start.position
+        problem.current_velocity = start.velocity
+        problem.current_acceleration = start.acceleration
+        problem.max_acceleration = np.full(n_joints, config.acceleration)
+        problem.max_jerk = np.full(n_joints, config.jerk)
+        states = [start]
+        while len(states) < 2 or left > 0 or not states[-1].at_rest:
+            q = states[-1].position
+            wanted = wish(q, *self._bounds(q)) if left > 0 else np.zeros(n_joints)
+            problem.target_velocity = self.speed_scale * wanted
+            steer.update(problem, output)
+            output.pass_to_input(problem)
+            states.append(
+                State(
+                    np.array(output.new_position),
+                    np.array(output.new_velocity),
+                    np.array(output.new_acceleration),
+                )
+            )
+            left -= config.period
+        return Plan(start_ns, round(config.period * NS), tuple(states))
 
     def _bounds(self, q: Array) -> tuple[Array, Array]:
-        """Velocities (n_joints,) from which every joint can stop before its limits."""
+        """Velocities (n_joints,) from which a chunk and its braking tail end before the limits."""
         cap = np.minimum(self.config.velocity, 0.8 * self._limits.velocity)
         below = np.maximum(0.0, q - self._limits.lower - _MARGIN)
         above = np.maximum(0.0, self._limits.upper - _MARGIN - q)
-        acceleration = self.config.acceleration
-        return (
-            -np.minimum(cap, np.sqrt(acceleration * below)),
-            np.minimum(cap, np.sqrt(acceleration * above)),
-        )
+        return -np.minimum(cap, _APPROACH * below), np.minimum(cap, _APPROACH * above)
 
     def _chunk(self, plan: Plan, now_ns: int) -> Chunk:
         # Without the rest at its end the executor would brake only after the last point.
