@@ -15,13 +15,13 @@ def argument(name, description, default='', **kwargs):
     return DeclareLaunchArgument(name, default_value=default, description=description, **kwargs)
 
 
-def node(executable, package='dp_ros', condition=None, **given):
+def node(executable, joint_states='joint_states', package='dp_ros', condition=None, **given):
     return Node(
         package=package,
         executable=executable,
         namespace=LaunchConfiguration('namespace'),
         parameters=[LaunchConfiguration('config'), given] if given else [],
-        remappings=[('joint_states', LaunchConfiguration('joint_states'))],
+        remappings=[('joint_states', joint_states)],
         output='screen',
         condition=condition,
     )
@@ -31,13 +31,17 @@ def teleop(context):
     kind = LaunchConfiguration('teleop').perform(context)
     if kind == 'none':
         return []
-    device, controller = DEVICES.get(kind, kind), LaunchConfiguration('controller_name')
-    task = LaunchConfiguration('task')
-    nodes = [node('teleop', device=device, controller_name=controller, task=task)]
+    joint_states = LaunchConfiguration('joint_states')
+    arm = {'controller_name': LaunchConfiguration('controller_name')}
+    fingers = LaunchConfiguration('gripper_joint_names')
+    if fingers.perform(context):
+        arm['gripper_joint_names'] = fingers
+    device, task = DEVICES.get(kind, kind), LaunchConfiguration('task')
+    nodes = [node('teleop', joint_states, device=device, task=task, **arm)]
     if kind == 'gamepad':
         nodes.append(node('game_controller_node', package='joy'))
     if kind in DEVICES:
-        nodes.append(node('executor', controller_name=controller))
+        nodes.append(node('executor', joint_states, **arm))
     return nodes
 
 
@@ -59,9 +63,19 @@ def generate_launch_description():
             argument(
                 'joint_states', 'True stamps; of an FR3 franka/joint_states.', 'joint_states'
             ),
+            argument(
+                'recorded_joint_states',
+                'For a policy that sees the fingers of an FR3: joint_states.',
+                LaunchConfiguration('joint_states'),
+            ),
             argument('controller_name', 'Joint trajectory controller.', 'fr3_arm_controller'),
+            argument('gripper_joint_names', 'To command the gripper too; else as in config.'),
             argument('sim', 'Start the simulated FR3 too.', 'false'),
-            node('demo_recorder', directory=LaunchConfiguration('directory')),
+            node(
+                'demo_recorder',
+                LaunchConfiguration('recorded_joint_states'),
+                directory=LaunchConfiguration('directory'),
+            ),
             node(
                 'franka_sim',
                 controller_name=LaunchConfiguration('controller_name'),

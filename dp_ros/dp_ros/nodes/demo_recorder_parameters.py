@@ -18,6 +18,7 @@ PARAMETERS = ParameterTable(
             'camera/front/image_raw',
             'joint_states',
             'fr3_arm_controller/joint_trajectory',
+            'gripper/target',
             'goal',
             'episode/status',
             '/tf',
