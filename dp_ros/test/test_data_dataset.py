@@ -242,6 +242,11 @@ def test_a_bag_of_no_use_is_skipped_by_name(tmp_path):
     assert reasons['failed'] == 'not a success: metadata.yaml says succeeded: false'
 
 
+def test_a_policy_without_cameras(tmp_path):
+    write(tmp_path / 'bag', episode())
+    assert 'windows are cut at images: name a camera' in refused(tmp_path, image_sizes={})
+
+
 def test_an_empty_folder(tmp_path):
     assert refused(tmp_path).startswith(f'{tmp_path}: no rosbag2 in it: record with ')
 

@@ -108,6 +108,12 @@ def test_what_is_wrong_is_said_with_its_value(changes, kind, value):
     assert value in finding.what
 
 
+def test_of_what_is_left_out_only_the_streams_are_looked_at():
+    changes = stream(largest_gap=Extreme(0.5, 1.2)) | images(black=1) | joints(jumps=1)
+    found = check_episode(replace(SOUND, skipped='failed', **changes), spec())
+    assert kinds(found) == ['camera front: gap', 'left out: failed']
+
+
 def test_images_without_a_partner_of_another_camera():
     both = {
         'streams': SOUND.streams | {'wrist': STREAM},

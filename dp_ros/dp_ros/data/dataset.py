@@ -195,6 +195,8 @@ def episode_windows(recording: EpisodeRecording, horizon: int) -> EpisodeWindows
     :raises DatasetError: when there is none, with the most frequent reason.
     """
     builder = recording.builder
+    if not builder.images:
+        raise DatasetError(f'{recording.path}: windows are cut at images: name a camera')
     windows: list[ObservationWindow] = []
     for stamp_ns in recording.stamps_ns:
         try:

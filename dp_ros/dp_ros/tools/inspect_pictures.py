@@ -212,7 +212,7 @@ def _draw_durations(
 
 def _draw_rates(axes: Axes, episodes: Sequence[EpisodeFigures]) -> None:
     for stream in episodes[0].streams:
-        rates = [episode.streams[stream].rate for episode in episodes]
+        rates = [episode.streams[stream].rate or np.nan for episode in episodes]
         axes.plot(range(len(episodes)), rates, '.', label=label(stream))
     axes.set(xlabel='episode', ylabel='rate [Hz]', yscale='log')
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -22,14 +22,15 @@ _LOAD: Final = 'see to the load of computer, bus and network while recording'
 
 
 def check_episode(episode: EpisodeFigures, spec: WindowSpec) -> Iterator[Finding]:
-    """Give what is worth a look."""
+    """Give what is worth a look; of an episode that training leaves out, why."""
+    for stream in episode.streams:
+        yield from _findings(episode, f'{label(stream)}: ', _stream(episode, stream, spec))
     if episode.skipped:
         what = episode.skipped
         yield Finding(f'left out: {what}', what, 1, 'training leaves it out', '', episode.name)
+        return
     for rows in (_windows(episode, spec), _joints(episode), _commands(episode)):
         yield from _findings(episode, '', rows)
-    for stream in episode.streams:
-        yield from _findings(episode, f'{label(stream)}: ', _stream(episode, stream, spec))
     for camera in episode.images:
         yield from _findings(episode, f'{label(camera)}: ', _images(episode, camera))
 
@@ -46,8 +47,6 @@ def _findings(episode: EpisodeFigures, prefix: str, rows: list[Row]) -> Iterator
 
 
 def _windows(episode: EpisodeFigures, spec: WindowSpec) -> list[Row]:
-    if episode.skipped:
-        return []
     sets, lost = episode.sets, episode.sets - episode.windows
     fewest = min((episode.streams[camera].messages for camera in episode.images), default=sets)
     single = fewest - sets
