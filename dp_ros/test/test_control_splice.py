@@ -88,6 +88,16 @@ def test_points_too_far_to_reach_in_time_are_approached_inside_the_limits(jump):
     assert_sound(motion, MOVING)
 
 
+@pytest.mark.parametrize('late', [0.1, 0.2, 0.3])
+def test_a_turn_joined_too_late_for_it_is_made_in_more_time(late):
+    progress = np.clip((TIMES + late) / 1.2, 0.0, 1.0)[:, None]
+    turn = progress**3 * (10 - 15 * progress + 6 * progress**2) * -1.6
+    points = HOME + turn * np.array([0, 0, 0, 0, 0, 0, 1])
+    motion = follow(REST, TIMES, points, FR3_LIMITS)
+    assert_sound(motion, REST)
+    assert motion.positions[-1, 6] < HOME[6] - 1.0
+
+
 def test_points_outside_the_arms_reach_do_not_lead_out_of_it():
     for bound in (FR3_LIMITS.lower - 0.5, FR3_LIMITS.upper + 0.5):
         assert_sound(follow(REST, TIMES, np.tile(bound, (8, 1)), FR3_LIMITS), REST)

@@ -27,10 +27,12 @@ Array = NDArray[np.float64]
 
 KNOT: Final = 0.04
 _FOLLOW: Final = ((1e-10, 0.4), (1e-9, 0.5), (1e-8, 0.6), (1e-7, 0.8), (1e-6, 1.0), (1e-5, 1.2))
+_SLOWER: Final = (1.0, 1.5, 2.5, 4.0)
 _BRAKE: Final = (0.12, 0.2, 0.28, 0.4, 0.6, 0.8, 1.2)
 _FINE: Final = 0.01
 _INWARDS: Final = 0.01  # [rad], by which a motion may run past a point where it turns or stops
 _LONGEST: Final = 60.0  # Time to solve grows with the cube of the number of knots.
+_LONGEST_SLOWER: Final = 4.0  # No chunk is made slower than this lasts [s].
 _RUCKIG_STEP: Final = 0.01
 _RUCKIG_JERK: Final = 500.0
 
@@ -85,7 +87,8 @@ class Motion:
 def follow(start: State, times: Array, points: Array, limits: JointLimits) -> Motion:
     """Lead from ``start`` through points (m, n) due at ``times`` (m,) [s], then brake to rest.
 
-    Points that cannot be reached inside the limits are approached more and more smoothly.
+    Points that cannot be reached inside the limits are approached more and more smoothly, and
+    then later than they are due, in the same order: an arm that stayed would never get there.
 
     :raises SpliceError: when the points reach too far into the future, or braking fails.
     """
@@ -93,10 +96,14 @@ def follow(start: State, times: Array, points: Array, limits: JointLimits) -> Mo
         raise SpliceError(f'points reach {times[-1]:.1f} s ahead: at most {_LONGEST:.0f} s')
     lower, upper = limits.range()
     points = np.clip(points, lower + _INWARDS, upper - _INWARDS)
-    for smoothing, tail in _FOLLOW:
-        motion = _least_squares(start, times, points, float(times[-1]) + tail, smoothing)
-        if _inside(motion, limits):
-            return motion
+    for slower in _SLOWER:
+        due: Array = slower * times
+        if slower > 1.0 and due[-1] > _LONGEST_SLOWER:
+            break
+        for smoothing, tail in _FOLLOW:
+            motion = _least_squares(start, due, points, float(due[-1]) + tail, smoothing)
+            if _inside(motion, limits):
+                return motion
     return brake(start, limits)
 
 
