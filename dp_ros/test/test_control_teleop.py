@@ -214,6 +214,16 @@ def test_an_arm_that_was_moved_by_others_is_followed_from_where_it_is():
     np.testing.assert_allclose(chunk.positions[0], elsewhere, atol=0.01)
 
 
+def test_after_a_jump_of_the_clock_nothing_moves_by_what_was_said_before():
+    loop = make()
+    loop.run(0.5, stick(*FORWARD))
+    loop.teleop.forget()
+    earlier_ns = loop.now_ns - 60 * NS
+    assert loop.teleop.tick(loop.source.wish(HOME), loop.source.stamp_ns, earlier_ns) is None
+    loop.teleop.on_joints(earlier_ns, HOME)
+    assert loop.teleop.tick(loop.source.wish(HOME), loop.source.stamp_ns, earlier_ns) is None
+
+
 def test_fingers_are_in_the_chunk_beside_an_arm_at_rest():
     loop = make(fingers=('a', 'b'))
     loop.run(0.1, stick(*REST))

@@ -6,6 +6,7 @@ import time
 
 from dp_ros.control.teleop_keys import N_BUTTONS
 from dp_ros.control.trajectory import NS, TrajectoryReference
+from dp_ros.nodes import teleop_buttons
 from dp_ros.nodes.conversions import ns_to_time, trajectory_from_msg
 from dp_ros.nodes.executor import ExecutorNode
 from dp_ros.nodes.teleop import TeleopNode
@@ -18,6 +19,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
+from rclpy.task import Future
 from sensor_msgs.msg import JointState, Joy
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -278,6 +280,18 @@ def test_buttons_start_keep_and_discard_episodes(make):
     ]
     assert bench.called[0].task == 'stack'
     assert [bench.called[k].succeeded for k in (1, 3)] == [True, False]
+
+
+def test_a_recorder_that_never_answers_does_not_block_the_next_button(make, monkeypatch):
+    bench = make()
+    monkeypatch.setattr(bench.teleop._buttons._start, 'call_async', lambda request: Future())
+    bench.press(6)
+    bench.until(lambda: bench.teleop._buttons._pending is not None)
+    bench.press(4)
+    bench.until_said('the last button has not been answered yet')
+    monkeypatch.setattr(teleop_buttons, '_PATIENCE_NS', 0)
+    bench.press(4)
+    bench.until_said('3 of 4 episodes succeeded')
 
 
 def test_one_button_may_start_and_keep(make):

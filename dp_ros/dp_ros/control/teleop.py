@@ -121,11 +121,14 @@ class Teleop:
         self.reason = ''
         """Why an input is not followed, empty when it is."""
         self._limits = limits
-        self._finger_until_ns = 0
+        self._finger_until_ns = self._held_back_ns = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget where the arm is and what it was told, as after a jump of the clock."""
         self._measured: tuple[int, Array] | None = None
         self._commanded: TrajectoryReference | None = None
         self._plan: Plan | None = None
-        self._held_back_ns = 0
 
     def obstacle(self, now_ns: int) -> str:
         """Say what keeps an arm back that is to move, empty when nothing does."""
@@ -177,7 +180,8 @@ class Teleop:
         start = self._start(now_ns, begin_ns)
         if start is None:
             return None
-        left = self.config.input_timeout - (now_ns - input_ns) / NS
+        age = (now_ns - input_ns) / NS
+        left = self.config.input_timeout - age if age >= 0 else 0.0
         if wish is None or left <= 0:
             self.reason = ''
         if self.reason or wish is None:

@@ -27,7 +27,8 @@ from dp_ros.nodes.teleop_parameters import (
 from dp_ros_msgs.msg import ExecutorStatus
 from geometry_msgs.msg import TwistStamped
 import numpy as np
-from rclpy.clock import Clock, ClockType
+from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
@@ -93,6 +94,10 @@ class TeleopNode(Node):
         if self._values['device'] != 'guiding':
             self.create_timer(1 / self._values['rate'], self._tick)
         self._diagnostics = Diagnostics(self, self._report)
+        back = JumpThreshold(
+            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
+        )
+        self._jumps = self.get_clock().create_jump_callback(back, post_callback=self._on_jump)
 
     def destroy_node(self) -> None:
         """Brake before the publishers go."""
@@ -176,6 +181,12 @@ class TeleopNode(Node):
         if frame_id not in ('', base, tool):
             raise InputRefused(f'twist in frame {frame_id!r}: needs {base!r} or {tool!r}')
         return frame_id == tool if frame_id else self._values['frame'] == 'tool'
+
+    def _on_jump(self, jump: TimeJump) -> None:
+        self._core.forget()
+        self._twist.clear()
+        self._leader.release()
+        self._executor = None
 
     # ---- outputs
 

@@ -9,9 +9,12 @@ from typing import Any
 
 from dp_ros.control.teleop_inputs import Action
 from dp_ros_msgs.srv import StartEpisode, StopEpisode
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
 from std_srvs.srv import Trigger
+
+_PATIENCE_NS = 5_000_000_000
 
 
 class TeleopButtons:
@@ -27,7 +30,9 @@ class TeleopButtons:
         self._stop = node.create_client(StopEpisode, 'demo_recorder/stop')
         self._discard = node.create_client(Trigger, 'demo_recorder/discard')
         self._resume = node.create_client(Trigger, 'executor/resume')
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._pending: Future | None = None
+        self._asked_ns = 0
         self._open = ''
 
     def press(self, actions: frozenset[Action]) -> None:
@@ -46,12 +51,14 @@ class TeleopButtons:
             )
 
     def _call(self, client: Any, request: Any, answered: Callable[[Any], None]) -> None:
-        if self._pending is not None and not self._pending.done():
+        now_ns = self._steady.now().nanoseconds
+        recent = now_ns - self._asked_ns < _PATIENCE_NS
+        if self._pending is not None and not self._pending.done() and recent:
             self._say('the last button has not been answered yet')
         elif not client.service_is_ready():
             self._say(f'no service {client.srv_name}: is its node running?')
         else:
-            self._pending = client.call_async(request)
+            self._pending, self._asked_ns = client.call_async(request), now_ns
             self._pending.add_done_callback(lambda future: answered(future.result()))
 
     def _started(self, response: StartEpisode.Response) -> None:
