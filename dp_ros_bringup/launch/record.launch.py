@@ -31,17 +31,22 @@ def teleop(context):
     kind = LaunchConfiguration('teleop').perform(context)
     if kind == 'none':
         return []
+
+    def given(**values):
+        return {name: value for name, value in values.items() if value.perform(context)}
+
     joint_states = LaunchConfiguration('joint_states')
-    arm = {'controller_name': LaunchConfiguration('controller_name')}
-    fingers = LaunchConfiguration('gripper_joint_names')
-    if fingers.perform(context):
-        arm['gripper_joint_names'] = fingers
+    arm = given(
+        controller_name=LaunchConfiguration('controller_name'),
+        gripper_joint_names=LaunchConfiguration('gripper_joint_names'),
+    )
     device, task = DEVICES.get(kind, kind), LaunchConfiguration('task')
     nodes = [node('teleop', joint_states, device=device, task=task, **arm)]
     if kind == 'gamepad':
         nodes.append(node('game_controller_node', package='joy'))
     if kind in DEVICES:
-        nodes.append(node('executor', joint_states, **arm))
+        execute = given(execute=LaunchConfiguration('execute'))
+        nodes.append(node('executor', joint_states, **arm, **execute))
     return nodes
 
 
@@ -70,6 +75,7 @@ def generate_launch_description():
             ),
             argument('controller_name', 'Joint trajectory controller.', 'fr3_arm_controller'),
             argument('gripper_joint_names', 'To command the gripper too; else as in config.'),
+            argument('execute', 'false: a dry run until executor/enable; else as in config.'),
             argument('sim', 'Start the simulated FR3 too.', 'false'),
             node(
                 'demo_recorder',
