@@ -69,6 +69,14 @@ def test_a_gap_and_what_it_lacks(tmp_path):
     assert found.images['front'].to_joints == pytest.approx(0.1)
 
 
+def test_what_is_dropped_here_and_there_is_no_jitter(tmp_path):
+    rows = episode()
+    for second in (0.35, 0.65, 0.95):
+        rows = without(rows, IMAGE, second, second + 0.05)
+    front = figures(tmp_path, rows).streams['front']
+    assert (front.dropped, front.rate, front.jitter) == (3, pytest.approx(10), 0)
+
+
 def test_a_stream_that_ends_early_has_a_gap_at_the_end(tmp_path):
     front = figures(tmp_path, without(episode(), IMAGE, 1.0, 2.0)).streams['front']
     assert (front.largest_gap.value, front.largest_gap.at) == pytest.approx((0.54, 0.95))

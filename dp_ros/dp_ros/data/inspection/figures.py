@@ -108,7 +108,7 @@ class Motion:
     """The joints at 50 Hz.
 
     :param times: (n,); ``positions``: (n, J) measured.
-    :param commands: (n, J), not a number before the first one; None where there is none.
+    :param commands: (n, J), the measured positions before the first; None where there is none.
     :param tcp: (n, 3) [m], or None where it is no FR3.
     """
 

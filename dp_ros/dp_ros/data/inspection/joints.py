@@ -64,8 +64,7 @@ def measure_motion(recording: EpisodeRecording) -> Motion:
     begin, _ = span(recording)
     grid = np.arange(joints.stamps[0], joints.stamps[-1] + 1, NS // _RATE)
     positions = resample(joints.stamps, joints.samples, grid)
-    commands = _commands(recording, grid) if received(recording) else None
-    tcp = tcp_path(names, positions)
+    commands, tcp = _commands(recording, grid), tcp_path(names, positions)
     return Motion((grid - begin) / NS, positions, commands, tcp)
 
 
@@ -94,23 +93,20 @@ def measure_joints(recording: EpisodeRecording, motion: Motion) -> JointFigures:
 def measure_commands(recording: EpisodeRecording, motion: Motion) -> CommandFigures | None:
     """Measure how the arm followed its commands, and what the controller refused."""
     count, rejected = len(received(recording)), recording.rejected
-    if motion.commands is None or np.isnan(motion.commands).all():
+    if motion.commands is None:
         return CommandFigures(count, rejected) if count else None
     errors = np.abs(motion.commands - motion.positions)
-    row, joint = divmod(int(np.nanargmax(errors)), errors.shape[1])
+    row, joint = divmod(int(errors.argmax()), errors.shape[1])
     name = recording.builder.spec.joint_names[joint]
     worst = Extreme(float(errors[row, joint]), float(motion.times[row]), name)
-    return CommandFigures(count, rejected, worst, float(np.sqrt(np.nanmean(errors**2))))
+    return CommandFigures(count, rejected, worst, float(np.sqrt((errors**2).mean())))
 
 
 def _commands(recording: EpisodeRecording, grid: Stamps) -> Array | None:
-    """Return the commanded positions, not a number before the first command."""
     try:
-        commands = commanded(recording, grid)
+        return commanded(recording, grid) if received(recording) else None
     except DatasetError:  # None can be followed; what was rejected is counted.
         return None
-    commands[grid < received(recording)[0]] = np.nan
-    return commands
 
 
 def _jumps(recording: EpisodeRecording, positions: Array) -> list[Extreme]:
