@@ -174,7 +174,9 @@ def bench(ros_context):
         one.close()
 
 
-@pytest.mark.parametrize('outcome', [EpisodeStatus.SUCCESS, EpisodeStatus.COLLISION])
+@pytest.mark.parametrize(
+    'outcome', [EpisodeStatus.SUCCESS, EpisodeStatus.COLLISION, EpisodeStatus.FAILURE]
+)
 def test_a_decided_episode_ends_with_its_outcome_and_duration(bench, outcome):
     test = bench()
     handle = test.send()

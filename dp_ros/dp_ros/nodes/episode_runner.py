@@ -41,7 +41,7 @@ _LATCHED = QoSProfile(
 _WATCH = 0.05
 _FEEDBACK_EVERY = 4
 _LARGEST_SEED = 2**63 - 1  # A parameter of the policy is a signed number.
-_DECIDED = (EpisodeStatus.SUCCESS, EpisodeStatus.COLLISION)
+_DECIDED = (EpisodeStatus.SUCCESS, EpisodeStatus.COLLISION, EpisodeStatus.FAILURE)
 
 
 class EpisodeError(RuntimeError):
