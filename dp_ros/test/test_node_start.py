@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 import signal
 import subprocess
+import sys
 import time
 
 from ament_index_python.packages import get_package_prefix
@@ -53,3 +54,22 @@ def test_an_interrupt_while_it_loads_ends_it_without_a_traceback(domain_id):
     node.send_signal(signal.SIGINT)
     _, said = node.communicate(timeout=60.0)
     assert (node.returncode, said) == (0, '')
+
+
+def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one():
+    program = """
+import signal
+from dp_ros.nodes.node_main import run_node
+
+def make_node():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        raise RuntimeError('cannot convert')
+
+raise SystemExit(run_node(make_node))
+"""
+    node = subprocess.run(
+        [sys.executable, '-c', program], capture_output=True, text=True, timeout=60.0, check=False
+    )
+    assert (node.returncode, node.stderr) == (0, '')

@@ -24,8 +24,14 @@ def run_node(make_node: Callable[[], Node]) -> int:
     A node that commands hardware sends its last safe command in ``destroy_node``. rclpy's own
     signal handlers would have closed its publishers by then, so the signals are handled here.
     """
+    interrupts = []
+
+    def interrupt(number: int, frame: Any) -> None:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
     for number in _SIGNALS:
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     node = None
     try:
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
@@ -36,8 +42,10 @@ def run_node(make_node: Callable[[], Node]) -> int:
             executor.spin_once(timeout_sec=_WAIT)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except (ValueError, ParameterException) as error:
-        if node is not None:
+    except Exception as error:
+        if interrupts:  # pybind11 turns one that comes in a conversion into an error of its own.
+            return 0
+        if node is not None or not isinstance(error, (ValueError, ParameterException)):
             raise
         rclpy.logging.get_logger('dp_ros').fatal(str(error))
         return 2
@@ -48,7 +56,3 @@ def run_node(make_node: Callable[[], Node]) -> int:
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
-
-
-def _interrupt(number: int, frame: Any) -> None:
-    raise KeyboardInterrupt

@@ -28,7 +28,7 @@ NAMESPACE = '/inside'
 # What every node has: parameters, lifecycle, logging, simulated time.
 COMMON_TYPES = ('rcl_interfaces', 'lifecycle_msgs', 'type_description_interfaces')
 COMMON_NAMES = ('/clock',)
-DISCOVERY_TIMEOUT = 10.0
+DISCOVERY_TIMEOUT = 30.0
 
 
 class Interface(NamedTuple):
