@@ -5,9 +5,11 @@ from pathlib import Path
 
 from dp_ros.policy.checkpoint import load_policy
 from dp_ros.sim.closed_loop import ClosedLoop
+from dp_ros.sim.pick_place import PICK_PLACE
 import pytest
 
-MODEL = Path(__file__).parents[2] / 'models' / 'reach'
+MODELS = Path(__file__).parents[2] / 'models'
+MODEL = MODELS / 'reach'
 
 
 @pytest.fixture(scope='module')
@@ -23,6 +25,17 @@ def test_the_shipped_policy_reaches_its_goal(loop):
     assert all(outcome.final_distance <= 0.02 for outcome in outcomes)
     assert {outcome.judge_violations for outcome in outcomes} == {0}
     assert {outcome.side for outcome in outcomes} == {'left', 'right'}
+
+
+def test_the_shipped_policy_with_fingers_brings_the_cube_into_the_bin_by_either_grip():
+    loop = ClosedLoop(load_policy(MODELS / 'pick_place'), latency=0.1, task=PICK_PLACE)
+    try:
+        outcomes = [loop.run(seed) for seed in range(3)]
+    finally:
+        loop.close()
+    assert all(outcome.success for outcome in outcomes)
+    assert {outcome.side for outcome in outcomes} == set(PICK_PLACE.sides)
+    assert {outcome.judge_violations for outcome in outcomes} == {0}
 
 
 def test_a_seed_gives_the_same_episode_again(loop):

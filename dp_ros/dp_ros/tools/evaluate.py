@@ -157,7 +157,7 @@ def run_episodes(
 
         def show(status: Any) -> None:
             latency = client.latest_latency_ms
-            text = f'{status.side or "…":>5}  {status.distance * 1e3:4.0f} mm'
+            text = f'{status.side or "…":>10}  {status.distance * 1e3:4.0f} mm'
             progress.update(task, live=text + (f'  {latency:3.0f} ms' if latency else ''))
 
         for seed in seeds:
@@ -172,7 +172,7 @@ def _line(rollout: Rollout) -> str:
     outcome = 'reached' if result.success else 'COLLISION' if result.collision else 'missed'
     latency = max(timing.latencies_ms, default=float('nan'))
     return (
-        f'seed {result.seed:4d}  {outcome:9}  {result.side or "-":5}  '
+        f'seed {result.seed:4d}  {outcome:9}  {result.side or "-":10}  '
         f'{result.final_distance_m * 1e3:4.0f} mm  {result.duration_s:5.1f} s  '
         f'{timing.chunks:3d} chunks, slowest {latency:.0f} ms'
     )
