@@ -52,6 +52,7 @@ def test_joints_of_a_gripper_may_come_along_and_are_put_last():
     chunk = CHUNK.reordered(('b',), optional=('a',))
     assert chunk.joint_names == ('b', 'a')
     assert CHUNK.reordered(('a', 'b'), optional=('c',)).joint_names == ('a', 'b')
+    assert CHUNK.reordered(('b',), optional=('c', 'a')).joint_names == ('b', 'a')
     with pytest.raises(ChunkRefused, match=r"needs \['b'\], with \['c'\]"):
         CHUNK.reordered(('b',), optional=('c',))
 

@@ -38,11 +38,10 @@ class Chunk:
     def reordered(self, joint_names: tuple[str, ...], optional: tuple[str, ...] = ()) -> Chunk:
         """Return the chunk with its joints in another order, the optional ones last.
 
-        :param optional: joints that the chunk has all of, or none of.
+        :param optional: joints of which the chunk may have some, as one finger for both.
         :raises ChunkRefused: when it has others, or not these.
         """
-        with_optional = len(self.joint_names) > len(joint_names)
-        wanted = joint_names + optional if with_optional else joint_names
+        wanted = joint_names + tuple(name for name in optional if name in self.joint_names)
         if sorted(wanted) != sorted(self.joint_names):
             needed = f'{list(joint_names)}' + (f', with {list(optional)}' if optional else '')
             raise ChunkRefused(
