@@ -61,6 +61,21 @@ def test_nothing_at_all_on_joint_states():
     assert streams.live.last_refusal == 'joint_states: no sample to use'
 
 
+@pytest.mark.parametrize(
+    ('period_ms', 'count'), [(33, 26), (50, 18), (100, 9), (110, 8), (200, 0), (250, 0)]
+)
+def test_a_camera_of_another_rate_gives_windows_or_the_reason_why_not(period_ms, count):
+    """The frames are 100 ms apart: for each an image within 40 ms has to be there."""
+    streams = Streams()
+    for ms in range(0, 1000, 10):
+        streams.joints(ms)
+    for ms in range(0, 990, period_ms):
+        streams.image(ms)
+    assert len(streams.windows(1000)) == count
+    if count == 0:
+        assert 'camera front: nearest image is' in streams.live.last_refusal
+
+
 def test_what_comes_late_is_counted_and_named():
     streams = running()
     streams.image(250, delay=501)
