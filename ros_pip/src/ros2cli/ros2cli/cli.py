@@ -8,6 +8,7 @@ from importlib import import_module
 import os
 import signal
 import sys
+from types import FrameType
 
 from .parser import Result, StandInParser
 
@@ -29,6 +30,14 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> Result:
     """Run `ros2` and return what sys.exit() is to be given."""
+    interrupts: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        interrupts.append(number)
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupt)
     try:
         return _run(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:
@@ -38,7 +47,8 @@ def main(argv: list[str] | None = None) -> Result:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(signal.SIGPIPE)
     except RuntimeError as error:
-        return str(error)
+        # pybind11 turns an interrupt that comes in a conversion into an error of its own.
+        return int(signal.SIGINT) if interrupts else str(error)
 
 
 def _run(argv: list[str]) -> Result:
@@ -59,7 +69,7 @@ def _dying_by_interrupt() -> Iterator[None]:
     KeyboardInterrupt that comes out of their imports into other errors.
     """
     before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:
+    if callable(before):  # Not where it is ignored, as in the background.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         yield
