@@ -16,7 +16,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, Final
 
-from dp_ros.control.trajectory import Trajectory, TrajectoryRejected
+from dp_ros.control.trajectory import NS, Trajectory, TrajectoryRejected
 from dp_ros.data.images import ImageError, decode, fit_image
 from dp_ros.data.sync import CameraMatcher
 from dp_ros.data.window import JOINTS, Refusal, Stream, WindowBuilder, WindowSpec
@@ -27,7 +27,6 @@ from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 import yaml
 
-NS = 1_000_000_000
 IMAGE_TYPES: Final = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 JOINTS_TYPE: Final = 'sensor_msgs/msg/JointState'
 ACTIONS: Final = ('auto', 'commanded', 'measured')

@@ -44,7 +44,9 @@ class CommandHistory:
         start = measured[self._columns(names)]
         reference = copy(track[-1][1]) if track else TrajectoryReference(names, start)
         reference.accept(_only(trajectory, names), received_ns)
-        self._tracks[names] = self._kept([*track, (received_ns, reference)])
+        track.append((received_ns, reference))
+        self._tracks[names] = track
+        self._prune(track)
 
     def sample(self, times_ns: Times, measured: Array) -> Array:
         """Return the commanded positions (n, J) at times (n,) [rad, fingers m].
@@ -54,19 +56,20 @@ class CommandHistory:
         values = measured.copy()
         for names, track in self._tracks.items():
             columns = self._columns(names)
-            for received_ns, reference in track:
-                later = np.flatnonzero(times_ns >= received_ns)
-                values[later[:, None], columns] = reference.sample(times_ns[later])[0]
+            # Translated between clocks, one may seem to come before the one that it replaced.
+            since = np.minimum.accumulate([received_ns for received_ns, _ in reversed(track)])
+            running = np.searchsorted(since[::-1], times_ns, side='right') - 1
+            for index in np.unique(running[running >= 0]):
+                rows = np.flatnonzero(running == index)
+                values[rows[:, None], columns] = track[index][1].sample(times_ns[rows])[0]
         return values
 
-    def _kept(
-        self, track: list[tuple[int, TrajectoryReference]]
-    ) -> list[tuple[int, TrajectoryReference]]:
+    def _prune(self, track: list[tuple[int, TrajectoryReference]]) -> None:
         if self._keep_ns is None:
-            return track
+            return
         oldest_ns = track[-1][0] - self._keep_ns
         passed = sum(received_ns <= oldest_ns for received_ns, _ in track)
-        return track[max(0, passed - 1) :]
+        del track[: max(0, passed - 1)]
 
     def _columns(self, names: tuple[str, ...]) -> list[int]:
         return [self._joint_names.index(name) for name in names]

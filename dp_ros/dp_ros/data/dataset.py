@@ -249,15 +249,18 @@ def commanded(recording: EpisodeRecording, times_ns: NDArray[np.int64]) -> NDArr
             f'{recording.path}: no trajectory can be followed: {recording.unfollowed}; name the '
             'topic that commands these joints'
         )
-    return recording.builder.commands.sample(times_ns, _measured(recording, times_ns))
-
-
-def _measured(recording: EpisodeRecording, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
     joints = recording.builder.joints
-    origin = joints.stamps[0]
-    stamps = np.array(joints.stamps) - origin
-    columns = np.array(joints.samples).T
-    return np.stack([np.interp(times_ns - origin, stamps, column) for column in columns], axis=1)
+    measured = resample(joints.stamps, joints.samples, times_ns)
+    return recording.builder.commands.sample(times_ns, measured)
+
+
+def resample(
+    stamps: Sequence[int], samples: Sequence[NDArray[np.float64]], times_ns: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Interpolate samples (n, J) of stamps (n,) at times (m,), constant beyond the ends."""
+    origin = stamps[0]
+    known, at = np.array(stamps, dtype=np.int64) - origin, times_ns - origin
+    return np.stack([np.interp(at, known, column) for column in np.array(samples).T], axis=1)
 
 
 def _join(parts: Sequence[EpisodeWindows], digest: str) -> WindowDataset:

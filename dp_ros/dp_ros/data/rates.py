@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-NS = 1_000_000_000
+from dp_ros.control.trajectory import NS
+
 WINDOW_NS: Final = 2 * NS
 
 

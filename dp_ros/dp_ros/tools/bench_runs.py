@@ -10,7 +10,7 @@ import itertools
 
 from dp_ros.control.limits import FR3_LIMITS
 from dp_ros.control.splice import State, follow
-from dp_ros.control.trajectory import TrajectoryReference
+from dp_ros.control.trajectory import NS, TrajectoryReference
 from dp_ros.data.window import WindowBuilder, WindowSpec
 from dp_ros.policy.config import PolicyConfig
 from dp_ros.sim.experts import plan
@@ -20,7 +20,6 @@ from dp_ros.sim.world import PERIOD, FrankaWorld
 from dp_ros.tools.bench_cases import Run
 import numpy as np
 
-NS = 1_000_000_000
 JOINT_PERIOD_NS = NS // 100
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import time
 from typing import Any
 
+from dp_ros.control.trajectory import NS
 from dp_ros.nodes.conversions import ns_to_time, time_to_ns, trajectory_to_msg
 from dp_ros.tools.expert_episodes import REACTION, ExpertEpisode
 from dp_ros_msgs.msg import EpisodeStatus
@@ -28,7 +29,6 @@ _LATCHED = QoSProfile(
 _LEAD = 0.1
 _GRIPPER_LEAD = 0.5
 _TAIL = 0.3
-_NS = 1_000_000_000
 
 
 class ExpertError(RuntimeError):
@@ -139,17 +139,17 @@ class ExpertClient(Node):
         """Command the trajectory, move the goal when it is time, and wait for the end."""
         # Stamped, so that simulation and recording agree on the start, whenever it arrives.
         lead = _LEAD if episode.fingers is None else _GRIPPER_LEAD
-        start_ns = self._status_ns() + round(lead * _NS)
+        start_ns = self._status_ns() + round(lead * NS)
         self._commands.publish(trajectory_to_msg(replace(episode.trajectory, start_ns=start_ns)))
         if episode.fingers is not None:
             self._fingers.publish(trajectory_to_msg(replace(episode.fingers, start_ns=start_ns)))
         if episode.jump is not None:
-            self._wait_until(start_ns + round((episode.jump.time - REACTION) * _NS))
+            self._wait_until(start_ns + round((episode.jump.time - REACTION) * NS))
             goal = PoseStamped()
             goal.pose.position.x, goal.pose.position.y = episode.jump.goal
             goal.header.stamp = ns_to_time(self._status_ns())
             self._goals.publish(goal)
-        self._wait_until(start_ns + round((episode.duration + _TAIL) * _NS))
+        self._wait_until(start_ns + round((episode.duration + _TAIL) * NS))
 
     def _wait_until(self, time_ns: int) -> None:
         self._wait(lambda: self._status_ns() >= time_ns, 60.0, 'the simulation stands still')

@@ -9,13 +9,13 @@ from pathlib import Path
 import textwrap
 from typing import Final
 
+from dp_ros.control.trajectory import NS
 from dp_ros.data.bags import EpisodeRecording
 from dp_ros.data.inspection.figures import EpisodeFigures, Extreme, Motion
 from dp_ros.data.inspection.findings import Finding
 from dp_ros.data.inspection.joints import fr3_limits, received
 from dp_ros.data.inspection.set_checks import joint_ranges
 from dp_ros.data.inspection.streams import (
-    NS,
     allowed_silence,
     silences,
     span,

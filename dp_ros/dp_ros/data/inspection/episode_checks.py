@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from dp_ros.control.trajectory import NS
 from dp_ros.data.inspection.figures import EpisodeFigures
 from dp_ros.data.inspection.findings import LIMITS, Finding
-from dp_ros.data.inspection.streams import NS, allowed_silence
+from dp_ros.data.inspection.streams import allowed_silence
 from dp_ros.data.live import LiveLimits
 from dp_ros.data.window import WindowSpec, label
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from dp_ros.control.limits import FR3_LIMITS
+from dp_ros.control.trajectory import NS
 from dp_ros.data.bags import EpisodeRecording
-from dp_ros.data.dataset import DatasetError, commanded
+from dp_ros.data.dataset import DatasetError, commanded, resample
 from dp_ros.data.inspection.figures import (
     Array,
     CommandFigures,
@@ -16,12 +17,10 @@ from dp_ros.data.inspection.figures import (
     JointFigures,
     Motion,
 )
-from dp_ros.data.inspection.streams import Stamps, resample, span, stamps_of
+from dp_ros.data.inspection.streams import Stamps, span, stamps_of
 from dp_ros.data.window import JOINTS
 from dp_ros.sim.kinematics import JOINT_NAMES, forward
 import numpy as np
-
-NS = 1_000_000_000
 
 _RATE: Final = 50
 _MOVED: Final = 0.01

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
+from dp_ros.control.trajectory import NS
 from dp_ros.data.bags import EpisodeRecording
+from dp_ros.data.dataset import resample
 from dp_ros.data.inspection.figures import Array, Extreme, ImageFigures, StreamFigures
 from dp_ros.data.window import JOINTS, WindowSpec
 import numpy as np
 from numpy.typing import NDArray
 
 Stamps = NDArray[np.int64]
-
-NS = 1_000_000_000
 
 _LONG: Final = 1.5
 """A period this many times the median one lacks a message."""
@@ -93,13 +93,6 @@ def measure_images(recording: EpisodeRecording, camera: str) -> ImageFigures:
         max(lengths, key=lambda freeze: freeze.value, default=Extreme()),
         float(_to_nearest(stamps, stamps_of(recording, JOINTS)).max()) / NS,
     )
-
-
-def resample(stamps: Sequence[int], samples: Sequence[Array], times: Stamps) -> Array:
-    """Interpolate samples (n, J) of stamps (n,) at times (m,), constant beyond the ends."""
-    origin = stamps[0]
-    at, known = times - origin, np.array(stamps, dtype=np.int64) - origin
-    return np.stack([np.interp(at, known, column) for column in np.array(samples).T], axis=1)
 
 
 def _freezes(samples: Sequence[NDArray[np.uint8]], joints: Array) -> Iterator[tuple[int, int]]:
