@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Notice that the system's clock was set back, as by a time server after the start of a machine.
+"""Notice that a clock went back: a simulated one, or the system's.
 
-ROS tells of jumps of a simulated clock only. Timers on a clock that was set back wait until it has
-caught up, for hours maybe, and so would a watchdog.
+ROS tells of jumps of a simulated clock only. The system's is set back by a time server, say after
+the start of a machine; timers on it wait until it has caught up, for hours maybe, and so would a
+watchdog.
 """
 
 from __future__ import annotations
@@ -10,11 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dp_ros.control.trajectory import NS
-from rclpy.clock import Clock
+from rclpy.clock import Clock, JumpHandle, JumpThreshold, TimeJump
 from rclpy.clock_type import ClockType
+from rclpy.duration import Duration
 from rclpy.node import Node
 
 _PERIOD = 0.1
+_BACK = JumpThreshold(
+    min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
+)
+
+
+def on_jump_back(node: Node, callback: Callable[[TimeJump], None]) -> JumpHandle:
+    """Call back when the node's clock jumps back or changes its source, while the handle lives."""
+    return node.get_clock().create_jump_callback(_BACK, post_callback=callback)
 
 
 class ClockWatch:

@@ -14,7 +14,7 @@ from dp_ros.control.interlocks import ESTOP, PAUSE, STOP, Phase
 from dp_ros.control.limits import FR3_LIMITS
 from dp_ros.control.trajectory import Trajectory
 from dp_ros.nodes.autostart import autostart
-from dp_ros.nodes.clock_watch import ClockWatch
+from dp_ros.nodes.clock_watch import ClockWatch, on_jump_back
 from dp_ros.nodes.conversions import time_to_ns, trajectory_from_msg, trajectory_to_msg
 from dp_ros.nodes.deadman import DeadmanSwitch
 from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
@@ -23,8 +23,7 @@ from dp_ros.nodes.live_parameters import LiveParameters, Values
 from dp_ros.nodes.node_main import run_node
 from dp_ros.nodes.robot_link import RobotLink
 from dp_ros_msgs.msg import ExecutorStatus
-from rclpy.clock import JumpThreshold, TimeJump
-from rclpy.duration import Duration
+from rclpy.clock import TimeJump
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
@@ -88,10 +87,7 @@ class ExecutorNode(LifecycleNode):
         self.create_timer(_TICK, self._tick)
         self.create_timer(_STATUS, self._publish_status)
         self._diagnostics = Diagnostics(self, self._report)
-        back = JumpThreshold(
-            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
-        )
-        self._jumps = self.get_clock().create_jump_callback(back, post_callback=self._on_jump)
+        self._jumps = on_jump_back(self, self._on_jump)
         self._clock_watch = ClockWatch(self, self._on_set_back)
 
     # ---- lifecycle

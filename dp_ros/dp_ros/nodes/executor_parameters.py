@@ -13,6 +13,7 @@ from dp_ros.parameters import Parameter, ParameterTable
 from dp_ros.sim.kinematics import JOINT_NAMES
 
 _DEADMAN_LEAD: Final = 0.08
+_REACH: Final = 1.5  # The TCP is nowhere farther along any axis [m].
 
 PARAMETERS = ParameterTable(
     'executor',
@@ -88,12 +89,12 @@ PARAMETERS = ParameterTable(
     ),
     Parameter(
         'workspace_low',
-        [-1.5, -1.5, -1.5],
+        [-_REACH] * 3,
         'Lowest x, y and z of the TCP in the base frame [m]; chunks are followed up to there.',
     ),
     Parameter(
         'workspace_high',
-        [1.5, 1.5, 1.5],
+        [_REACH] * 3,
         'Highest x, y and z of the TCP [m]; the default box holds all that the arm can reach.',
     ),
     Parameter(
@@ -147,10 +148,16 @@ def executor_config(values: Mapping[str, Any]) -> ExecutorConfig:
         speed_scale=values['speed_scale'],
         slow_start_time=values['slow_start_time'],
         limit_margin=values['limit_margin'],
-        workspace=Workspace(tuple(values['workspace_low']), tuple(values['workspace_high'])),
+        workspace=_workspace(values),
         joint_state_timeout=values['joint_state_timeout'],
         max_tracking_error=values['max_tracking_error'],
     )
+
+
+def _workspace(values: Mapping[str, Any]) -> Workspace | None:
+    """Return the box that the TCP is kept in; one that it cannot leave is not watched."""
+    box = Workspace(tuple(values['workspace_low']), tuple(values['workspace_high']))
+    return None if max(box.low) <= -_REACH and min(box.high) >= _REACH else box
 
 
 def check(values: Mapping[str, Any]) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 from control_msgs.action import GripperCommand
 from dp_ros.control.fake_hand import STROKE, Command, FakeHand, Outcome
 from dp_ros.control.trajectory import Trajectory
+from dp_ros.nodes.clock_watch import on_jump_back
 from dp_ros.nodes.conversions import time_to_ns, trajectory_to_msg
 from dp_ros.nodes.diagnostics import OK, Diagnostics, Report
 from dp_ros.nodes.fake_gripper_parameters import PARAMETERS
@@ -19,8 +20,7 @@ from dp_ros.nodes.live_parameters import LiveParameters, Values
 from dp_ros.nodes.node_main import run_node
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
-from rclpy.clock import JumpThreshold, TimeJump
-from rclpy.duration import Duration
+from rclpy.clock import TimeJump
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import JointState
@@ -58,10 +58,7 @@ class FakeGripperNode(Node):
         self.create_timer(_TICK, self._tick)
         self.create_timer(1 / self._values['joint_state_rate'], self._publish_state)
         self._diagnostics = Diagnostics(self, self._report)
-        back = JumpThreshold(
-            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
-        )
-        self._jumps = self.get_clock().create_jump_callback(back, post_callback=self._on_jump)
+        self._jumps = on_jump_back(self, self._on_jump)
 
     def _create_servers(self) -> None:
         franka = franka_actions()

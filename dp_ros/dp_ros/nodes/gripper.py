@@ -10,6 +10,7 @@ from action_msgs.msg import GoalStatus
 from dp_ros.control.finger_width import TargetRefused
 from dp_ros.control.gripper import Flight, GripperCore, Kind
 from dp_ros.control.trajectory import Trajectory
+from dp_ros.nodes.clock_watch import on_jump_back
 from dp_ros.nodes.conversions import time_to_ns, trajectory_from_msg
 from dp_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from dp_ros.nodes.gripper_actions import gripper_actions
@@ -18,8 +19,7 @@ from dp_ros.nodes.live_parameters import LiveParameters, Values
 from dp_ros.nodes.node_main import run_node
 from dp_ros_msgs.msg import ExecutorStatus
 from rclpy.action import ActionClient
-from rclpy.clock import JumpThreshold, TimeJump
-from rclpy.duration import Duration
+from rclpy.clock import TimeJump
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from rclpy.task import Future
@@ -52,10 +52,7 @@ class GripperNode(Node):
         self.create_subscription(ExecutorStatus, 'executor/status', self._on_executor, _NEWEST)
         self.create_timer(_TICK, self._tick)
         self._diagnostics = Diagnostics(self, self._report)
-        back = JumpThreshold(
-            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
-        )
-        self._jumps = self.get_clock().create_jump_callback(back, post_callback=self._on_jump)
+        self._jumps = on_jump_back(self, self._on_jump)
 
     def _apply(self, values: Values) -> None:
         self._core.config = gripper_config(values)

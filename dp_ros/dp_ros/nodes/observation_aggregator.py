@@ -17,7 +17,7 @@ from cv_bridge import CvBridge, CvBridgeError
 from dp_ros.data.images import ImageError, decoded_to_rgb, fit_image
 from dp_ros.data.live import LiveWindows
 from dp_ros.data.window import JOINTS, ObservationWindow, Rgb
-from dp_ros.nodes.clock_watch import ClockWatch
+from dp_ros.nodes.clock_watch import ClockWatch, on_jump_back
 from dp_ros.nodes.conversions import ns_to_time, time_to_ns, trajectory_from_msg
 from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.nodes.eef_poses import EefPoses
@@ -33,17 +33,13 @@ from dp_ros.nodes.observation_aggregator_parameters import (
 from dp_ros_msgs.msg import Observation
 from geometry_msgs.msg import PoseStamped
 from message_filters import ApproximateTimeSynchronizer, SimpleFilter, Subscriber
-from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
-from rclpy.duration import Duration
+from rclpy.clock import Clock, ClockType, TimeJump
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-_JUMP_BACK = JumpThreshold(
-    min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
-)
 _CHECK_PERIOD = 1.0
 _COMMANDS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
@@ -72,7 +68,7 @@ class ObservationAggregatorNode(Node):
         for topic in (f'{values["controller_name"]}/joint_trajectory', 'gripper/target'):
             self.create_subscription(JointTrajectory, topic, self._on_command, _COMMANDS)
         self.create_service(Trigger, '~/reset', self._on_reset)
-        self._jump = self.get_clock().create_jump_callback(_JUMP_BACK, post_callback=self._on_jump)
+        self._jumps = on_jump_back(self, self._on_jump)
         self._clock_watch = ClockWatch(self, self._on_set_back)
         self._diagnostics = Diagnostics(self, self._report)
         steady = Clock(clock_type=ClockType.STEADY_TIME)

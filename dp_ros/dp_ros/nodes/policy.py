@@ -23,7 +23,7 @@ from typing import Any
 
 from dp_ros.data.window import Refusal
 from dp_ros.nodes.autostart import autostart
-from dp_ros.nodes.clock_watch import ClockWatch
+from dp_ros.nodes.clock_watch import ClockWatch, on_jump_back
 from dp_ros.nodes.conversions import ns_to_time, time_to_ns
 from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.nodes.live_parameters import LiveParameters, Values
@@ -38,9 +38,8 @@ from dp_ros.policy.policy import Policy, blank_observation, chunk_seed
 from dp_ros_msgs.msg import Observation, PolicyStatus
 import numpy as np
 from numpy.typing import NDArray
-from rclpy.clock import Clock, JumpThreshold, TimeJump
+from rclpy.clock import Clock, TimeJump
 from rclpy.clock_type import ClockType
-from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_srvs.srv import Trigger
@@ -118,10 +117,7 @@ class PolicyNode(LifecycleNode):
         self._heard = time.monotonic()
         self.create_timer(1.0, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._diagnostics = Diagnostics(self, self._report)
-        back = JumpThreshold(
-            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
-        )
-        self._jumps = self.get_clock().create_jump_callback(back, post_callback=self._on_jump)
+        self._jumps = on_jump_back(self, self._on_jump)
         self._clock_watch = ClockWatch(self, self._on_set_back)
 
     # Lifecycle

@@ -12,6 +12,7 @@ from dp_ros.control.teleop import Teleop, Wish
 from dp_ros.control.teleop_inputs import Action, InputRefused, JoyReader, TwistInput
 from dp_ros.control.teleop_leader import LeaderInput
 from dp_ros.control.trajectory import NS, Trajectory
+from dp_ros.nodes.clock_watch import on_jump_back
 from dp_ros.nodes.conversions import time_to_ns, trajectory_from_msg, trajectory_to_msg
 from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.nodes.live_parameters import LiveParameters, Values
@@ -27,8 +28,7 @@ from dp_ros.nodes.teleop_parameters import (
 from dp_ros_msgs.msg import ExecutorStatus
 from geometry_msgs.msg import TwistStamped
 import numpy as np
-from rclpy.clock import Clock, ClockType, JumpThreshold, TimeJump
-from rclpy.duration import Duration
+from rclpy.clock import Clock, ClockType, TimeJump
 from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
@@ -94,10 +94,7 @@ class TeleopNode(Node):
         if self._values['device'] != 'guiding':
             self.create_timer(1 / self._values['rate'], self._tick)
         self._diagnostics = Diagnostics(self, self._report)
-        back = JumpThreshold(
-            min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
-        )
-        self._jumps = self.get_clock().create_jump_callback(back, post_callback=self._on_jump)
+        self._jumps = on_jump_back(self, self._on_jump)
 
     def destroy_node(self) -> None:
         """Brake before the publishers go."""
