@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A launch file that runs in a process of its own, and what is asked of it."""
+"""Launch files and evaluations that run in processes of their own, and what is asked of them."""
 
 from contextlib import contextmanager
+import json
 import os
 from pathlib import Path
 import re
@@ -10,6 +11,7 @@ import subprocess
 import time
 
 DEADLINE = 90.0
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def until(condition, what):
@@ -76,3 +78,18 @@ def running(folder, *words, **variables):
     finally:
         launched.process.kill()
         launched.process.wait()
+
+
+def evaluated(folder, model, episodes):
+    """Return the figures of a shipped policy that `ros2 run dp_ros evaluate` has measured."""
+    figures = folder / 'figures.json'
+    command = ['ros2', 'run', 'dp_ros', 'evaluate', '--policy', str(ROOT / 'models' / model)]
+    run = subprocess.run(
+        [*command, '--episodes', str(episodes), '--seed', '0', '--json', str(figures)],
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return json.loads(figures.read_text())

@@ -12,7 +12,6 @@ import re
 import signal
 import subprocess
 import threading
-import time
 
 from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticArray
@@ -20,6 +19,7 @@ from dp_ros.sim.judge import judge
 from dp_ros_msgs.action import RunEpisode
 from dp_ros_msgs.msg import ExecutorStatus
 from dp_ros_msgs.srv import GetCommandLog
+from launched import DEADLINE, until
 import numpy as np
 import pytest
 import rclpy
@@ -34,17 +34,8 @@ from conftest import DOMAINS, domain_is_free
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / 'dp_ros_bringup' / 'config' / 'dp_ros.yaml'
 CAMERA, RELAYED = 'camera/front/image_raw', 'camera/front/relayed'
-DEADLINE = 90.0
 FOLLOWING = 'following a chunk'
 REST = 300  # samples of the 1 kHz command log
-
-
-def until(condition, what):
-    end = time.monotonic() + DEADLINE
-    while not (value := condition()):
-        assert time.monotonic() < end, f'not within {DEADLINE} s: {what()}'
-        time.sleep(0.02)
-    return value
 
 
 class Loop(Node):
