@@ -21,12 +21,13 @@ from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.nodes.executor_parameters import PARAMETERS, check, executor_config
 from dp_ros.nodes.live_parameters import LiveParameters, Values
 from dp_ros.nodes.node_main import run_node
+from dp_ros.nodes.polled_topic import PolledTopic
 from dp_ros.nodes.robot_link import RobotLink
 from dp_ros_msgs.msg import ExecutorStatus
 from rclpy.clock import TimeJump
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -70,9 +71,7 @@ class ExecutorNode(LifecycleNode):
         self._commands = self.create_publisher(JointTrajectory, self._topic, _NEWEST)
         self._fingers = self.create_publisher(JointTrajectory, 'gripper/target', _NEWEST)
         self._statuses = self.create_publisher(ExecutorStatus, 'executor/status', _RECORD)
-        self._joints = self.create_subscription(
-            JointState, 'joint_states', self._on_joints, qos_profile_sensor_data
-        )
+        self._joints = PolledTopic(self, JointState, 'joint_states')
         self.create_subscription(JointTrajectory, 'policy/chunk', self._on_chunk, _NEWEST)
         for name, action in (
             ('pause', lambda: self.inhibit(PAUSE, 'paused')),
@@ -122,7 +121,10 @@ class ExecutorNode(LifecycleNode):
 
     # ---- inputs
 
-    def _on_joints(self, message: JointState) -> None:
+    def _read_joints(self) -> None:
+        message = self._joints.newest()
+        if message is None:
+            return
         try:
             stamp_ns = time_to_ns(message.header.stamp)
             self._core.on_joints(stamp_ns, self._now_ns(), message.name, message.position)
@@ -132,6 +134,7 @@ class ExecutorNode(LifecycleNode):
     def _on_chunk(self, message: JointTrajectory) -> None:
         if not self._active:
             return
+        self._read_joints()
         try:
             trajectory = self._core.on_chunk(self._chunk(message), self._now_ns())
         except ChunkRefused as error:
@@ -153,6 +156,7 @@ class ExecutorNode(LifecycleNode):
         return Chunk(read.start_ns, read.joint_names, read.times, read.positions)
 
     def _tick(self) -> None:
+        self._read_joints()
         if self._active:
             self._robot.tick()
             self._send(self._core.tick(self._now_ns()))
@@ -183,6 +187,7 @@ class ExecutorNode(LifecycleNode):
 
     def release(self, *names: str) -> str | None:
         """Take back what is forbidden and begin where the arm is, or say why it cannot be."""
+        self._read_joints()
         try:
             self._core.resume(self._now_ns(), *names)
         except ChunkRefused as error:
@@ -253,7 +258,7 @@ class ExecutorNode(LifecycleNode):
         return level, self._summary() if self._active else 'not active', values
 
     def _summary(self) -> str:
-        reason, topic = self._core.reason, self._joints.topic_name
+        reason, topic = self._core.reason, self._joints.name
         if reason != 'waiting for joint states':
             return reason
         return f'{reason} on {topic} ({self.count_publishers(topic)} publishers)'

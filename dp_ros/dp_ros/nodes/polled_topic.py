@@ -24,6 +24,11 @@ class PolledTopic:
             kind, topic, lambda _: None, _NEWEST, callback_group=_Never()
         )
 
+    @property
+    def name(self) -> str:
+        """The topic's full name."""
+        return str(self._subscription.topic_name)
+
     def newest(self) -> Any | None:
         """Return the message that came since the last call, the newest one, or None."""
         with self._subscription.handle:
