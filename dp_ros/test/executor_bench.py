@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The executor's node, and one that plays policy, controller, arm and user, in one process."""
 
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -31,18 +31,8 @@ CALM = {'joint_state_timeout': 3.0, 'slow_start_time': 0.0}
 @contextmanager
 def benches(context):
     """Give a function that makes benches, which are gone, publishers and all, in the end."""
-    made = []
-
-    def make(**changes):
-        made.append(Bench(context, **changes))
-        return made[-1]
-
-    try:
-        yield make
-    finally:
-        for bench in made:
-            bench.core_node.destroy_node()
-            bench.node.destroy_node()
+    with ExitStack() as stack:
+        yield lambda **changes: stack.enter_context(closing(Bench(context, **changes)))
 
 
 def make_node(context, **parameters):
@@ -77,6 +67,10 @@ class Bench:
         self.node.create_timer(0.02, self._publish_joints)
         if ready:
             self.until(lambda: self.status().reason == 'waiting for a chunk')
+
+    def close(self):
+        self.core_node.destroy_node()
+        self.node.destroy_node()
 
     def _on_command(self, message):
         self.sent.append(message)

@@ -93,7 +93,7 @@ class FakeRobot:
             self.server, ErrorRecovery, '~/error_recovery', self._on_recovery
         )
 
-    def destroy(self):
+    def close(self):
         self.recovery.destroy()
         for node in self.nodes:
             node.destroy_node()
@@ -214,11 +214,11 @@ class Bench:
         self.chunks = self.user.create_publisher(JointTrajectory, 'policy/chunk', QOS)
         self.until(self.chunks.get_subscription_count)
 
-    def destroy(self):
+    def close(self):
         self.node.destroy_node()
         self.user.destroy_node()
         for robot in self.robots:
-            robot.destroy()
+            robot.close()
 
     def until(self, condition, deadline=30.0):
         end = time.monotonic() + deadline

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The observation_aggregator in one process: observations, refusals by reason, diagnostics."""
 
+from contextlib import ExitStack, closing
 import time
 
 import cv2
@@ -32,16 +33,8 @@ RED = np.full((16, 24, 3), (255, 0, 0), dtype=np.uint8)
 @pytest.fixture
 def make(ros_context):
     """Make benches that are gone, publishers and all, when the test is over."""
-    benches = []
-
-    def make_bench(**changes):
-        benches.append(Bench(ros_context, **changes))
-        return benches[-1]
-
-    yield make_bench
-    for bench in benches:
-        bench.aggregator.destroy_node()
-        bench.node.destroy_node()
+    with ExitStack() as stack:
+        yield lambda **changes: stack.enter_context(closing(Bench(ros_context, **changes)))
 
 
 def make_node(context, **parameters):
@@ -69,6 +62,10 @@ class Bench:
         publishers = [self.joints_out, *self.images_out.values()]
         self.until(lambda: all(p.get_subscription_count() for p in publishers))
         self.until(lambda: self.node.count_publishers('observation') == 1)
+
+    def close(self):
+        self.aggregator.destroy_node()
+        self.node.destroy_node()
 
     def _on_report(self, array):
         self.reports += [s for s in array.status if s.name == '/observation_aggregator']

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A system clock that is set back stops the arm, and does not stop the watch over it."""
 
+from contextlib import closing
 import time
 
 from dp_ros.nodes.clock_watch import ClockWatch
@@ -67,13 +68,11 @@ def test_timers_begin_anew_but_for_those_that_were_cancelled(node, monkeypatch):
 def test_the_executor_stops_until_it_is_resumed(ros_context, monkeypatch):
     robot = FakeRobot(ros_context)
     calm = [Parameter('joint_state_timeout', value=3.0)]
-    bench = Bench(ros_context, ExecutorNode(context=ros_context, parameter_overrides=calm), robot)
-    try:
+    node = ExecutorNode(context=ros_context, parameter_overrides=calm)
+    with closing(Bench(ros_context, node, robot)) as bench:
         bench.until_reason('waiting for a chunk')
         behind = SetBack(bench.node)
         monkeypatch.setattr(bench.node, 'get_clock', lambda: behind)
         status = bench.until_reason('the clock was set back by 3', 'call ~/resume')
         assert status.state == ExecutorStatus.STOPPED
         assert robot.sent == []
-    finally:
-        bench.destroy()

@@ -9,6 +9,7 @@ hardware, on a machine quiet enough for 1 kHz::
     DP_ROS_JOINT_STATES=franka/joint_states pytest dp_ros/test/test_controller_accepts.py
 """
 
+from contextlib import closing
 import os
 
 from dp_ros.control.chunk import Chunk
@@ -75,9 +76,8 @@ def bench(request):
         parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
         cli_args=['--ros-args', '-r', f'joint_states:={RUNNING or "joint_states"}'],
     )
-    bench = Bench(context, node, *robots)
-    yield bench
-    bench.destroy()
+    with closing(Bench(context, node, *robots)) as bench:
+        yield bench
     context.try_shutdown()
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The episode runner against a small stand-in for the nodes it directs."""
 
+from contextlib import ExitStack, closing
 from functools import partial
 import math
 import time
@@ -163,15 +164,12 @@ class Bench:
 
 @pytest.fixture
 def bench(ros_context):
-    made = []
+    with ExitStack() as stack:
 
-    def make(world=(), **parameters):
-        made.append(Bench(ros_context, parameters, dict(world)))
-        return made[-1]
+        def make(world=(), **parameters):
+            return stack.enter_context(closing(Bench(ros_context, parameters, dict(world))))
 
-    yield make
-    for one in made:
-        one.close()
+        yield make
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fake Hand shows itself as franka_gripper does: actions, stop, joint states."""
 
+from contextlib import ExitStack, closing
 import math
 import time
 
@@ -50,7 +51,7 @@ class Bench:
         self.until(lambda: self.states)
         self.until(lambda: all(c.server_is_ready() for c in self.clients.values()))
 
-    def destroy(self):
+    def close(self):
         for client in self.clients.values():
             client.destroy()
         self.hand.destroy_node()
@@ -86,15 +87,8 @@ class Bench:
 
 @pytest.fixture
 def make(ros_context):
-    benches = []
-
-    def make_bench(**parameters):
-        benches.append(Bench(ros_context, **parameters))
-        return benches[-1]
-
-    yield make_bench
-    for bench in benches:
-        bench.destroy()
+    with ExitStack() as stack:
+        yield lambda **given: stack.enter_context(closing(Bench(ros_context, **given)))
 
 
 def test_move_and_grasp_end_as_the_fingers_do(make):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gripper's node in one process, against the fake Hand and against grippers that fail."""
 
+from contextlib import ExitStack, closing
 import math
 import sys
 import time
@@ -56,7 +57,7 @@ class Bench:
         self.hand = self.add(FakeGripperNode, self.node.context, parameters)
         self.until(lambda: self.widths and not self.adapter._absent())
 
-    def destroy(self):
+    def close(self):
         for node in [*self.nodes, self.node]:
             node.destroy_node()
 
@@ -103,15 +104,8 @@ class Bench:
 
 @pytest.fixture
 def make(ros_context):
-    benches = []
-
-    def make_bench(**parameters):
-        benches.append(Bench(ros_context, **parameters))
-        return benches[-1]
-
-    yield make_bench
-    for bench in benches:
-        bench.destroy()
+    with ExitStack() as stack:
+        yield lambda **given: stack.enter_context(closing(Bench(ros_context, **given)))
 
 
 def test_the_hand_grasps_an_object_with_one_goal_and_opens_with_another(make):

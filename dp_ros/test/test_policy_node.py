@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The policy node in one process: life cycle, chunks, live parameters, refusals."""
 
+from contextlib import ExitStack, closing
 from pathlib import Path
 import shutil
 import threading
@@ -122,15 +123,12 @@ class Bench:
 
 @pytest.fixture
 def bench(context, folder):
-    made = []
+    with ExitStack() as stack:
 
-    def make(path=folder, **parameters):
-        made.append(Bench(context, path, **parameters))
-        return made[-1]
+        def make(path=folder, **parameters):
+            return stack.enter_context(closing(Bench(context, path, **parameters)))
 
-    yield make
-    for one in made:
-        one.close()
+        yield make
 
 
 def observation_msg(stamp_ns, seed=0):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo_recorder in one process: whole episodes, and what it says when there is none."""
 
+from contextlib import ExitStack, closing
 import errno
 from pathlib import Path
 import time
@@ -54,6 +55,10 @@ class Bench:
         }
         self.until(lambda: all(c.service_is_ready() for c in self.clients.values()))
 
+    def close(self):
+        self.recorder.destroy_node()
+        self.node.destroy_node()
+
     def _on_report(self, array):
         self.reports += [s for s in array.status if s.name == '/demo_recorder']
 
@@ -88,16 +93,13 @@ class Bench:
 
 @pytest.fixture
 def make(tmp_path, ros_context):
-    benches = []
+    with ExitStack() as stack:
 
-    def make_bench(**parameters):
-        benches.append(Bench(ros_context, **{'directory': str(tmp_path / 'out')} | parameters))
-        return benches[-1]
+        def make_bench(**parameters):
+            values = {'directory': str(tmp_path / 'out')} | parameters
+            return stack.enter_context(closing(Bench(ros_context, **values)))
 
-    yield make_bench
-    for bench in benches:
-        bench.recorder.destroy_node()
-        bench.node.destroy_node()
+        yield make_bench
 
 
 def messages(path):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Before it moves an arm the executor checks that it is the one it can drive."""
 
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from dp_ros.control.controller_rules import parameter_misfits
@@ -22,20 +23,18 @@ READY = 'waiting for a chunk'
 @pytest.fixture
 def start(ros_context):
     """Start an executor beside robots; all of it is gone after the test."""
-    benches = []
+    with ExitStack() as stack:
 
-    def start_bench(*robots, namespace='', **parameters):
-        values = {'joint_state_timeout': 3.0, **parameters}
-        overrides = [Parameter(name, value=value) for name, value in values.items()]
-        node = ExecutorNode(
-            context=ros_context, namespace=namespace, parameter_overrides=overrides
-        )
-        benches.append(Bench(ros_context, node, *robots, namespace=namespace))
-        return benches[-1]
+        def start_bench(*robots, namespace='', **parameters):
+            values = {'joint_state_timeout': 3.0, **parameters}
+            overrides = [Parameter(name, value=value) for name, value in values.items()]
+            node = ExecutorNode(
+                context=ros_context, namespace=namespace, parameter_overrides=overrides
+            )
+            bench = Bench(ros_context, node, *robots, namespace=namespace)
+            return stack.enter_context(closing(bench))
 
-    yield start_bench
-    for bench in benches:
-        bench.destroy()
+        yield start_bench
 
 
 @pytest.fixture
@@ -121,7 +120,7 @@ def test_a_controller_without_a_manager_is_not_trusted(start, robot, ros_context
     class Alone:
         nodes = (Node(CONTROLLER, context=ros_context),)
 
-        def destroy(self):
+        def close(self):
             self.nodes[0].destroy_node()
 
     alone = Alone()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A reflex or a user stop holds the arm, and one service brings it back."""
 
+from contextlib import ExitStack, closing
 import sys
 
 from dp_ros.control.robot_watch import Mode
@@ -22,19 +23,16 @@ ALL = f'activate {CONTROLLER} {BROADCASTER} joint_state_broadcaster'
 @pytest.fixture
 def make(ros_context):
     """Start an executor beside a robot; all of it is gone after the test."""
-    benches = []
+    with ExitStack() as stack:
 
-    def make_bench(robots=None, **parameters):
-        values = {'joint_state_timeout': 1.0, 'n_action_steps': 15, **parameters}
-        overrides = [Parameter(name, value=value) for name, value in values.items()]
-        node = ExecutorNode(context=ros_context, parameter_overrides=overrides)
-        robots = [FakeRobot(ros_context)] if robots is None else robots
-        benches.append(Bench(ros_context, node, *robots))
-        return benches[-1]
+        def make_bench(robots=None, **parameters):
+            values = {'joint_state_timeout': 1.0, 'n_action_steps': 15, **parameters}
+            overrides = [Parameter(name, value=value) for name, value in values.items()]
+            node = ExecutorNode(context=ros_context, parameter_overrides=overrides)
+            robots = [FakeRobot(ros_context)] if robots is None else robots
+            return stack.enter_context(closing(Bench(ros_context, node, *robots)))
 
-    yield make_bench
-    for bench in benches:
-        bench.destroy()
+        yield make_bench
 
 
 @pytest.fixture
@@ -164,7 +162,7 @@ class Simulation:
 
         node.create_timer(0.02, publish)
 
-    def destroy(self):
+    def close(self):
         self.nodes[0].destroy_node()
 
 

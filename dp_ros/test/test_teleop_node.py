@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The teleop node with the executor, in one process: inputs, refusals, episodes, the gripper."""
 
+from contextlib import ExitStack, closing
 import math
 import time
 
@@ -128,6 +129,10 @@ class Bench:
     def until_said(self, text):
         self.until(lambda: any(text in line for line in self.said))
 
+    def close(self):
+        for node in (self.teleop, self.follower, self.node):
+            node.destroy_node()
+
     def rests(self):
         """Wait until the arm is at rest, and give that position again."""
         self.until(lambda: self.now_ns() > self.reference.end_ns + NS // 2)
@@ -159,16 +164,10 @@ class Bench:
 
 @pytest.fixture
 def make(ros_context):
-    benches = []
-
-    def make_bench(*args, **kwargs):
-        benches.append(Bench(ros_context, *args, **kwargs))
-        return benches[-1]
-
-    yield make_bench
-    for bench in benches:
-        for node in (bench.teleop, bench.follower, bench.node):
-            node.destroy_node()
+    with ExitStack() as stack:
+        yield lambda *args, **given: stack.enter_context(
+            closing(Bench(ros_context, *args, **given))
+        )
 
 
 def test_a_gamepad_moves_the_arm_while_its_button_is_held(make):

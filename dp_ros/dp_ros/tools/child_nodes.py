@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-import ctypes
 import json
 from pathlib import Path
-import signal
 import subprocess
 import sys
 from types import TracebackType
 from typing import Any
 
-_SET_PARENT_DEATH_SIGNAL = 1
+from dp_ros.tools.child_process import interrupt, last_lines, start
+
 _RUN = 'import sys; from dp_ros.nodes.{name} import main; sys.exit(main())'
 
 
@@ -35,14 +34,8 @@ class ChildNodes:
             arguments = ['--ros-args']
             for key, value in parameters.items():
                 arguments += ['-p', f'{key}:={json.dumps(value)}']
-            self._processes[name] = subprocess.Popen(
-                [sys.executable, '-c', _RUN.format(name=name), *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,
-            )
+            command = [sys.executable, '-c', _RUN.format(name=name), *arguments]
+            self._processes[name] = start(command, self._log)
         return self
 
     def __exit__(
@@ -51,24 +44,13 @@ class ChildNodes:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for process in self._processes.values():
-            process.send_signal(signal.SIGINT)
-        for process in self._processes.values():
-            try:
-                process.wait(timeout=10.0)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        interrupt(list(self._processes.values()), timeout=10.0)
         self._log.close()
 
     def failure(self) -> str | None:
         """Say which node ended and show the last lines of the log, or None while all run."""
         for name, process in self._processes.items():
             if process.poll() is not None:
-                tail = '\n'.join(self._log_path.read_text().splitlines()[-10:])
+                tail = last_lines(self._log_path, 10)
                 return f'{name} ended with exit code {process.returncode}:\n{tail}'
         return None
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)

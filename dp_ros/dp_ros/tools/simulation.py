@@ -4,12 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-import ctypes
 from pathlib import Path
-import signal
-import subprocess
 from types import TracebackType
 
+from dp_ros.tools.child_process import interrupt, last_lines, start
 import psutil
 
 _MAX_ERRORS = 5
@@ -29,14 +27,7 @@ class LaunchedSimulation:
 
     def __enter__(self) -> LaunchedSimulation:
         self._log = self._log_path.open('w')
-        self._process = subprocess.Popen(
-            self._command,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            preexec_fn=_die_with_parent,
-        )
+        self._process = start(self._command, self._log)
         return self
 
     def __exit__(
@@ -45,20 +36,14 @@ class LaunchedSimulation:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.wait(timeout=15.0)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-        self._process.wait()
+        interrupt([self._process], timeout=15.0)
         self._log.close()
 
     def failure(self) -> str | None:
         """Say how the launch ended and show its last lines, or None while it runs."""
         if self._process.poll() is None:
             return None
-        tail = '\n'.join(self._log_path.read_text().splitlines()[-15:])
+        tail = last_lines(self._log_path, 15)
         return f'the simulation ended with exit code {self._process.returncode}:\n{tail}'
 
     def errors(self) -> list[str]:
@@ -88,8 +73,3 @@ def _peak_kib(pid: int) -> int:
         if line.startswith('VmHWM:'):
             return int(line.split()[1])
     raise ValueError(f'/proc/{pid}/status has no VmHWM line')
-
-
-def _die_with_parent() -> None:
-    set_parent_death_signal = 1
-    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Child processes that never outlive their parent, and print into a log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import ctypes
+from pathlib import Path
+import signal
+import subprocess
+from typing import IO
+
+_SET_PARENT_DEATH_SIGNAL = 1
+
+
+def start(command: Sequence[str], log: IO[str]) -> subprocess.Popen[bytes]:
+    """Start a command; a Ctrl-C in the terminal does not reach it."""
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=_die_with_parent,
+    )
+
+
+def interrupt(processes: Sequence[subprocess.Popen[bytes]], timeout: float) -> None:
+    """Interrupt processes and wait for them; kill what runs on after ``timeout`` [s]."""
+    for process in processes:
+        process.send_signal(signal.SIGINT)
+    for process in processes:
+        try:
+            process.wait(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def last_lines(log: Path, count: int) -> str:
+    """Return the last lines of a log."""
+    return '\n'.join(log.read_text().splitlines()[-count:])
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
