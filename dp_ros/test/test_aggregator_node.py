@@ -198,8 +198,8 @@ def test_a_missing_transform_is_named(make):
 @pytest.mark.parametrize(
     ('positions', 'names', 'reason'),
     [
-        ((0.1, float('nan')), JOINTS, 'position of fr3_joint2 is nan'),
-        ((float('-inf'), 0.1), JOINTS, 'position of fr3_joint1 is -inf'),
+        ((0.1, float('nan')), JOINTS, 'position of fr3_joint2 is not finite: nan'),
+        ((float('-inf'), 0.1), JOINTS, 'position of fr3_joint1 is not finite: -inf'),
         ((0.1,), JOINTS[:1], 'no fr3_joint2 among'),
         ((0.1,), JOINTS, '2 names, 1 positions'),
     ],

@@ -170,7 +170,7 @@ def test_nothing_but_nan(tmp_path):
     ]
     text = refused(write(tmp_path / 'bag', rows))
     assert 'no message on /joint_states can be used (150 refused, as joint_states: ' in text
-    assert 'position of fr3_joint2 is nan' in text
+    assert 'position of fr3_joint2 is not finite: nan' in text
 
 
 def test_images_of_another_size(tmp_path):

@@ -180,9 +180,9 @@ def test_a_leader_that_was_silent_is_approached_anew():
 @pytest.mark.parametrize(
     ('names', 'positions', 'message'),
     [
-        (LEADER[:6], [0.0] * 6, 'no position of leader_joint7 among'),
-        (LEADER, [0.0] * 6, 'no position of some joints among'),
-        (LEADER, [np.nan] * 7, 'position that is not finite'),
+        (LEADER[:6], [0.0] * 6, 'no leader_joint7 among'),
+        (LEADER, [0.0] * 6, '7 names, 6 positions'),
+        (LEADER, [np.nan] * 7, 'position of leader_joint1 is not finite: nan'),
     ],
 )
 def test_a_leader_that_cannot_be_read_moves_nothing(names, positions, message):

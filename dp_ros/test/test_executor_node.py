@@ -201,7 +201,7 @@ def test_joint_states_that_turn_nan_stop_the_arm(make, monkeypatch):
     bench.node.create_timer(0.02, lambda: bench.joints([math.nan] * 7))
     status = bench.until_state(ExecutorStatus.STOPPED)
     assert status.reason.startswith('no joint states for 0.')
-    assert any('joint_states: position that is not finite' in text for text in warnings)
+    assert any('joint_states: position of fr3_joint1 is not finite' in text for text in warnings)
     assert_ends_at_rest(bench.sent[-1])
 
 

@@ -66,8 +66,8 @@ def test_joints_in_another_order_and_more_than_needed():
     [
         (310, ('fr3_joint1',), [0.0], 'no fr3_joint2 among'),
         (310, JOINTS, [0.0], '2 names, 1 positions'),
-        (310, JOINTS, [0.0, np.nan], 'position of fr3_joint2 is nan'),
-        (310, JOINTS, [np.inf, 0.0], 'position of fr3_joint1 is inf'),
+        (310, JOINTS, [0.0, np.nan], 'position of fr3_joint2 is not finite: nan'),
+        (310, JOINTS, [np.inf, 0.0], 'position of fr3_joint1 is not finite: inf'),
         (280, JOINTS, [0.0, 0.0], 'goes back by 10.0 ms'),
         (290, JOINTS, [0.0, 0.0], 'goes back by 0.0 ms'),
         (-START // MS, JOINTS, [0.0, 0.0], 'stamp 0 ns'),

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dp_ros.control.joint_names import renamed
 from dp_ros.control.trajectory import NS
 import numpy as np
 from numpy.typing import NDArray
@@ -74,14 +74,6 @@ class Chunk:
         times = self.times - (passed if done is None else done)
         ahead = np.flatnonzero(times > 0)[:n_action_steps]
         return times[ahead], self.positions[ahead]
-
-
-def renamed(wanted: Sequence[str], given: Sequence[str]) -> str:
-    """Ask, where a wanted joint is given with a prefix or without its own; else say nothing."""
-    for name in given:
-        if name and (name.endswith(wanted[0]) or wanted[0].endswith(name)):
-            return f': is {wanted[0]} the same as {name}? Then set joint_names to these names'
-    return ''
 
 
 def check_chunk(chunk: Chunk, now_ns: int, newest_ns: int) -> None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from dp_ros.control.chunk import ChunkRefused, renamed
+from dp_ros.control.chunk import ChunkRefused
+from dp_ros.control.joint_names import in_order
 from dp_ros.control.limits import JointLimits
 from dp_ros.control.trajectory import NS
 import numpy as np
@@ -40,7 +41,10 @@ class MeasuredJoints:
             raise ChunkRefused(
                 f'joint_states: stamp is {ahead:.3f} s in the future: are clocks synchronized?'
             )
-        values = self._ordered(names, positions)
+        try:
+            values = in_order(self.joint_names, names, positions)
+        except ValueError as error:
+            raise ChunkRefused(f'joint_states: {error}') from error
         jump = self._jump(stamp_ns, values)
         self.newest = (stamp_ns, values)
         return jump
@@ -74,21 +78,6 @@ class MeasuredJoints:
             f'{self.joint_names[joint]} is {distance[joint]:.3f} rad from where it is commanded, '
             f'more than {most} rad'
         )
-
-    def _ordered(self, names: Sequence[str], positions: Sequence[float]) -> Array:
-        order = {name: index for index, name in enumerate(names)}
-        missing = [name for name in self.joint_names if name not in order]
-        if missing:
-            raise ChunkRefused(
-                f'joint_states: no {", ".join(missing)} among {list(names)}'
-                f'{renamed(missing, names)}'
-            )
-        if len(positions) != len(names):
-            raise ChunkRefused(f'joint_states: {len(names)} names, {len(positions)} positions')
-        values = np.array([positions[order[name]] for name in self.joint_names], dtype=np.float64)
-        if not np.isfinite(values).all():
-            raise ChunkRefused(f'joint_states: position that is not finite: {values.tolist()}')
-        return values
 
     def _jump(self, stamp_ns: int, positions: Array) -> str | None:
         if self.newest is None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from xml.etree import ElementTree as Xml
 
-from dp_ros.control.chunk import renamed
+from dp_ros.control.joint_names import renamed
 from dp_ros.control.limits import JointLimits
 import numpy as np
 from numpy.typing import NDArray

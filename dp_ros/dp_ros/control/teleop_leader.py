@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dp_ros.control.joint_names import in_order
 from dp_ros.control.teleop import Wish
 from dp_ros.control.teleop_inputs import InputRefused
 from dp_ros.control.trajectory import NS
@@ -66,15 +67,10 @@ class LeaderInput:
         """
         self._goal = None
         needed = (*self._names, self._finger) if self._finger else self._names
-        missing = [name for name in needed if name not in names]
-        if missing or len(names) != len(positions):
-            raise InputRefused(
-                f'leader: no position of {", ".join(missing) or "some joints"} among '
-                f'{list(names)}: set leader_joint_names'
-            )
-        values = np.array([positions[list(names).index(name)] for name in needed])
-        if not np.isfinite(values).all():
-            raise InputRefused(f'leader: position that is not finite: {values.tolist()}')
+        try:
+            values = in_order(needed, names, positions, 'leader_joint_names')
+        except ValueError as error:
+            raise InputRefused(f'leader: {error} (leader_joint_names are read)') from error
         self._goal = values[: len(self._names)]
         if now_ns - self.stamp_ns > _SILENCE_NS:
             self.release()

@@ -17,9 +17,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-import math
 from typing import Generic, TypeVar
 
+from dp_ros.control.joint_names import in_order
 from dp_ros.control.trajectory import Trajectory, TrajectoryRejected
 from dp_ros.data.commands import CommandHistory
 import numpy as np
@@ -189,17 +189,11 @@ class WindowBuilder:
 
         :raises Refusal: with the reason.
         """
-        missing = [name for name in self.spec.joint_names if name not in names]
-        if missing:
-            raise Refusal(f'joint_states: no {", ".join(missing)} among {list(names)}')
-        if len(positions) != len(names):
-            raise Refusal(f'joint_states: {len(names)} names, {len(positions)} positions')
-        order = {name: index for index, name in enumerate(names)}
-        values = [float(positions[order[name]]) for name in self.spec.joint_names]
-        for name, value in zip(self.spec.joint_names, values, strict=True):
-            if not math.isfinite(value):
-                raise Refusal(f'joint_states: position of {name} is {value}')
-        self.joints.push(self.spec.corrected(JOINTS, stamp_ns), np.array(values))
+        try:
+            values = in_order(self.spec.joint_names, names, positions)
+        except ValueError as error:
+            raise Refusal(f'joint_states: {error}') from error
+        self.joints.push(self.spec.corrected(JOINTS, stamp_ns), values)
 
     def push_command(self, received_ns: int, trajectory: Trajectory) -> None:
         """Take a trajectory that arm or gripper were sent, at ``received_ns``.

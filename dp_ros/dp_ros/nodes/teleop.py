@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from dp_ros.control.chunk import Chunk
+from dp_ros.control.joint_names import in_order
 from dp_ros.control.limits import FR3_LIMITS
 from dp_ros.control.teleop import Teleop, Wish
 from dp_ros.control.teleop_inputs import Action, InputRefused, JoyReader, TwistInput
@@ -27,7 +28,6 @@ from dp_ros.nodes.teleop_parameters import (
 )
 from dp_ros_msgs.msg import ExecutorStatus
 from geometry_msgs.msg import TwistStamped
-import numpy as np
 from rclpy.clock import Clock, ClockType, TimeJump
 from rclpy.node import Node
 from rclpy.qos import (
@@ -111,14 +111,12 @@ class TeleopNode(Node):
     # ---- inputs
 
     def _on_joints(self, message: JointState) -> None:
-        positions = dict(zip(message.name, message.position, strict=False))
-        missing = [name for name in self._core.joint_names if name not in positions]
-        if missing:
-            self._warn(f'joint_states: no {", ".join(missing)} among {list(message.name)}')
+        try:
+            values = in_order(self._core.joint_names, message.name, message.position)
+        except ValueError as error:
+            self._warn(f'joint_states: {error}')
             return
-        values = np.array([positions[name] for name in self._core.joint_names])
-        if np.isfinite(values).all():
-            self._core.on_joints(time_to_ns(message.header.stamp), values)
+        self._core.on_joints(time_to_ns(message.header.stamp), values)
 
     def _on_command(self, message: JointTrajectory) -> None:
         with suppress(ValueError):  # The controller says what is wrong with it.

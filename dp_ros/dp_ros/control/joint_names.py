@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Joints are told apart by their names: they come in any order, among others, or renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def in_order(
+    wanted: Sequence[str],
+    names: Sequence[str],
+    positions: Sequence[float],
+    setting: str = 'joint_names',
+) -> Array:
+    """Return the positions (n_wanted,) of a joint state [rad or m].
+
+    :param setting: the parameter that says which joints are wanted.
+    :raises ValueError: when one is missing, or has no finite position.
+    """
+    order = {name: index for index, name in enumerate(names)}
+    missing = [name for name in wanted if name not in order]
+    if missing:
+        hint = renamed(missing, names, setting)
+        raise ValueError(f'no {", ".join(missing)} among {list(names)}{hint}')
+    if len(positions) != len(names):
+        raise ValueError(f'{len(names)} names, {len(positions)} positions')
+    values = np.array([positions[order[name]] for name in wanted], dtype=np.float64)
+    for name, value in zip(wanted, values.tolist(), strict=True):
+        if not math.isfinite(value):
+            raise ValueError(f'position of {name} is not finite: {value}')
+    return values
+
+
+def renamed(wanted: Sequence[str], given: Sequence[str], setting: str = 'joint_names') -> str:
+    """Ask, where a wanted joint is given with a prefix or without its own; else say nothing."""
+    for name in given:
+        if name and (name.endswith(wanted[0]) or wanted[0].endswith(name)):
+            return f': is {wanted[0]} the same as {name}? Then set {setting} to these names'
+    return ''
