@@ -14,6 +14,7 @@ import pytest
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 READY = 'waiting for a chunk'
@@ -78,6 +79,23 @@ def test_recovery_clears_the_error_then_activates_hardware_then_controllers(benc
     start = robot.sent[-1].points[0]
     np.testing.assert_allclose(start.positions, robot.reference.sample(np.zeros(1, int))[0][0])
     assert not any(start.velocities)
+
+
+def test_what_was_observed_before_a_recovery_is_forgotten(bench):
+    calls = bench.robots[0].calls
+
+    def reset(request, response):
+        calls.append('reset')
+        response.success = True
+        return response
+
+    bench.user.create_service(Trigger, 'observation_aggregator/reset', reset)
+    client = next(c for c in bench.node.clients if c.srv_name.endswith('/reset'))
+    bench.until(client.service_is_ready)
+    bench.robots[0].fall(Mode.REFLEX)
+    bench.until_reason('the robot is silent for')
+    assert bench.call('recover').success
+    assert calls == ['error_recovery', 'FrankaHardwareInterface active', ALL, 'reset']
 
 
 @pytest.mark.parametrize(

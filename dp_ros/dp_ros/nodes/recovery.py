@@ -10,7 +10,7 @@ from typing import Any
 from action_msgs.msg import GoalStatus
 from dp_ros.control.controller_rules import controllers_to_activate, hardware_to_activate
 from dp_ros.control.robot_watch import Mode, RobotWatch
-from dp_ros.nodes.asking import Unanswered, pause, within
+from dp_ros.nodes.asking import Unanswered, ask, pause, within
 from dp_ros.nodes.controller_manager import ControllerManager
 from rclpy.action import ActionClient
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -19,6 +19,7 @@ from std_srvs.srv import Trigger
 
 _ACCEPT = 3.0
 _CLEAR = 10.0
+_FORGET = 2.0
 _SETTLE = 3.0
 _STEP = 0.1
 
@@ -28,10 +29,11 @@ class Recovery:
 
     1. The robot clears its error (franka_msgs/ErrorRecovery).
     2. Its hardware becomes active again, then the broadcasters and the arm's controller.
-    3. The robot moves again, the checks are passed.
-    4. Chunks are followed, from where the arm is measured to be.
+    3. Observations begin anew: the controller does not go on with what was commanded before.
+    4. The robot moves again, the checks are passed.
+    5. Chunks are followed, from where the arm is measured to be.
 
-    :param resume: tries steps 3 and 4, and says why it cannot, or returns None.
+    :param resume: tries steps 4 and 5, and says why it cannot, or returns None.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Recovery:
         self._action = action
         self._resume = resume
         self._client, self._goal = _error_recovery(node, action)
+        self._history = node.create_client(Trigger, 'observation_aggregator/reset')
         group = MutuallyExclusiveCallbackGroup()
         node.create_service(Trigger, '~/recover', self._recover, callback_group=group)
 
@@ -82,6 +85,8 @@ class Recovery:
             await self._manager.activate_hardware(name)
         if managed:
             await self._activate_controllers()
+        if self._history.service_is_ready():
+            await ask(self._node, _FORGET, self._history, Trigger.Request())
         self._watch.recovered()
         await self._settle()
 
