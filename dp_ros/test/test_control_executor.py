@@ -118,6 +118,18 @@ def test_a_chunk_that_comes_after_its_last_point_is_counted_as_late(arm):
     assert (arm.core.counts.late, arm.core.counts.refused) == (1, 0)
 
 
+def test_a_chunk_that_took_too_long_to_plan_is_late_and_the_arm_goes_on_as_it_was(arm):
+    arm.follow()
+    arm.run(0.3)
+    going_to = arm.core.chunk_left(arm.now)
+    prepared = arm.core.prepare(arm.chunk(), arm.now)
+    with pytest.raises(ChunkLate, match='planning took 50 ms of a lead_time of 60 ms'):
+        arm.core.follow(prepared, arm.now + 50 * MS)
+    assert (arm.core.counts.late, arm.core.counts.executed) == (1, 1)
+    assert arm.core.chunk_left(arm.now) == going_to
+    assert arm.follow() is not None
+
+
 def test_a_chunk_with_its_joints_in_another_order_is_the_same_chunk(arm):
     chunk = arm.chunk(positions=HOME + TIMES[:, None] * np.linspace(-0.3, 0.3, 7))
     twin = Arm().run(0.1)

@@ -171,6 +171,18 @@ def hold(**changes):
     return message
 
 
+def taken_ns(log):
+    first = log.trajectory_ids.index(1)
+    return time_to_ns(log.stamp) + first * round(log.period * NS)
+
+
+def busy_until(bench, time_ns):
+    """Keep the node from its callbacks; return when it got back to them."""
+    while (now_ns := bench.sim.get_clock().now().nanoseconds) < time_ns:
+        pass
+    return now_ns
+
+
 def test_what_it_publishes_has_the_stamp_of_when_it_was_true(bench):
     bench.reset()
     bench.until(lambda: len(bench.heard['camera/front/image_raw']) >= 4)
@@ -245,10 +257,25 @@ def test_a_trajectory_takes_effect_when_it_comes_and_not_before(bench):
     sent_ns = bench.sim.get_clock().now().nanoseconds
     bench.arm.publish(hold(positions=[0.0, 0.1, 0.0, -2.5, 0.0, 2.6, 0.8]))
     bench.until(lambda: bench.elapsed > 0.3)
-    log = bench.log()
-    first = log.trajectory_ids.index(1)
-    taken_ns = time_to_ns(log.stamp) + first * round(log.period * NS)
-    assert sent_ns < taken_ns <= bench.sim.get_clock().now().nanoseconds
+    assert sent_ns < taken_ns(bench.log()) <= bench.sim.get_clock().now().nanoseconds
+
+
+def test_a_trajectory_takes_effect_when_it_came_although_the_node_was_busy(bench):
+    bench.reset()
+    bench.arm.publish(hold())
+    idle_ns = busy_until(bench, bench.sim.get_clock().now().nanoseconds + NS)
+    bench.until(lambda: bench.elapsed > 1.3)
+    assert taken_ns(bench.log()) < idle_ns - 0.5 * NS
+
+
+def test_what_was_sent_before_a_reset_does_not_move_the_arm_after_it(bench):
+    bench.reset()
+    bench.until(lambda: bench.elapsed > 0.1)
+    bench.arm.publish(hold())
+    busy_until(bench, bench.sim.get_clock().now().nanoseconds + NS // 5)
+    bench.sim._on_reset(ResetEpisode.Request(), ResetEpisode.Response())
+    bench.until(lambda: bench.log().total > 100)
+    assert not any(bench.log().trajectory_ids)
 
 
 def test_the_log_has_every_millisecond_and_can_be_read_in_parts(bench):

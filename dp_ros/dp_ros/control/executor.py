@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 _SETTLE: Final = 0.3  # [s]; 10 mrad in this time take 0.7 rad/s².
+_ON_THE_WAY: Final = 0.5  # Share of the lead time that is left to a message to the controller.
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,17 @@ class Counts:
     checked: int = 0
     late: int = 0
     refused: int = 0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What following a chunk would be, if it is sent before ``join_ns``."""
+
+    chunk: Chunk
+    plan: Plan
+    ramp: Ramp
+    now_ns: int
+    join_ns: int
 
 
 class ChunkExecutor:
@@ -188,10 +200,18 @@ class ChunkExecutor:
 
         :raises ChunkRefused: when it is not followed; the arm goes on and brakes by itself.
         """
+        prepared = self.prepare(chunk, now_ns)
+        return None if prepared is None else self.follow(prepared, now_ns)
+
+    def prepare(self, chunk: Chunk, now_ns: int) -> Prepared | None:
+        """Plan how to follow a chunk, for `follow`; None while nothing is followed.
+
+        :raises ChunkRefused: when it cannot be followed.
+        """
         self.counts.received += 1
         try:
             if not self.interlocks:
-                return self._followed(chunk, now_ns)
+                return self._prepared(chunk, now_ns)
             if EXECUTE in self.interlocks:
                 self._shadowed(chunk, now_ns)
         except ChunkLate:
@@ -201,6 +221,32 @@ class ChunkExecutor:
             self.counts.refused += 1
             raise
         return None
+
+    def follow(self, prepared: Prepared, now_ns: int) -> Trajectory:
+        """Follow what was prepared just before.
+
+        :raises ChunkLate: when that took so long that the controller would get it too late to
+            join without a step.
+        """
+        assert self._arm is not None
+        left = (prepared.join_ns - now_ns) / NS
+        if left < _ON_THE_WAY * self.config.lead:
+            self.counts.late += 1
+            took = (now_ns - prepared.now_ns) / NS
+            raise ChunkLate(
+                f'planning took {took * 1e3:.0f} ms of a lead_time of {self.config.lead * 1e3:.0f}'
+                ' ms: this machine is too busy, or lead_time too short'
+            )
+        chunk, plan, join_ns = prepared.chunk, prepared.plan, prepared.join_ns
+        trajectory = self._arm.send(plan.motion, join_ns, now_ns)
+        self._ramp = prepared.ramp
+        self.fingers = self._alongside(plan, chunk, join_ns)
+        self.counts.executed += 1
+        self._newest_ns = chunk.stamp_ns
+        self._tail_ns = join_ns + round(float(plan.times[-1]) * NS)
+        until = f' up to the border of the workspace, {plan.border}' if plan.border else ''
+        self._motion = (Phase.RUNNING, f'following a chunk{until}')
+        return trajectory
 
     def tick(self, now_ns: int) -> Trajectory | None:
         """Watch over time passing: joint states, tracking, the end of the chunk."""
@@ -250,7 +296,7 @@ class ChunkExecutor:
         self.counts.checked += 1
         self._newest_ns = chunk.stamp_ns
 
-    def _followed(self, chunk: Chunk, now_ns: int) -> Trajectory:
+    def _prepared(self, chunk: Chunk, now_ns: int) -> Prepared:
         chunk = self._checked(chunk, now_ns)
         if chunk.stamp_ns < self._held_ns:
             raise ChunkRefused('chunk is older than the release of the arm')
@@ -264,15 +310,7 @@ class ChunkExecutor:
         settling = min(_SETTLE, self.config.slow_start_time) if self._arm.sent_nothing else 0.0
         join_ns = lead_ns + round(settling * NS)
         plan, ramp = self._plan(self._arm.state(join_ns), chunk, lead_ns, join_ns)
-        trajectory = self._arm.send(plan.motion, join_ns, now_ns)
-        self._ramp = ramp
-        self.fingers = self._alongside(plan, chunk, join_ns)
-        self.counts.executed += 1
-        self._newest_ns = chunk.stamp_ns
-        self._tail_ns = join_ns + round(float(plan.times[-1]) * NS)
-        until = f' up to the border of the workspace, {plan.border}' if plan.border else ''
-        self._motion = (Phase.RUNNING, f'following a chunk{until}')
-        return trajectory
+        return Prepared(chunk, plan, ramp, now_ns, join_ns)
 
     def _checked(self, chunk: Chunk, now_ns: int) -> Chunk:
         check_chunk(chunk, now_ns, self._newest_ns)

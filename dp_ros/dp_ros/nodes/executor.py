@@ -9,7 +9,7 @@ from typing import Any
 
 from dp_ros.control.chunk import Chunk, ChunkRefused
 from dp_ros.control.deadman import Deadman
-from dp_ros.control.executor import ChunkExecutor
+from dp_ros.control.executor import ChunkExecutor, Prepared
 from dp_ros.control.interlocks import ESTOP, PAUSE, STOP, Phase
 from dp_ros.control.limits import FR3_LIMITS
 from dp_ros.control.trajectory import Trajectory
@@ -136,15 +136,19 @@ class ExecutorNode(LifecycleNode):
             return
         self._read_joints()
         try:
-            trajectory = self._core.on_chunk(self._chunk(message), self._now_ns())
+            prepared = self._core.prepare(self._chunk(message), self._now_ns())
+            if prepared is not None:
+                self._follow(prepared)
         except ChunkRefused as error:
             self._warn(f'chunk refused: {error}')
             return
-        self._send(trajectory)
-        if trajectory is not None and self._core.fingers is not None:
-            self._fingers.publish(trajectory_to_msg(self._core.fingers))
         if self._commands.get_subscription_count() == 0:
             self._warn(f'nobody listens on {self._topic}: is the controller loaded and active?')
+
+    def _follow(self, prepared: Prepared) -> None:
+        self._send(self._core.follow(prepared, self._now_ns()))
+        if self._core.fingers is not None:
+            self._fingers.publish(trajectory_to_msg(self._core.fingers))
 
     def _chunk(self, message: JointTrajectory) -> Chunk:
         try:

@@ -14,6 +14,7 @@ from dp_ros.nodes.diagnostics import OK, Diagnostics, Report
 from dp_ros.nodes.franka_sim_parameters import PARAMETERS
 from dp_ros.nodes.live_parameters import LiveParameters
 from dp_ros.nodes.node_main import run_node
+from dp_ros.nodes.polled_topic import PolledTopic
 from dp_ros.nodes.scene_messages import (
     RobotTransforms,
     camera_info,
@@ -117,12 +118,10 @@ class FrankaSimNode(Node):
 
     def _make_inputs(self) -> None:
         controller = self._values['controller_name']
-        self.create_subscription(
-            JointTrajectory, f'{controller}/joint_trajectory', self._on_trajectory, COMMAND
+        self._arm_in = PolledTopic(
+            self, JointTrajectory, f'{controller}/joint_trajectory', COMMAND
         )
-        self.create_subscription(
-            JointTrajectory, 'gripper/joint_trajectory', self._on_gripper, COMMAND
-        )
+        self._hand_in = PolledTopic(self, JointTrajectory, 'gripper/joint_trajectory', COMMAND)
         self.create_subscription(PoseStamped, 'goal_pose', self._on_goal, COMMAND)
         self.create_service(ResetEpisode, '~/reset', self._on_reset)
         self.create_service(GetCommandLog, '~/command_log', self._on_command_log)
@@ -139,12 +138,19 @@ class FrankaSimNode(Node):
         self._show_scene()
 
     def _tick(self) -> None:
+        self._take_commands()
         ahead_ns = 0 if self._values['real_time_factor'] else TICK_NS
         self._run_to(self._now_ns() + ahead_ns, max_ticks=CATCH_UP_TICKS)
 
-    def _meet(self) -> None:
-        """Bring the simulation to this moment, for an input that has come."""
+    def _meet(self, received_ns: int = 0) -> None:
+        """Bring the simulation to this moment, for an input that has come.
+
+        :param received_ns: when it came, where that is known [ns]; a controller does not keep its
+            inputs waiting while images are rendered.
+        """
         now_ns = self._now_ns()
+        if received_ns and not (self._own_clock or self.get_clock().ros_time_is_active):
+            now_ns = min(now_ns, received_ns)
         self._run_to(now_ns)
         self._simulation.advance(now_ns)
 
@@ -186,6 +192,8 @@ class FrankaSimNode(Node):
         self._begin(self._simulation.world.scene, now_ns)
 
     def _begin(self, scene: Scene, now_ns: int) -> None:
+        for topic in (self._arm_in, self._hand_in):
+            topic.newest()  # What was sent before is not for this scene.
         # In phase with the ticks of the episode, so that nothing waits to be published.
         self._timer.reset()
         self._simulation.reset(scene, now_ns)
@@ -253,21 +261,19 @@ class FrankaSimNode(Node):
 
     # ---- inputs
 
-    def _on_trajectory(self, message: JointTrajectory) -> None:
-        self._meet()
-        try:
-            self._simulation.accept(trajectory_from_msg(message))
-        except ValueError as error:
-            self._rejected += 1
-            self.get_logger().error(f'trajectory rejected: {error}')
-
-    def _on_gripper(self, message: JointTrajectory) -> None:
-        self._meet()
-        try:
-            self._simulation.accept_fingers(trajectory_from_msg(message))
-        except ValueError as error:
-            self._rejected += 1
-            self.get_logger().error(f'gripper trajectory rejected: {error}')
+    def _take_commands(self) -> None:
+        for topic, accept, what in (
+            (self._arm_in, self._simulation.accept, 'trajectory'),
+            (self._hand_in, self._simulation.accept_fingers, 'gripper trajectory'),
+        ):
+            while (taken := topic.take()) is not None:
+                message, received_ns = taken
+                self._meet(received_ns)
+                try:
+                    accept(trajectory_from_msg(message))
+                except ValueError as error:
+                    self._rejected += 1
+                    self.get_logger().error(f'{what} rejected: {error}')
 
     def _on_goal(self, message: PoseStamped) -> None:
         self._meet()

@@ -13,15 +13,15 @@ _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
 class PolledTopic:
-    """The newest message of a topic that is too fast for a callback per message.
+    """The messages of a topic, without a callback for each.
 
     Every callback is a turn of the executor; at 1 kHz those alone keep a node busy.
     """
 
-    def __init__(self, node: Node, kind: Any, topic: str) -> None:
+    def __init__(self, node: Node, kind: Any, topic: str, qos: QoSProfile = _NEWEST) -> None:
         self._kind = kind
         self._subscription = node.create_subscription(
-            kind, topic, lambda _: None, _NEWEST, callback_group=_Never()
+            kind, topic, lambda _: None, qos, callback_group=_Never()
         )
 
     @property
@@ -29,11 +29,18 @@ class PolledTopic:
         """The topic's full name."""
         return str(self._subscription.topic_name)
 
-    def newest(self) -> Any | None:
-        """Return the message that came since the last call, the newest one, or None."""
+    def take(self) -> tuple[Any, int] | None:
+        """Return the first message that waits and when it came [system clock, ns], or None."""
         with self._subscription.handle:
             taken = self._subscription.handle.take_message(self._kind, False)
-        return None if taken is None else taken[0]
+        return None if taken is None else (taken[0], taken[1]['received_timestamp'])
+
+    def newest(self) -> Any | None:
+        """Return the newest message that came since the last call, or None."""
+        newest = None
+        while (taken := self.take()) is not None:
+            newest = taken[0]
+        return newest
 
 
 class _Never(CallbackGroup):
