@@ -15,7 +15,6 @@ from dp_ros.policy.policy import chunk_seed
 from dp_ros_msgs.msg import Observation, PolicyStatus
 import numpy as np
 import pytest
-import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
@@ -34,14 +33,6 @@ DEADLINE = 30.0
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
     return tiny_policy.checkpoint(tmp_path_factory.mktemp('checkpoint'))
-
-
-@pytest.fixture
-def context():
-    made = rclpy.Context()
-    made.init(domain_id=43)
-    yield made
-    made.try_shutdown()
 
 
 class Bench:
@@ -122,11 +113,11 @@ class Bench:
 
 
 @pytest.fixture
-def bench(context, folder):
+def bench(ros_context, folder):
     with ExitStack() as stack:
 
         def make(path=folder, **parameters):
-            return stack.enter_context(closing(Bench(context, path, **parameters)))
+            return stack.enter_context(closing(Bench(ros_context, path, **parameters)))
 
         yield make
 
@@ -396,7 +387,7 @@ def test_deactivate_stops_publishing_and_activate_goes_on(bench):
     test.start().chunk()
 
 
-def test_a_chunk_that_is_being_denoised_is_dropped_by_deactivate(context, folder, bench):
+def test_a_chunk_that_is_being_denoised_is_dropped_by_deactivate(bench):
     test = bench().start()
     entered, leave = threading.Event(), threading.Event()
     encode = test.policy._policy.encode

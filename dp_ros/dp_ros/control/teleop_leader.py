@@ -70,7 +70,7 @@ class LeaderInput:
         try:
             values = in_order(needed, names, positions, 'leader_joint_names')
         except ValueError as error:
-            raise InputRefused(f'leader: {error} (leader_joint_names are read)') from error
+            raise InputRefused(f'leader: {error}; see leader_joint_names') from error
         self._goal = values[: len(self._names)]
         if now_ns - self.stamp_ns > _SILENCE_NS:
             self.release()
