@@ -171,6 +171,13 @@ def test_the_status_says_how_the_chunk_came_about(bench, folder):
     assert 0 < status.inference_time <= status.latency < DEADLINE
 
 
+def test_the_status_names_the_checkpoint_that_is_loaded_not_the_next_one(bench, folder):
+    test = bench().start()
+    assert test.set('checkpoint', '/elsewhere').successful
+    test.chunk()
+    assert test.statuses[-1].checkpoint == str(folder)
+
+
 def test_the_same_observations_and_seed_give_the_same_chunks_after_a_reset(bench):
     test = bench(seed=3).start()
     first = [positions(test.chunk()) for _ in range(2)]

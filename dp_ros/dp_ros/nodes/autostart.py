@@ -16,8 +16,11 @@ def autostart(node: LifecycleNode) -> None:
 
     def start() -> None:
         timer.cancel()
-        if node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            node.trigger_activate()
+        try:
+            if node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+                node.trigger_activate()
+        except RuntimeError as error:  # Somebody was faster.
+            node.get_logger().warning(f'not brought up by itself: {error}')
 
     # On the steady clock, for a simulation's clock may not run yet.
     timer = node.create_timer(0.0, start, clock=Clock(clock_type=ClockType.STEADY_TIME))

@@ -19,13 +19,14 @@ from dp_ros.nodes.conversions import time_to_ns, trajectory_from_msg, trajectory
 from dp_ros.nodes.deadman import DeadmanSwitch
 from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.nodes.executor_parameters import PARAMETERS, check, executor_config
+from dp_ros.nodes.lifecycle import CheckedLifecycleNode
 from dp_ros.nodes.live_parameters import LiveParameters, Values
 from dp_ros.nodes.node_main import run_node
 from dp_ros.nodes.polled_topic import PolledTopic
 from dp_ros.nodes.robot_link import RobotLink
 from dp_ros_msgs.msg import ExecutorStatus
 from rclpy.clock import TimeJump
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
@@ -39,7 +40,7 @@ _STATUS = 0.1
 _THROTTLE = 5.0
 
 
-class ExecutorNode(LifecycleNode):
+class ExecutorNode(CheckedLifecycleNode):
     """Sends trajectories while it is active; brakes before it stops being so."""
 
     def __init__(self, **kwargs: Any) -> None:

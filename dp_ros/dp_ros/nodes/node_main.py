@@ -8,9 +8,10 @@ import signal
 import sys
 from typing import Any
 
+from dp_ros.nodes.guard import GuardedExecutor
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -20,6 +21,8 @@ _WAIT = 0.2
 
 def run_node(make_node: Callable[[], Node]) -> int:
     """Spin the node until Ctrl-C, SIGTERM or a shutdown; return the exit code.
+
+    No callback ends it: one that fails is logged and counted, see `guard`.
 
     A node that commands hardware sends its last safe command in ``destroy_node``. rclpy's own
     signal handlers would have closed its publishers by then, so the signals are handled here.
@@ -36,9 +39,9 @@ def run_node(make_node: Callable[[], Node]) -> int:
     try:
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()
-        executor = SingleThreadedExecutor()
+        executor = GuardedExecutor(ended=lambda: bool(interrupts))
         executor.add_node(node)
-        while True:
+        while not interrupts:  # An exception of a handler may be swallowed on its way here.
             executor.spin_once(timeout_sec=_WAIT)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass

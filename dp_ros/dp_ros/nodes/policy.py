@@ -26,6 +26,7 @@ from dp_ros.nodes.autostart import autostart
 from dp_ros.nodes.clock_watch import ClockWatch, on_jump_back
 from dp_ros.nodes.conversions import ns_to_time, time_to_ns
 from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
+from dp_ros.nodes.lifecycle import CheckedLifecycleNode
 from dp_ros.nodes.live_parameters import LiveParameters, Values
 from dp_ros.nodes.node_main import run_node
 from dp_ros.nodes.policy_markers import Intention, MarkerWriter, TcpPaths
@@ -40,7 +41,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.clock import Clock, TimeJump
 from rclpy.clock_type import ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_srvs.srv import Trigger
 import torch
@@ -59,10 +60,12 @@ class Job:
     """One chunk to make: the observation and a snapshot of everything it depends on.
 
     :param run: which activation or reset it belongs to; a chunk of a past one is not published.
+    :param checkpoint: the folder that the policy was loaded from, whatever the parameter says now.
     """
 
     run: int
     policy: Policy
+    checkpoint: str
     stamp_ns: int
     message: Observation
     seed: int
@@ -80,7 +83,7 @@ class Tally:
     latency: float = float('nan')
 
 
-class PolicyNode(LifecycleNode):
+class PolicyNode(CheckedLifecycleNode):
     """Loads a policy at configure, and denoises chunks while it is active.
 
     :param load: loads a checkpoint, as ``load_policy`` does.
@@ -90,6 +93,7 @@ class PolicyNode(LifecycleNode):
         super().__init__('policy', **kwargs)
         self._load = load
         self._policy: Policy | None = None
+        self._checkpoint = ''
         self._values = LiveParameters(self, PARAMETERS, self._check, self._apply)
         self._inbox = Inbox(inbox_limits(self._values.values, dt=0.0))
         self._tally = Tally()
@@ -124,15 +128,16 @@ class PolicyNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the policy, check that it fits, and denoise once so that the first is not late."""
+        values = self._values.values
         try:
-            self._policy = self._loaded(self._values.values)
+            self._policy, self._checkpoint = self._loaded(values), values['checkpoint']
         except (CheckpointError, ConfigError) as error:
             self.get_logger().error(f'not configured: {error}')
             return TransitionCallbackReturn.FAILURE
         except Exception:  # rclpy would swallow it without a word.
             self.get_logger().error(f'not configured:\n{traceback.format_exc()}')
             return TransitionCallbackReturn.FAILURE
-        self._inbox.limits = inbox_limits(self._values.values, self._policy.config.dt)
+        self._inbox.limits = inbox_limits(values, self._policy.config.dt)
         self._tcp_paths = TcpPaths(self._policy.config)
         if not self._tcp_paths.known:
             self.get_logger().info('no markers: the joints of the policy are not those of an FR3')
@@ -238,7 +243,7 @@ class PolicyNode(LifecycleNode):
         if taken is not None:
             seed = chunk_seed(values['seed'], self._chunk_index)
             self._chunk_index += 1
-            job = Job(self._run, policy, *taken, seed, values)
+            job = Job(self._run, policy, self._checkpoint, *taken, seed, values)
             self._job = self._worker.submit(self._work, job)
             self._job.add_done_callback(lambda _: self._finished.trigger())
 
@@ -338,7 +343,7 @@ class PolicyNode(LifecycleNode):
             ),
             engine=policy.engine.name,
             device=policy.engine.device,
-            checkpoint=job.values['checkpoint'],
+            checkpoint=job.checkpoint,
             checkpoint_digest=policy.digest,
             inference_time=self._tally.inference_time,
             latency=self._tally.latency,

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A callback that fails is logged and counted, and its node goes on.
+
+The net under every node, not its answer to a bad message: that is a refusal by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+import traceback
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from rclpy.context import Context
+from rclpy.executors import (
+    ConditionReachedException,
+    ShutdownException,
+    SingleThreadedExecutor,
+    TimeoutException,
+    await_or_execute,
+)
+from rclpy.node import Node
+from rclpy.service import Service
+from rclpy.subscription import Subscription
+from rclpy.task import Future
+
+_THROTTLE = 5.0
+
+
+@dataclass
+class Failures:
+    """How many callbacks of a node have failed, and what the last one said."""
+
+    count: int = 0
+    last: str = ''
+
+
+_FAILURES: WeakKeyDictionary[Node, Failures] = WeakKeyDictionary()
+
+
+def failures(node: Node) -> Failures:
+    """Return what failed in a node so far."""
+    return _FAILURES.setdefault(node, Failures())
+
+
+def note_failure(node: Node, error: BaseException) -> None:
+    """Count a failed callback and log its traceback; of one that repeats, a line at times."""
+    found, text = failures(node), f'{type(error).__name__}: {error}'
+    found.count += 1
+    if text == found.last:
+        node.get_logger().error(f'failed again: {text}', throttle_duration_sec=_THROTTLE)
+        return
+    found.last = text
+    trace = ''.join(traceback.format_exception(error))
+    node.get_logger().error(f'a callback failed, the node goes on:\n{trace}')
+
+
+def guarded(node: Node, callback: Callable[..., None]) -> Callable[..., None]:
+    """Wrap a callback for a library that does not stand its exceptions."""
+
+    def call(*args: Any) -> None:
+        try:
+            callback(*args)
+        except Exception as error:
+            note_failure(node, error)
+
+    return call
+
+
+class GuardedExecutor(SingleThreadedExecutor):
+    """Spins on when a callback of its nodes fails; a service that fails answers so.
+
+    :param ended: whether all is over, so that what fails is of no interest.
+    """
+
+    def __init__(
+        self, *, context: Context | None = None, ended: Callable[[], bool] = lambda: False
+    ) -> None:
+        super().__init__(context=context)
+        self._ended = ended
+
+    def spin_once(self, timeout_sec: float | None = None) -> None:
+        """Wait for a callback and call it."""
+        self._step(timeout_sec, _never)
+
+    def spin_once_until_future_complete(
+        self, future: Future, timeout_sec: float | None = None
+    ) -> None:
+        """Wait for a callback or the future, and call the callback."""
+        future.add_done_callback(lambda _: self.wake())
+        self._step(timeout_sec, future.done)
+
+    def _step(self, timeout_sec: float | None, condition: Callable[[], bool]) -> None:
+        try:
+            task, _, node = self.wait_for_ready_callbacks(timeout_sec, None, condition)
+        except (ShutdownException, TimeoutException, ConditionReachedException):
+            return
+        task()
+        error = task.exception()
+        if error is not None:
+            self._note(error, node)
+
+    def _note(self, error: BaseException, node: Node | None) -> None:
+        """Note a failure; a task that belongs to no node counts for all."""
+        for each in [] if self._ended() else [node] if node else self.get_nodes():
+            note_failure(each, error)
+
+    # A callback group stays taken for ever where rclpy fails between taking and calling.
+
+    def _take_subscription(self, sub: Subscription) -> Any:
+        try:
+            return super()._take_subscription(sub)
+        except Exception as error:
+            return partial(_fail, error)
+
+    def _take_service(self, srv: Service) -> Any:
+        if not hasattr(srv.callback, 'answers_failures'):
+            srv.callback = self._answering(srv)
+        try:
+            return super()._take_service(srv)
+        except Exception as error:
+            return partial(_fail, error)
+
+    def _answering(self, srv: Service) -> Callable[..., Any]:
+        callback = srv.callback
+
+        async def answer(request: Any, response: Any) -> Any:
+            try:
+                return await await_or_execute(callback, request, response)
+            except Exception as error:
+                owner = [n for n in self.get_nodes() if srv in list(n.services)]
+                self._note(error, owner[0] if owner else None)
+                return _refusal(srv.srv_type.Response(), error)
+
+        answer.answers_failures = True  # type: ignore[attr-defined]
+        return answer
+
+
+def _refusal(response: Any, error: Exception) -> Any:
+    """Say in an answer that has a place for it what went wrong; `success` is false by default."""
+    if hasattr(response, 'success') and hasattr(response, 'message'):
+        response.message = f'failed: {type(error).__name__}: {error}: see the log of the node'
+    return response
+
+
+def _never() -> bool:
+    return False
+
+
+async def _fail(error: Exception) -> None:
+    raise error
