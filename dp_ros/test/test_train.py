@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from dp_ros.data.dataset import DatasetError
 from dp_ros.policy.checkpoint import load_description, load_network
 from dp_ros.policy.config import ConfigError, RunConfig, TrainConfig
@@ -257,6 +258,57 @@ def test_validation_leaves_the_weights_as_they_are(trainer):
     before = weights(trainer._network).clone()
     assert trainer.validate() == trainer.validate()
     assert torch.equal(weights(trainer._network), before)
+
+
+def dropping(tmp_path, share):
+    """Make a trainer of a transformer with dropout; its weights do not depend on the share."""
+    denoiser = {'name': 'transformer', 'n_layers': 1, 'n_heads': 2, 'embed_dim': 16}
+    denoiser |= {'dropout': share, 'attention_dropout': share}
+    config = replace(RUN, policy=replace(tiny_policy.CONFIG, denoiser=denoiser))
+    return Trainer(tiny_policy.dataset(), config, tmp_path, Accelerator(cpu=True))
+
+
+def test_validation_does_not_drop_out(tmp_path):
+    assert dropping(tmp_path, 0.3).validate() == dropping(tmp_path, 0.0).validate()
+
+
+def test_after_validation_training_drops_out_as_before_it(tmp_path):
+    made = dropping(tmp_path, 0.3)
+    dropped = made._network.denoiser.eval()  # As the teacher of a distillation.
+    before = [part.training for part in made._network.modules()]
+    made.validate()
+    assert [part.training for part in made._network.modules()] == before
+    assert made._network.training
+    assert not dropped.training
+
+
+def test_the_trained_network_does_not_drop_out(tmp_path):
+    assert not any(part.training for part in run(tmp_path).modules())
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """Make an accelerator for `meta`: a device of torch's that needs no hardware."""
+
+    def make():
+        AcceleratorState._reset_state(reset_partial_state=True)
+        monkeypatch.setenv('ACCELERATE_TORCH_DEVICE', 'meta')
+        return Accelerator()
+
+    yield make
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@pytest.mark.filterwarnings('ignore:.*a meta parameter.*which is a no-op')
+def test_the_average_is_resumed_on_the_device_of_its_parameters(tmp_path, trainer, elsewhere):
+    trainer._advance()
+    trainer.save()
+    resumed = Trainer(tiny_policy.dataset(), RUN, tmp_path, elsewhere())
+    resumed.resume()
+    for parameter, average in zip(
+        resumed._network.parameters(), resumed._ema.shadow_params, strict=True
+    ):
+        assert (parameter.device.type, average.device.type) == ('meta', 'meta')
 
 
 def test_training_learns_what_the_data_hold(tmp_path):

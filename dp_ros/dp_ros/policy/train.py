@@ -23,7 +23,7 @@ from dp_ros.policy.metrics import MetricsLog, clear_metrics
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.optimizer import make_accelerator, make_optimizer, make_schedule
 from dp_ros.policy.training_record import KEPT, RUN, STATE, describe_training, saved_state
-from dp_ros.policy.training_step import TrainingStep, make_network
+from dp_ros.policy.training_step import TrainingStep, evaluating, make_network
 import numpy as np
 import torch
 from torch import Tensor
@@ -93,7 +93,7 @@ class Trainer:
                 self.save()
         self._log.close()
         self._ema.copy_to(self._network.parameters())
-        return self._network
+        return self._network.eval()
 
     def validate(self) -> dict[str, float]:
         """Measure the averaged weights on the windows kept out of training.
@@ -105,9 +105,10 @@ class Trainer:
         count = min(_VALIDATION_WINDOWS, len(self._validation))
         chosen = rng.choice(self._validation, count, replace=False)
         batch = self._dataset.batch(chosen).to(self.accelerator.device)
-        with self._averaged() as network, torch.no_grad():
+        module = self.accelerator.unwrap_model(self._module)
+        with self._averaged() as network, evaluating(module), torch.no_grad():
             set_seed(settings.seed)
-            loss = float(self.accelerator.unwrap_model(self._module)(batch, augment=False))
+            loss = float(module(batch, augment=False))
             actions = self._sample(network, batch)
         error = float((actions - batch.actions).abs().mean())
         return {'validation_loss': loss, 'action_error': error}
@@ -136,6 +137,7 @@ class Trainer:
             if saved[name] != value:
                 raise ConfigError(f'{self.out}: was started with {name} {saved[name]}: {value}')
         self.accelerator.load_state(str(state))
+        self._ema.to(self.accelerator.device)  # It was loaded to the CPU.
         self.step, self.loss, self.elapsed = (saved[k] for k in ('step', 'loss', 'elapsed_s'))
         if self.accelerator.is_main_process:
             self._log.resume(self.step)

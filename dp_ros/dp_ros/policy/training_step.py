@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from dp_ros.data.dataset import Batch, DatasetError, WindowDataset
 from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.network import PolicyNetwork
@@ -23,6 +26,21 @@ class TrainingStep(nn.Module):
         cond = network.condition(batch.state, batch.images, augment)
         actions = network.actions(batch.actions)
         return network.config.method.loss(network.denoise, actions, cond, self.critic)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Let a module evaluate, without dropout, for as long as the block runs.
+
+    What evaluated before, as the teacher of a distillation, goes on to.
+    """
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
 
 
 def make_network(dataset: WindowDataset, policy: PolicyConfig) -> PolicyNetwork:
