@@ -196,6 +196,7 @@ def test_the_shipped_list_of_cameras_is_understood(launch, upstream):
         ('front: {package: usb_cam}', "camera front: {'package': 'usb_cam'}: needs package and"),
         ('front: {package: usb_cam, executable: x, remap: {}}', 'may have parameters and remapp'),
         ('- front', 'my_cameras.yaml lists no cameras'),
+        ('a: 1\nb: ' + '[' * 50_000, 'my_cameras.yaml: cannot be read: line 2 is nested deeper'),
     ],
 )
 def test_a_list_of_cameras_that_cannot_be_is_refused(launch, upstream, tmp_path, text, message):

@@ -4,13 +4,13 @@
 from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from dp_ros.outside import OutsideError, read_yaml
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
-import yaml
 
 KEYS = {'package', 'executable', 'parameters', 'remappings'}
 
@@ -47,7 +47,10 @@ def driver(name, entry):
 
 def drivers(context):
     path = Path(LaunchConfiguration('cameras').perform(context))
-    entries = yaml.safe_load(path.read_text())
+    try:
+        entries = read_yaml(path)
+    except (OSError, OutsideError) as error:
+        raise RuntimeError(f'cameras: {error}') from None
     if not isinstance(entries, dict):
         raise RuntimeError(f'cameras: {path} lists no cameras')
     return [driver(name, entry) for name, entry in entries.items()]

@@ -47,7 +47,7 @@ class BagTopics:
     :param trajectories: what the arm was commanded; ``fingers``: what its gripper was asked for.
     :param actions: what counts as the arm's actions: 'commanded', or 'measured', as where it was
         guided by hand; 'auto': commanded where anything was.
-    :raises ValueError: for other ``actions``.
+    :raises ValueError: for other ``actions``, or images that are no topics by camera.
     """
 
     images: Mapping[str, str] = field(default_factory=dict)
@@ -59,6 +59,9 @@ class BagTopics:
     def __post_init__(self) -> None:
         if self.actions not in ACTIONS:
             raise ValueError(f'actions = {self.actions!r}: needs one of {ACTIONS}')
+        by_camera = isinstance(self.images, Mapping)
+        if not by_camera or not all(isinstance(topic, str) for topic in self.images.values()):
+            raise ValueError(f'images = {self.images!r}: needs a topic by camera')
 
 
 @dataclass

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from dp_ros import __version__
+from dp_ros.outside import OutsideError, read_json
+from dp_ros.policy.component import brief, require, shown
 from dp_ros.policy.config import ConfigError, PolicyConfig, policy_from_dict, to_dict
 from dp_ros.policy.engines import make_engine
 from dp_ros.policy.network import PolicyNetwork
@@ -23,11 +25,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 import torch
+from torch import Tensor
 
 WEIGHTS: Final = 'policy.safetensors'
 DESCRIPTION: Final = 'policy.json'
 FORMAT: Final = 1
 _NORMALIZERS: Final = ('states', 'actions')
+_ADDED: Final = (
+    *('past_actions', 'state_modes', 'action_modes', 'beta_start', 'beta_end', 'film_scale'),
+    *('skips', 'out_groups', 'shared', 'mean', 'std', 'color_jitter'),
+)
+"""Settings that are newer than the format: of a policy without one, its default holds."""
 
 
 class CheckpointError(ValueError):
@@ -72,11 +80,13 @@ def load_description(folder: Path) -> dict[str, Any]:
     """
     file = folder / DESCRIPTION
     try:
-        description = json.loads(file.read_text())
+        description = read_json(file)
     except FileNotFoundError:
         raise CheckpointError(f'{file}: no such file; name the folder of a checkpoint') from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f'{file}: cannot be read ({error}); copy it again') from error
+    except OSError as error:
+        raise CheckpointError(f'{file}: cannot be read ({error.strerror})') from error
+    except OutsideError as error:
+        raise CheckpointError(f'{error}; copy it again') from error
     if not isinstance(description, dict) or description.get('format') != FORMAT:
         raise CheckpointError(f'{file}: not a dp_ros checkpoint of format {FORMAT}')
     if description.get('sha256') != _digest(description):
@@ -90,22 +100,71 @@ def load_network(folder: Path) -> PolicyNetwork:
     :raises CheckpointError: when a file is missing, truncated, altered or does not fit.
     """
     description = load_description(folder)
-    data = _read_weights(folder / WEIGHTS, description)
     try:
-        network = PolicyNetwork(policy_from_dict(description['policy']))
-        ranges = {
-            f'{name}.{bound}': torch.tensor(values)
-            for name in _NORMALIZERS
-            for bound, values in description['normalizer'][name].items()
-        }
-        network.load_state_dict(load_tensors(data) | ranges)
-    except (ConfigError, KeyError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError(f'{folder}: weights and description do not fit: {error}') from error
+        config = policy_from_dict(_get(description, 'policy'))
+        _check_whole(description['policy'], to_dict(config), 'policy')
+        ranges = _ranges(description.get('normalizer'), config)
+        tensors = load_tensors(_read_weights(folder / WEIGHTS, description)) | ranges
+        check_size(config, sum(value.numel() for value in tensors.values()))
+        network = PolicyNetwork(config)
+        network.load_state_dict(tensors)
+    except (ConfigError, RuntimeError, SafetensorError) as error:
+        reason = brief(str(error))
+        raise CheckpointError(f'{folder}: weights and description do not fit: {reason}') from error
     return network
 
 
+def _check_whole(given: Any, full: Mapping[str, Any], what: str) -> None:
+    """Refuse a description that relies on defaults, which may be others in this version.
+
+    :raises ConfigError: naming what is missing.
+    """
+    require(isinstance(given, Mapping), f'{what} = {shown(given)}: needs its settings')
+    for key, value in full.items():
+        require(key in given or key in _ADDED, f'{what}.{key} is missing')
+        if isinstance(value, Mapping) and 'name' in value:
+            _check_whole(given[key], value, f'{what}.{key}')
+
+
+def check_size(config: PolicyConfig, n_values: int) -> None:
+    """Refuse a configuration of larger networks than there are weights, before they are made.
+
+    :raises ConfigError: saying how many weights they have.
+    """
+    with torch.device('meta'):  # Shapes alone, which take no memory.
+        needed = sum(value.numel() for value in PolicyNetwork(config).state_dict().values())
+    require(needed <= n_values, f'networks of {needed} weights: there are {n_values}')
+
+
+def _ranges(normalizer: Any, config: PolicyConfig) -> dict[str, Tensor]:
+    """Return what the normalisers' modules hold.
+
+    :raises ConfigError: for anything but finite numbers, as many as there are names.
+    """
+    counts = {'states': len(config.observed_names), 'actions': len(config.joint_names)}
+    found: dict[str, Tensor] = {}
+    for name in _NORMALIZERS:
+        for bound in ('low', 'high'):
+            values = _get(_get(normalizer, name), bound)
+            numbers = isinstance(values, list) and all(type(v) in (int, float) for v in values)
+            fits = numbers and len(values) == counts[name]
+            tensor = torch.tensor(values if fits else [float('nan')], dtype=torch.float32)
+            require(
+                bool(torch.isfinite(tensor).all()),
+                f'normalizer.{name}.{bound} = {shown(values)}: needs {counts[name]} numbers',
+            )
+            found[f'{name}.{bound}'] = tensor
+        fits = bool((found[f'{name}.low'] <= found[f'{name}.high']).all())
+        require(fits, f'normalizer.{name}: a low end lies above its high end')
+    return found
+
+
+def _get(values: Any, key: str) -> Any:
+    return values.get(key) if isinstance(values, Mapping) else None
+
+
 def _read_weights(file: Path, description: Mapping[str, Any]) -> bytes:
-    expected = description.get('weights', {}).get('sha256')
+    expected = _get(description.get('weights'), 'sha256')
     try:
         data = file.read_bytes()
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+import math
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ _PLAIN: Final[Mapping[str, tuple[type, ...]]] = {
     'float': (int, float),
     'str': (str,),
 }
+_SHOWN: Final = 100
+_TOLD: Final = 600
+_MOST: Final = 2**63 - 1
 
 
 class ConfigError(ValueError):
@@ -28,7 +32,19 @@ def require(condition: bool, message: str) -> None:
     :raises ConfigError: with the message, unless the condition holds.
     """
     if not condition:
-        raise ConfigError(message)
+        raise ConfigError(brief(message))
+
+
+def brief(text: str) -> str:
+    """Return a text in a line that can be read, of whatever it quotes."""
+    line = ' '.join(text.split())
+    return line if len(line) <= _TOLD else f'{line[:_TOLD]}…'
+
+
+def shown(value: Any) -> str:
+    """Show a value in an error, a long one by its beginning."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f'{text[:_SHOWN]}…'
 
 
 @dataclass(frozen=True)
@@ -38,6 +54,7 @@ class Component:
     name: ClassVar[str]
     choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     lowest: ClassVar[Mapping[str, float]] = {}
+    highest: ClassVar[Mapping[str, float]] = {}
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -50,6 +67,9 @@ class Component:
         for key, low in self.lowest.items():
             value = getattr(self, key)
             require(value >= low, f'{self.name}.{key} = {value}: needs at least {low}')
+        for key, high in self.highest.items():
+            value = getattr(self, key)
+            require(value <= high, f'{self.name}.{key} = {value}: needs at most {high}')
 
     def check(self, policy: PolicyConfig) -> None:
         """Refuse a policy in which this part cannot work.
@@ -71,9 +91,13 @@ def make_component(what: str, kinds: Mapping[str, type[Kind]], values: Any) -> K
     :param what: the part's role, to name it in an error.
     :raises ConfigError: for an unknown name or key, or a value refused.
     """
-    settings = {'name': values} if isinstance(values, str) else dict(values)
+    named = {'name': values} if isinstance(values, str) else values
+    known = isinstance(named, Mapping)
+    require(known, f'{what} = {shown(values)}: needs the settings of one of {tuple(kinds)}')
+    settings = dict(named)
     name = settings.pop('name', None)
-    require(name in kinds, f'{what} = {name!r}: needs one of {tuple(kinds)}')
+    known = isinstance(name, str) and name in kinds
+    require(known, f'{what} = {shown(name)}: needs one of {tuple(kinds)}')
     return make_value(kinds[name], settings, f'{what} {name}')
 
 
@@ -82,16 +106,33 @@ def make_value(kind: type[Any], values: Mapping[str, Any], what: str) -> Any:
 
     :raises ConfigError: for a key that does not exist, or a value refused.
     """
+    require(isinstance(values, Mapping), f'{what} = {shown(values)}: needs keys and values')
     known = sorted(entry.name for entry in fields(kind))
-    unknown = sorted(set(values) - set(known))
+    unknown = sorted(map(str, set(values) - set(known)))
     require(not unknown, f'{what}: {", ".join(unknown)}: no such key; there are {known}')
     for entry in fields(kind):
-        allowed = _PLAIN.get(str(entry.type))
-        if allowed and entry.name in values:
-            value = values[entry.name]
-            fits = isinstance(value, allowed) and isinstance(value, bool) == (allowed == (bool,))
-            require(fits, f'{what}: {entry.name} = {value!r}: needs {entry.type}')
+        if entry.name in values:
+            value, needed = values[entry.name], str(entry.type)
+            require(_fits(value, needed), f'{what}: {entry.name} = {shown(value)}: needs {needed}')
     try:
         return kind(**values)
-    except (TypeError, AttributeError) as error:
-        raise ConfigError(f'{what}: {error}') from error
+    except ConfigError:
+        raise
+    except (TypeError, AttributeError, ValueError) as error:
+        raise ConfigError(brief(f'{what}: {error}')) from error
+
+
+def _fits(value: Any, needed: str) -> bool:
+    """Say whether a value is what a field's annotation says; of other annotations, always."""
+    if needed.startswith('tuple['):
+        if needed == 'tuple[str, ...]' and isinstance(value, str):
+            return True  # One name, or one mode for all.
+        inner = needed.removeprefix('tuple[').removesuffix(', ...]')
+        return isinstance(value, list | tuple) and all(_fits(each, inner) for each in value)
+    if needed not in _PLAIN:
+        return True
+    if not isinstance(value, _PLAIN[needed]) or isinstance(value, bool) != (needed == 'bool'):
+        return False
+    if isinstance(value, int):
+        return abs(value) <= _MOST
+    return not isinstance(value, float) or math.isfinite(value)

@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar, Final
 
-from dp_ros.policy.component import Component, ConfigError, make_component, make_value, require
+from dp_ros.policy.component import (
+    Component,
+    ConfigError,
+    make_component,
+    make_value,
+    require,
+    shown,
+)
 from dp_ros.policy.denoisers import DENOISERS
 from dp_ros.policy.denoisers.denoiser import Denoiser
 from dp_ros.policy.denoisers.unet import Unet
@@ -26,6 +33,11 @@ _PARTS: Final[Mapping[str, Mapping[str, type[Component]]]] = {
     'denoiser': DENOISERS,
     'encoder': ENCODERS,
 }
+# What a chunk and an image have at most: a description of a few bytes must not ask for gigabytes.
+_MOST_STEPS: Final = 4096
+_MOST_PIXELS: Final = 4096
+_MIN_DT: Final = 1e-3
+_MAX_DT: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -61,12 +73,14 @@ class PolicyConfig:
     encoder: Encoder = field(default_factory=Cnn)
 
     def __post_init__(self) -> None:
-        names = tuple(self.joint_names)
-        object.__setattr__(self, 'joint_names', names)
-        object.__setattr__(self, 'state_names', tuple(self.state_names) or names)
-        for key in ('state_modes', 'action_modes'):
-            modes = getattr(self, key)
-            object.__setattr__(self, key, (modes,) if isinstance(modes, str) else tuple(modes))
+        for key in ('joint_names', 'state_names', 'state_modes', 'action_modes'):
+            given = getattr(self, key)
+            object.__setattr__(self, key, (given,) if isinstance(given, str) else tuple(given))
+        object.__setattr__(self, 'state_names', self.state_names or self.joint_names)
+        require(
+            isinstance(self.image_sizes, Mapping),
+            f'image_sizes = {shown(self.image_sizes)}: needs height and width [px] by camera',
+        )
         sizes = {name: _size(name, size) for name, size in self.image_sizes.items()}
         object.__setattr__(self, 'image_sizes', sizes)
         for role, kinds in _PARTS.items():
@@ -108,7 +122,10 @@ class PolicyConfig:
             f'past_actions = True: needs the joints {self.joint_names} as state_names, '
             f'not {self.state_names}',
         )
-        require(self.dt > 0, f'dt = {self.dt}: needs a positive time [s]')
+        fits = _MIN_DT <= self.dt <= _MAX_DT
+        require(fits, f'dt = {self.dt}: needs {_MIN_DT:g} to {_MAX_DT:g} s')
+        fits = self.horizon <= _MOST_STEPS
+        require(fits, f'horizon = {self.horizon}: needs at most {_MOST_STEPS}')
         require(self.n_obs_steps >= 1, f'n_obs_steps = {self.n_obs_steps}: needs at least 1')
         require(
             1 <= self.n_action_steps <= self.n_points,
@@ -126,8 +143,14 @@ class PolicyConfig:
 
 
 def _size(camera: str, size: Sequence[int]) -> tuple[int, int]:
-    pair = len(size) == 2 and all(isinstance(side, int) and side > 0 for side in size)
-    require(pair, f'image_sizes of {camera!r} = {size}: needs height and width [px]')
+    pair = isinstance(size, list | tuple) and len(size) == 2
+    fits = pair and all(type(side) is int and 0 < side <= _MOST_PIXELS for side in size)
+    require(
+        fits,
+        f'image_sizes of {camera!r} = {shown(size)}: needs height and width, up to '
+        f'{_MOST_PIXELS} px',
+    )
+    require(isinstance(camera, str), f'image_sizes of {camera!r}: needs a name')
     require('.' not in camera, f'image_sizes of {camera!r}: a name cannot hold a dot')
     return size[0], size[1]
 
@@ -208,7 +231,10 @@ def parse_run(values: Mapping[str, Any]) -> RunConfig:
 
     :raises ConfigError: for a section or a key that does not exist, or a value refused.
     """
-    require(set(values) <= {'policy', 'train'}, f'sections {sorted(values)}: policy and train')
+    require(
+        set(values) <= {'policy', 'train'},
+        f'sections {sorted(map(str, values))}: policy and train',
+    )
     return RunConfig(
         policy=policy_from_dict(values.get('policy') or {}),
         train=make_value(TrainConfig, values.get('train') or {}, 'train'),

@@ -18,6 +18,7 @@ import subprocess
 import sys
 from typing import Any
 
+from dp_ros.outside import read_yaml
 from dp_ros.policy.checkpoint import load_policy
 from dp_ros.policy.component import ConfigError, make_value
 from dp_ros.policy.policy import Policy, blank_observation
@@ -28,7 +29,6 @@ from dp_ros.tools.compare_report import write_report
 import numpy as np
 from rich.console import Console
 from rich.progress import track
-import yaml
 
 RESULTS = 'results.json'
 _TIMED_CHUNKS = 30
@@ -89,7 +89,7 @@ def main() -> int:
     console = Console()
     try:
         _compare(args, console)
-    except (CompareError, ValueError, OSError, yaml.YAMLError) as error:
+    except (CompareError, ValueError, OSError) as error:
         console.print(f'compare: {error}', style='red', markup=False)
         return 1
     except KeyboardInterrupt:
@@ -112,7 +112,7 @@ def read_comparison(file: Path) -> Comparison:
 
     :raises ConfigError: for a key that does not exist, is missing, or a value refused.
     """
-    values = yaml.safe_load(file.read_text())
+    values = read_yaml(file)
     if not isinstance(values, dict):
         raise ConfigError(f'{file}: needs the keys base and methods')
     comparison: Comparison = make_value(Comparison, values, str(file))

@@ -44,7 +44,7 @@ def main() -> int:
     console = Console()
     try:
         return _STATUS[_run(args, console)]
-    except (ConfigError, DatasetError, OSError, yaml.YAMLError) as error:
+    except (ConfigError, DatasetError, OSError) as error:
         console.print(f'inspect: {error}', style='red', markup=False, soft_wrap=True)
         return _STATUS[Verdict.NOT_TRAINABLE]
     except KeyboardInterrupt:

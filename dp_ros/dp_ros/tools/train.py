@@ -33,7 +33,6 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import Progress
 import torch
-import yaml
 
 
 def main() -> int:
@@ -42,7 +41,7 @@ def main() -> int:
     console = Console(quiet=os.environ.get('RANK', '0') != '0')  # One process of several talks.
     try:
         _run(args, console)
-    except (ConfigError, DatasetError, TrainingError, OSError, yaml.YAMLError) as error:
+    except (ConfigError, DatasetError, TrainingError, OSError) as error:
         console.print(f'train: {error}', style='red', markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:

@@ -9,8 +9,9 @@ from typing import Any
 
 from dp_ros.data.bags import BagTopics
 from dp_ros.data.window import WindowSpec
+from dp_ros.outside import OutsideError, parse_yaml, read_yaml
+from dp_ros.policy.component import brief, make_value, shown
 from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig, parse_run
-import yaml
 
 
 def read_config(file: Path, changes: Sequence[str] = ()) -> tuple[RunConfig, BagTopics]:
@@ -19,11 +20,11 @@ def read_config(file: Path, changes: Sequence[str] = ()) -> tuple[RunConfig, Bag
     :raises ConfigError: when it cannot be read or contradicts itself.
     """
     try:
-        values = yaml.safe_load(file.read_text())
+        values = read_yaml(file)
     except OSError as error:
         raise ConfigError(f'{file}: cannot be read ({error.strerror})') from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f'{file}: {error}') from error
+    except OutsideError as error:
+        raise ConfigError(str(error)) from error
     if not isinstance(values, dict):
         raise ConfigError(f'{file}: needs the sections policy, train and topics')
     return parse_config(values, changes)
@@ -65,12 +66,16 @@ def _change(values: dict[str, Any], change: str) -> None:
         raise ConfigError(f'--set {change}: needs SECTION.KEY=VALUE')
     for section in sections:
         inner = values.get(section) or {}
-        values[section] = values = {'name': inner} if isinstance(inner, str) else dict(inner)
-    values[key] = yaml.safe_load(text)
-
-
-def _topics(values: Mapping[str, Any]) -> BagTopics:
+        named = {'name': inner} if isinstance(inner, str) else inner
+        if not isinstance(named, Mapping):
+            raise ConfigError(f'--set {change}: {section} = {shown(inner)} holds no keys')
+        values[section] = values = dict(named)
     try:
-        return BagTopics(**values)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f'topics: {error}') from error
+        values[key] = parse_yaml(text, f'--set {brief(change)}')
+    except OutsideError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _topics(values: Any) -> BagTopics:
+    topics: BagTopics = make_value(BagTopics, values, 'topics')
+    return topics

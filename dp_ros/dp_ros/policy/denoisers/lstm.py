@@ -23,6 +23,7 @@ class Lstm(Denoiser):
 
     name: ClassVar = 'lstm'
     lowest: ClassVar = {'hidden_dim': 1, 'n_layers': 1, 'timestep_dim': 2}
+    highest: ClassVar = {'n_layers': 256}
 
     hidden_dim: int = 256
     n_layers: int = 2

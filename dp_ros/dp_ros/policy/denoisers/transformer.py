@@ -40,6 +40,7 @@ class Transformer(Denoiser):
         'dropout': 0.0,
         'attention_dropout': 0.0,
     }
+    highest: ClassVar = {'n_layers': 256, 'n_cond_layers': 256}
 
     n_layers: int = 8
     n_cond_layers: int = 0

@@ -41,6 +41,7 @@ class Vit(Encoder):
     name: ClassVar = 'vit'
     choices: ClassVar = {'feature': ('cls', 'mean')}
     lowest: ClassVar = Encoder.lowest | {'patch_size': 1, 'dim': 1, 'depth': 1, 'heads': 1}
+    highest: ClassVar = {'depth': 256}
 
     patch_size: int = 14
     dim: int = 384

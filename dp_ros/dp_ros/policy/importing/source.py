@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-import json
 from pathlib import Path
 from typing import Any, Final
 
+from dp_ros import outside
 from dp_ros.policy.config import ConfigError, PolicyConfig
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.network import PolicyNetwork
@@ -58,9 +58,11 @@ def read_json(file: Path) -> Any:
     :raises SourceError: when it is missing or broken.
     """
     try:
-        return json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise SourceError(f'{file}: cannot be read ({error})') from error
+        return outside.read_json(file)
+    except OSError as error:
+        raise SourceError(f'{file}: cannot be read ({error.strerror})') from error
+    except outside.OutsideError as error:
+        raise SourceError(str(error)) from error
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
@@ -204,6 +206,8 @@ def set_bounds(normalizer: Normalizer, low: Tensor, high: Tensor) -> None:
         )
     if not (torch.isfinite(low).all() and torch.isfinite(high).all()):
         raise SourceError('the normaliser holds a value that is not finite')
+    if (low > high).any():
+        raise SourceError('the normaliser turns a range round, which cannot be represented')
     normalizer.low.copy_(low)
     normalizer.high.copy_(high)
 

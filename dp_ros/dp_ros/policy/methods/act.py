@@ -34,6 +34,7 @@ class Act(Method):
     name: ClassVar = 'act'
     stochastic: ClassVar = False
     lowest: ClassVar = {'latent_dim': 1, 'kl_weight': 0.0, 'n_heads': 1, 'n_layers': 1}
+    highest: ClassVar = {'n_layers': 256}
 
     latent_dim: int = 32
     kl_weight: float = 10.0

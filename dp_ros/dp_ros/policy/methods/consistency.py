@@ -8,7 +8,7 @@ own answer there, without a second, averaged network (Song and Dhariwal 2024, se
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, cast
@@ -50,7 +50,7 @@ class Consistency(Method):
         process = self.process
         if process is None:
             process = _process_of(_load_teacher(self.teacher).config)
-        elif isinstance(process, Mapping):
+        elif not isinstance(process, Diffusion):
             process = make_value(Diffusion, process, 'consistency.process')
         object.__setattr__(self, 'process', process)
         require(

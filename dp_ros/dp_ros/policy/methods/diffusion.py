@@ -44,6 +44,7 @@ class Diffusion(Method):
         'prediction_type': ('epsilon', 'sample', 'v_prediction'),
     }
     lowest: ClassVar = {'num_train_timesteps': 1}
+    highest: ClassVar = {'num_train_timesteps': 10_000}
 
     num_train_timesteps: int = 100
     beta_schedule: str = 'squaredcos_cap_v2'
