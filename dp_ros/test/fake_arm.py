@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 MS = NS // 1000
-START = 100 * NS
+START = 1_790_000_000 * NS
 HOME = np.array([0.0, -0.78, 0.0, -2.36, 0.0, 1.57, 0.78])
 TIMES = np.arange(15) * 0.1
 
@@ -47,7 +47,7 @@ class Arm:
         self.now = time_ns
         if joints:
             measured = self.state()[0] + self.tracking_error
-            self.core.on_joints(self.now, self.now, JOINT_NAMES, measured)
+            self.send(self.core.on_joints(self.now, self.now, JOINT_NAMES, measured))
         self.send(self.core.tick(self.now))
 
     def state(self):

@@ -122,9 +122,9 @@ def test_a_chunk_that_took_too_long_to_plan_is_late_and_the_arm_goes_on_as_it_wa
     arm.follow()
     arm.run(0.3)
     going_to = arm.core.chunk_left(arm.now)
-    prepared = arm.core.prepare(arm.chunk(), arm.now)
+    planned = arm.core.request(arm.chunk(), arm.now).plan()
     with pytest.raises(ChunkLate, match='planning took 50 ms of a lead_time of 60 ms'):
-        arm.core.follow(prepared, arm.now + 50 * MS)
+        arm.core.follow(planned, arm.now + 50 * MS)
     assert (arm.core.counts.late, arm.core.counts.executed) == (1, 1)
     assert arm.core.chunk_left(arm.now) == going_to
     assert arm.follow() is not None
@@ -223,19 +223,20 @@ def test_no_chunk_begins_where_the_arm_is_not(arm):
 
 
 @pytest.mark.parametrize('running', [True, False])
-def test_after_a_jump_of_the_arm_nothing_is_sent_until_it_is_resumed(arm, running):
+def test_after_a_jump_of_the_arm_it_brakes_and_sends_nothing_until_it_is_resumed(arm, running):
     if running:
         arm.follow()
-        arm.run(0.2)
+        arm.run(0.3)
     elsewhere = HOME + 0.5 * np.eye(7)[3]
-    arm.core.on_joints(arm.now, arm.now, JOINT_NAMES, elsewhere)
+    sent = arm.controller.trajectory_id + running
+    arm.send(arm.core.on_joints(arm.now, arm.now, JOINT_NAMES, elsewhere))
     assert arm.core.phase is Phase.STOPPED
     assert 'fr3_joint4 jumped by' in arm.core.reason
-    sent = arm.controller.trajectory_id
-    for _ in range(100):
-        arm.now += 20 * MS
+    assert arm.controller.trajectory_id == sent
+    for k in range(100):
+        assert arm.core.is_moving(arm.now) == (running and k < 9)
+        arm.to(arm.now + 20 * MS, joints=False)
         arm.core.on_joints(arm.now, arm.now, JOINT_NAMES, elsewhere)
-        arm.send(arm.core.tick(arm.now))
     assert arm.follow() is None
     assert arm.controller.trajectory_id == sent
     arm.core.resume(arm.now)
@@ -277,7 +278,7 @@ def test_joint_states_from_the_future_do_not_count_as_joint_states(arm):
     arm.to(arm.now + 100 * MS)
     with pytest.raises(ChunkRefused, match='stamp is 5.000 s in the future'):
         arm.core.on_joints(arm.now + 5 * NS, arm.now, JOINT_NAMES, arm.state()[0])
-    arm.to(arm.now + 400 * MS, joints=False)
+    arm.run(0.4, joints=False)
     assert arm.core.phase is Phase.STOPPED
 
 

@@ -70,7 +70,7 @@ def test_an_emergency_stop_outlasts_resume_and_a_new_activation(arm):
         arm.core.resume(arm.now, ESTOP)
     arm.run(0.6)
     arm.core.resume(arm.now)
-    arm.core.restart()
+    arm.core.restart(arm.now)
     arm.run(0.1)
     assert arm.core.reason == 'emergency stop' and arm.follow() is None
     arm.core.resume(arm.now, ESTOP)

@@ -16,11 +16,18 @@ class CommandedArm:
 
     def __init__(self, joint_names: tuple[str, ...], measured: Array) -> None:
         self._reference = TrajectoryReference(joint_names, measured)
+        self.stopping = False
+        """Whether what it was sent last is a stop."""
 
     @property
     def sent_nothing(self) -> bool:
         """Whether it has been sent nothing since it was measured."""
         return self._reference.trajectory_id == 0
+
+    @property
+    def trajectory_id(self) -> int:
+        """How many trajectories it was sent."""
+        return self._reference.trajectory_id
 
     @property
     def end_ns(self) -> int:
@@ -31,7 +38,9 @@ class CommandedArm:
         """Return what it is commanded to do at a time."""
         return State(*(value[0] for value in self._reference.sample(np.array([time_ns]))))
 
-    def send(self, motion: Motion, join_ns: int, now_ns: int) -> Trajectory:
+    def send(
+        self, motion: Motion, join_ns: int, now_ns: int, stopping: bool = False
+    ) -> Trajectory:
         """Replace what it does from ``join_ns`` on, and return what to tell the controller."""
         trajectory = Trajectory(
             self._reference.joint_names,
@@ -42,4 +51,5 @@ class CommandedArm:
             motion.accelerations,
         )
         self._reference.accept(trajectory, now_ns)
+        self.stopping = stopping
         return trajectory

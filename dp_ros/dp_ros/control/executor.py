@@ -13,12 +13,14 @@ It knows what the arm is commanded to do because it sent it: it keeps the same r
 controller. When no chunk comes, the braking tail of the last one brings the arm to rest, also when
 this process is gone.
 
-It follows nothing while an interlock forbids it, and joins a braking motion when one begins to.
+Every stop brakes as long as the arm is commanded to move, whatever already forbids its motion. After
+any stop, and after a rest, the motion starts slowly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,7 +39,11 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+TICK: Final = 0.02
+"""How often `ChunkExecutor.tick` is called [s]."""
+
 _SETTLE: Final = 0.3  # [s]; 10 mrad in this time take 0.7 rad/s².
+_REST: Final = 1.0  # After a rest longer than this the motion starts slowly [s].
 _ON_THE_WAY: Final = 0.5  # Share of the lead time that is left to a message to the controller.
 
 
@@ -79,14 +85,43 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """What following a chunk would be, if it is sent before ``join_ns``."""
+class Request:
+    """A chunk, and all that a plan for it depends on; `plan` may run in another thread.
+
+    :param now_ns: when the chunk was accepted; ``join_ns``: when its motion begins, in the state
+        ``begin``; ``lead_ns``: from when on its points are followed [ns].
+    :param arm: what is commanded then; a plan for another one is not followed.
+    """
 
     chunk: Chunk
-    plan: Plan
+    planner: Planner
+    n_action_steps: int
+    begin: State
     ramp: Ramp
     now_ns: int
+    lead_ns: int
     join_ns: int
+    arm: tuple[CommandedArm, int] | None
+
+    def plan(self) -> Planned:
+        """Plan how to follow the chunk.
+
+        :raises ChunkRefused: when it cannot be followed.
+        """
+        caution = self.planner.caution
+        done = self.ramp.done(self.chunk.stamp_ns, self.join_ns)
+        done *= float(caution.factor(self.begin.position[None])[0])
+        times, points = self.chunk.due_after(self.lead_ns, self.n_action_steps, done)
+        plan = self.planner.plan(self.begin, times, points, self.ramp, self.join_ns)
+        return Planned(self, plan)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """How a chunk would be followed, if that is sent in time before it joins."""
+
+    request: Request
+    plan: Plan
 
 
 class ChunkExecutor:
@@ -109,15 +144,18 @@ class ChunkExecutor:
         self.finger_names = tuple(finger_names)
         self.interlocks = Interlocks()
         self._limits = limits
-        self.restart()
+        self.forget()
+        self.restart(0)
         self.configure(config, 0)
 
-    def restart(self) -> None:
-        """Begin anew; what others forbid stays forbidden."""
+    def restart(self, now_ns: int) -> None:
+        """Begin anew, from where the arm is; what others forbid stays forbidden."""
         self.counts = Counts()
         self.interlocks.clear(PAUSE, STOP)
         self._motion = (Phase.WAITING, 'waiting for joint states')
-        self.forget()
+        if not self.is_moving(now_ns):
+            self.forget()
+        self._held_ns = now_ns
 
     def forget(self) -> None:
         """Forget where the arm is and what it was sent, as after a jump of the clock."""
@@ -126,6 +164,7 @@ class ChunkExecutor:
         self.fingers: Trajectory | None = None
         self._ramp = REST
         self._tail_ns = self._newest_ns = self._held_ns = 0
+        self._ticked_ns: int | None = None
 
     def configure(self, config: ExecutorConfig, now_ns: int) -> Trajectory | None:
         """Follow chunks in another way from now on."""
@@ -146,10 +185,8 @@ class ChunkExecutor:
 
     def inhibit(self, name: str, reason: str, now_ns: int) -> Trajectory | None:
         """Brake, and follow nothing as long as anything is forbidden."""
-        held = bool(self.interlocks)
         self.interlocks.set(name, reason)
-        self._ramp = REST
-        return None if held else self._brake(now_ns)
+        return self._brake(now_ns)
 
     def permit(self, name: str) -> None:
         """Take back what `inhibit` forbade under this name."""
@@ -182,8 +219,11 @@ class ChunkExecutor:
 
     def on_joints(
         self, stamp_ns: int, now_ns: int, names: Sequence[str], positions: Sequence[float]
-    ) -> None:
+    ) -> Trajectory | None:
         """Take a joint state; its joints may come in any order and be more than needed.
+
+        After a jump the arm brakes where it is commanded to be, for there its controller leads
+        it, whatever was measured.
 
         :raises ChunkRefused: when it cannot be used; it counts as none.
         """
@@ -191,83 +231,129 @@ class ChunkExecutor:
         shadow = EXECUTE in self.interlocks and not self.is_moving(now_ns)
         if self._arm is None or shadow:
             self._arm = CommandedArm(self.joint_names, self._fresh(stamp_ns))
-        if jump is not None and not shadow and PAUSE not in self.interlocks:
-            # A brake would begin where the arm is not; what runs ends in one by itself.
-            self.interlocks.set(STOP, jump)
+        if jump is None or shadow or PAUSE in self.interlocks:
+            return None
+        return self.stop(now_ns, jump)
 
     def on_chunk(self, chunk: Chunk, now_ns: int) -> Trajectory | None:
         """Follow a chunk from now on; what is for the fingers is then in ``fingers``.
 
         :raises ChunkRefused: when it is not followed; the arm goes on and brakes by itself.
         """
-        prepared = self.prepare(chunk, now_ns)
-        return None if prepared is None else self.follow(prepared, now_ns)
+        request = self.request(chunk, now_ns)
+        if request is None:
+            return None
+        with self.counted():
+            planned = request.plan()
+        return self.follow(planned, now_ns)
 
-    def prepare(self, chunk: Chunk, now_ns: int) -> Prepared | None:
-        """Plan how to follow a chunk, for `follow`; None while nothing is followed.
+    def request(self, chunk: Chunk, now_ns: int) -> Request | None:
+        """Accept a chunk to be planned and then followed; None while nothing is followed.
 
         :raises ChunkRefused: when it cannot be followed.
         """
         self.counts.received += 1
-        try:
+        with self.counted():
             if not self.interlocks:
-                return self._prepared(chunk, now_ns)
+                return self._request(chunk, now_ns)
             if EXECUTE in self.interlocks:
-                self._shadowed(chunk, now_ns)
+                return self._shadow_request(chunk, now_ns)
+        return None
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count a chunk that is refused."""
+        try:
+            yield
         except ChunkLate:
             self.counts.late += 1
             raise
         except ChunkRefused:
             self.counts.refused += 1
             raise
-        return None
 
-    def follow(self, prepared: Prepared, now_ns: int) -> Trajectory:
-        """Follow what was prepared just before.
+    def follow(self, planned: Planned, now_ns: int) -> Trajectory | None:
+        """Follow what was planned; None where nothing is followed.
 
-        :raises ChunkLate: when that took so long that the controller would get it too late to
-            join without a step.
+        :raises ChunkRefused: when the arm was stopped meanwhile.
+        :raises ChunkLate: when the controller would get it too late to join without a step.
         """
-        assert self._arm is not None
-        left = (prepared.join_ns - now_ns) / NS
-        if left < _ON_THE_WAY * self.config.lead:
-            self.counts.late += 1
-            took = (now_ns - prepared.now_ns) / NS
+        request = planned.request
+        if request.arm is None:
+            self.counts.checked += 1
+            self._newest_ns = request.chunk.stamp_ns
+            return None
+        with self.counted():
+            self._check_still_possible(request, now_ns)
+        return self._followed(request, planned.plan, now_ns)
+
+    def _check_still_possible(self, request: Request, now_ns: int) -> None:
+        if self.interlocks or request.arm != self._commanded():
+            raise ChunkRefused('the arm was stopped while the chunk was planned')
+        if (request.join_ns - now_ns) / NS < _ON_THE_WAY * self.config.lead:
+            took = (now_ns - request.now_ns) / NS
             raise ChunkLate(
                 f'planning took {took * 1e3:.0f} ms of a lead_time of {self.config.lead * 1e3:.0f}'
                 ' ms: this machine is too busy, or lead_time too short'
             )
-        chunk, plan, join_ns = prepared.chunk, prepared.plan, prepared.join_ns
+
+    def _followed(self, request: Request, plan: Plan, now_ns: int) -> Trajectory:
+        assert self._arm is not None
+        join_ns = request.join_ns
         trajectory = self._arm.send(plan.motion, join_ns, now_ns)
-        self._ramp = prepared.ramp
-        self.fingers = self._alongside(plan, chunk, join_ns)
+        self._ramp = request.ramp
+        self.fingers = self._alongside(plan, request.chunk, join_ns)
         self.counts.executed += 1
-        self._newest_ns = chunk.stamp_ns
+        self._newest_ns = request.chunk.stamp_ns
         self._tail_ns = join_ns + round(float(plan.times[-1]) * NS)
         until = f' up to the border of the workspace, {plan.border}' if plan.border else ''
         self._motion = (Phase.RUNNING, f'following a chunk{until}')
         return trajectory
 
     def tick(self, now_ns: int) -> Trajectory | None:
-        """Watch over time passing: joint states, tracking, the end of the chunk."""
+        """Watch over time passing, every `TICK`: joint states, tracking, the chunk's end."""
+        stalled = self._stalled(now_ns)
         if self.interlocks:
             self._held_ns = now_ns
         if self._arm is None or self._measured.newest is None:
             self._motion = (Phase.WAITING, 'waiting for joint states')
             return None
+        if self.is_moving(now_ns):
+            trajectory = self._watch(self._arm, now_ns, stalled)
+            if trajectory is not None:
+                return trajectory
+        self._go_on(self._arm, now_ns)
+        return None
+
+    def _stalled(self, now_ns: int) -> float:
+        """Return for how long nothing was run before now [s]."""
+        late_ns = 0
+        if self._ticked_ns is not None:
+            late_ns = max(0, now_ns - self._ticked_ns - round(TICK * NS))
+            self._measured.missed(late_ns, now_ns)
+        self._ticked_ns = now_ns
+        return late_ns / NS
+
+    def _watch(self, arm: CommandedArm, now_ns: int, stalled: float) -> Trajectory | None:
+        """Stop a moving arm that has to be."""
+        if self.interlocks:
+            return self._brake(now_ns)  # Where it could not be planned when it was due.
+        fault = self._measured.silent(now_ns, self.config.joint_state_timeout) or self._astray(arm)
+        if fault is not None:
+            return self.stop(now_ns, fault)
+        if arm.stopping or self._lack(now_ns) is None:
+            return None
+        return self._brake(now_ns, f'braking: this process was not run for {stalled:.2f} s')
+
+    def _go_on(self, arm: CommandedArm, now_ns: int) -> None:
         phase = self._motion[0]
         if phase is Phase.WAITING:
             awaited = 'joint states' if self._lack(now_ns) else 'a chunk'
             self._motion = (phase, f'waiting for {awaited}')
-        if phase is Phase.RUNNING:
-            fault = self._lack(now_ns) or self._astray(self._arm)
-            if fault is not None:
-                return self.stop(now_ns, fault)
-            if now_ns >= self._tail_ns:
-                self._motion = (Phase.BRAKING, 'no new chunk: in the braking tail')
-        if phase is Phase.BRAKING and now_ns >= self._arm.end_ns:
+        if phase is Phase.RUNNING and now_ns >= self._tail_ns:
+            self._motion = (Phase.BRAKING, 'no new chunk: in the braking tail')
+        if self._motion[0] is Phase.BRAKING and now_ns >= arm.end_ns:
             self._motion = (Phase.WAITING, 'waiting for a chunk')
-        return None
 
     # ---- state
 
@@ -289,28 +375,48 @@ class ChunkExecutor:
         """Tell whether the arm is commanded to move, or soon will be."""
         return self._arm is not None and now_ns < self._arm.end_ns
 
-    def _shadowed(self, chunk: Chunk, now_ns: int) -> None:
+    def _commanded(self) -> tuple[CommandedArm, int] | None:
+        """Return what tells whether the arm was commanded anything else since."""
+        return None if self._arm is None else (self._arm, self._arm.trajectory_id)
+
+    def _shadow_request(self, chunk: Chunk, now_ns: int) -> Request:
         chunk = self._checked(chunk, now_ns)
         rest = np.zeros(len(self.joint_names))
-        self._plan(State(self._fresh(now_ns), rest, rest), chunk, now_ns, now_ns)
-        self.counts.checked += 1
-        self._newest_ns = chunk.stamp_ns
+        begin = State(self._fresh(now_ns), rest, rest)
+        return self._requested(chunk, begin, REST, (now_ns, now_ns, now_ns), None)
 
-    def _prepared(self, chunk: Chunk, now_ns: int) -> Prepared:
+    def _request(self, chunk: Chunk, now_ns: int) -> Request:
         chunk = self._checked(chunk, now_ns)
         if chunk.stamp_ns < self._held_ns:
             raise ChunkRefused('chunk is older than the release of the arm')
-        assert self._arm is not None
-        astray = self._astray(self._arm)
+        arm = self._arm
+        assert arm is not None
+        astray = self._astray(arm)
         if astray is not None:
             raise ChunkRefused(f'{astray}: the chunk would begin elsewhere')
         lead_ns = now_ns + round(self.config.lead * NS)
         # The controller holds the arm off from where it is measured by its tracking error. At a
         # start the time before the first point is its to lead from one to the other, gently.
-        settling = min(_SETTLE, self.config.slow_start_time) if self._arm.sent_nothing else 0.0
+        settling = min(_SETTLE, self.config.slow_start_time) if arm.sent_nothing else 0.0
         join_ns = lead_ns + round(settling * NS)
-        plan, ramp = self._plan(self._arm.state(join_ns), chunk, lead_ns, join_ns)
-        return Prepared(chunk, plan, ramp, now_ns, join_ns)
+        rested = now_ns - arm.end_ns > _REST * NS
+        ramp = REST if rested else self._ramp
+        times = now_ns, lead_ns, join_ns
+        return self._requested(chunk, arm.state(join_ns), ramp, times, self._commanded())
+
+    def _requested(
+        self,
+        chunk: Chunk,
+        begin: State,
+        ramp: Ramp,
+        times_ns: tuple[int, int, int],
+        arm: tuple[CommandedArm, int] | None,
+    ) -> Request:
+        config, join_ns = self.config, times_ns[-1]
+        caution = Caution(self._limits, config.limit_margin)
+        planner = Planner(self._limits, caution, config.workspace)
+        ramp = ramp.towards(config.speed_scale, join_ns, config.slow_start_time)
+        return Request(chunk, planner, config.n_action_steps, begin, ramp, *times_ns, arm)
 
     def _checked(self, chunk: Chunk, now_ns: int) -> Chunk:
         check_chunk(chunk, now_ns, self._newest_ns)
@@ -318,31 +424,24 @@ class ChunkExecutor:
         self._fresh(now_ns)
         return chunk
 
-    def _plan(self, begin: State, chunk: Chunk, lead_ns: int, join_ns: int) -> tuple[Plan, Ramp]:
-        config = self.config
-        caution = Caution(self._limits, config.limit_margin)
-        ramp = self._ramp.towards(config.speed_scale, join_ns, config.slow_start_time)
-        done = ramp.done(chunk.stamp_ns, join_ns) * float(caution.factor(begin.position[None])[0])
-        times, points = chunk.due_after(lead_ns, config.n_action_steps, done)
-        planner = Planner(self._limits, caution, config.workspace)
-        return planner.plan(begin, times, points, ramp, join_ns), ramp
-
     def _alongside(self, plan: Plan, chunk: Chunk, join_ns: int) -> Trajectory | None:
         """Return what the fingers do while the arm follows the plan."""
         n_arm = len(self.joint_names)
         names = chunk.joint_names[n_arm:]
         return Trajectory(names, join_ns, plan.times, plan.points[:, n_arm:]) if names else None
 
-    def _brake(self, now_ns: int) -> Trajectory | None:
-        self._motion = (Phase.BRAKING, 'braking')
-        if self._arm is None or not self.is_moving(now_ns):
+    def _brake(self, now_ns: int, reason: str = 'braking') -> Trajectory | None:
+        """Come to rest, unless the arm already does so or rests; the next start is slow."""
+        self._ramp = REST
+        self._motion = (Phase.BRAKING, reason)
+        if self._arm is None or not self.is_moving(now_ns) or self._arm.stopping:
             return None
         join_ns = now_ns + round(self.config.lead * NS)
         try:
             motion = brake(self._arm.state(join_ns), self._limits)
         except SpliceError:
-            return None  # What runs ends in a braking tail by itself.
-        return self._arm.send(motion, join_ns, now_ns)
+            return None  # The next tick tries again; what runs ends in a braking tail by itself.
+        return self._arm.send(motion, join_ns, now_ns, stopping=True)
 
     def _fresh(self, now_ns: int) -> Array:
         return self._measured.fresh(now_ns, self.config.joint_state_timeout)

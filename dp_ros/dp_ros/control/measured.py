@@ -20,12 +20,18 @@ _MAX_FUTURE: Final = 0.1  # [s], of a joint state's stamp; clocks of two machine
 
 
 class MeasuredJoints:
-    """The newest joint state of an arm, as its stamp [ns] and positions (n,) [rad], or None."""
+    """The newest joint state of an arm, as its stamp [ns] and positions (n,) [rad], or None.
+
+    Two questions are asked of its age. Is it too old to act on? Then it does not matter why. And
+    did the robot fall silent? That it did not as long as this process was not run: what came
+    meanwhile is not read yet.
+    """
 
     def __init__(self, joint_names: Sequence[str], limits: JointLimits) -> None:
         self.joint_names = tuple(joint_names)
         self._limits = limits
         self.newest: tuple[int, Array] | None = None
+        self._missed_ns = 0
 
     def take(
         self, stamp_ns: int, now_ns: int, names: Sequence[str], positions: Sequence[float]
@@ -47,7 +53,17 @@ class MeasuredJoints:
             raise ChunkRefused(f'joint_states: {error}') from error
         jump = self._jump(stamp_ns, values)
         self.newest = (stamp_ns, values)
+        self._missed_ns = 0
         return jump
+
+    def missed(self, duration_ns: int, now_ns: int) -> None:
+        """Take into account that this process was not run for the time before now [ns]."""
+        if self.newest is not None:
+            self._missed_ns += max(0, min(duration_ns, now_ns - self.newest[0]))
+
+    def silent(self, now_ns: int, timeout: float) -> str | None:
+        """Say so when the robot was silent for longer than ``timeout`` [s] while one listened."""
+        return self.lack(now_ns - self._missed_ns, timeout)
 
     def lack(self, now_ns: int, timeout: float) -> str | None:
         """Say so when there is none, or it is older than ``timeout`` [s]."""
