@@ -25,7 +25,12 @@ HOME = np.array([0.0, -0.78, 0.0, -2.36, 0.0, 1.57, 0.78])
 COMMANDS = 'fr3_arm_controller/joint_trajectory'
 QOS = QoSProfile(depth=50)
 # A busy machine is not an arm that has failed; what is slow is tested where it matters.
-CALM = {'joint_state_timeout': 3.0, 'slow_start_time': 0.0}
+CALM = {
+    'execute': True,
+    'joint_state_timeout': 3.0,
+    'slow_start_time': 0.0,
+    'lead_time': 0.3,
+}
 
 
 @contextmanager

@@ -46,12 +46,8 @@ STOPS = {
     'estop': lambda arm: arm.core.inhibit(ESTOP, 'emergency stop', arm.now),
     'pause': lambda arm: arm.core.pause(arm.now),
     'stop': lambda arm: arm.core.stop(arm.now),
-    'disable': lambda arm: arm.core.configure(
-        replace(arm.core.config, execute=False), arm.now
-    ),
-    'speed 0': lambda arm: arm.core.configure(
-        replace(arm.core.config, speed_scale=0.0), arm.now
-    ),
+    'disable': lambda arm: arm.core.configure(replace(arm.core.config, execute=False), arm.now),
+    'speed 0': lambda arm: arm.core.configure(replace(arm.core.config, speed_scale=0.0), arm.now),
     'deadman': lambda arm: arm.core.inhibit(DEADMAN, 'hold the button', arm.now),
     'jump': jump,
     'silence': silence,

@@ -35,9 +35,9 @@ def test_a_chunk_becomes_one_trajectory_that_joins_ahead_and_ends_at_rest(make):
     before_ns = bench.now_ns()
     sent = bench.follow()
     assert sent.joint_names == JOINTS
-    assert time_to_ns(sent.header.stamp) >= before_ns + 60 * MS
+    assert time_to_ns(sent.header.stamp) >= before_ns + 300 * MS
     np.testing.assert_allclose(sent.points[0].positions, HOME, atol=1e-9)
-    assert sent.points[-1].positions[0] == pytest.approx(0.17, abs=0.04)
+    assert sent.points[-1].positions[0] == pytest.approx(0.2, abs=0.05)
     assert_ends_at_rest(sent)
     status = bench.until_state(ExecutorStatus.RUNNING)
     assert status.reason == 'following a chunk'
@@ -345,4 +345,4 @@ def test_a_clock_that_jumps_back_makes_it_begin_anew(make):
             now_ns += 20 * MS
             set_clock(now_ns)
         bench.follow(bench.chunk(now_ns))
-        assert time_to_ns(bench.sent[-1].header.stamp) == now_ns + 60 * MS
+        assert time_to_ns(bench.sent[-1].header.stamp) == now_ns + 300 * MS

@@ -2,7 +2,9 @@
 """The executor's stops as a user meets them: services, a gamepad, parameters, wrong settings."""
 
 import math
+import threading
 
+from dp_ros.control.executor import Request
 from dp_ros.nodes.conversions import time_to_ns
 from dp_ros.nodes.executor import ExecutorNode
 from dp_ros.sim.judge import judge
@@ -59,8 +61,107 @@ def test_an_emergency_stop_holds_until_it_is_reset(make):
     bench.chunks_out.publish(bench.chunk())
     bench.until(lambda: bench.status().chunks_received == 1)
     assert len(bench.sent) == 2
-    assert bench.call('reset').success
+    answer = bench.call('reset')
+    assert answer.success
+    assert answer.message == 'the emergency stop was reset: call ~/resume to move'
+    bench.chunks_out.publish(bench.chunk())
+    bench.until(lambda: bench.status().chunks_received == 2)
+    assert len(bench.sent) == 2, 'a reset alone moves nothing'
+    assert bench.call('resume').success
     bench.follow()
+
+
+def test_reset_without_an_emergency_stop_changes_nothing(make):
+    bench = make()
+    bench.follow()
+    bench.until_moving()
+    assert bench.call('reset').success
+    assert bench.status().inhibited_by == [] and len(bench.sent) == 1
+
+
+def jump(bench):
+    """Let one joint state say that the arm is elsewhere, and then no more come."""
+    bench.alive = False
+    bench.joints(bench.position() + 0.5)
+    bench.until(lambda: 'stop' in bench.status().inhibited_by)
+
+
+@pytest.mark.parametrize(
+    'stop', ['estop', 'pause', 'disable', 'deactivate', 'destroy', 'speed_scale', 'jump']
+)
+def test_every_stop_brakes_an_arm_that_moves_although_it_is_held(make, stop):
+    bench = make(slow_start_time=0.0)
+    bench.follow()
+    bench.until_moving()
+    bench.core_node._core.interlocks.set('stop', 'a reason that did not brake')
+    bench.core_node._core.tick = lambda now_ns: None  # So that the stop alone is seen.
+    bench.until(lambda: bench.status().moving and bench.status().inhibited_by)
+    if stop == 'deactivate':
+        bench.core_node.trigger_deactivate()
+    elif stop == 'destroy':
+        bench.core_node._halt()
+    elif stop == 'speed_scale':
+        bench.set('speed_scale', 0.0)
+    elif stop == 'jump':
+        jump(bench)
+    else:
+        assert bench.call(stop).success
+    bench.until(lambda: len(bench.sent) == 2)
+    assert_ends_at_rest(bench.sent[-1])
+    bench.until(lambda: not bench.status().moving)
+    assert len(bench.sent) == 2
+
+
+def test_a_jump_of_the_joint_states_brakes_and_the_next_stop_finds_an_arm_at_rest(make):
+    bench = make()
+    bench.follow()
+    bench.until_moving()
+    jump(bench)
+    bench.until(lambda: len(bench.sent) == 2)
+    assert_ends_at_rest(bench.sent[-1])
+    bench.until_at_rest()
+    assert bench.call('estop').success
+    assert len(bench.sent) == 2
+
+
+def test_a_stop_is_served_while_a_chunk_is_being_planned(make, monkeypatch):
+    """Planning that does not end until the stop has braked."""
+    bench = make()
+    bench.follow()
+    bench.until_moving()
+    planning, stopped = threading.Event(), threading.Event()
+    plan = Request.plan
+
+    def slow(request):
+        planning.set()
+        assert stopped.wait(30)
+        return plan(request)
+
+    monkeypatch.setattr(Request, 'plan', slow)
+    bench.chunks_out.publish(bench.chunk())
+    bench.until(planning.is_set)
+    assert bench.call('estop').success
+    bench.until(lambda: len(bench.sent) == 2)
+    assert_ends_at_rest(bench.sent[-1])
+    warnings = bench.texts(monkeypatch)
+    stopped.set()
+    bench.until(lambda: warnings)
+    assert warnings == ['chunk refused: the arm was stopped while the chunk was planned']
+    assert len(bench.sent) == 2
+
+
+def test_of_the_chunks_that_come_while_one_is_planned_the_newest_is_followed(make, monkeypatch):
+    bench = make(lead_time=0.5)
+    node, planned = bench.core_node, threading.Event()
+    plan = Request.plan
+    monkeypatch.setattr(Request, 'plan', lambda request: planned.wait(30) and plan(request))
+    stamps = [bench.now_ns() - back * MS for back in (30, 20, 10)]
+    for stamp_ns in stamps:
+        node._on_chunk(bench.chunk(stamp_ns))
+    planned.set()
+    bench.until(lambda: node._core._newest_ns == stamps[-1])
+    counts = node._core.counts
+    assert (counts.received, counts.executed, counts.late) == (3, 2, 1)
 
 
 def test_every_stop_and_start_through_the_node_is_one_that_a_real_arm_accepts(make):
@@ -72,6 +173,8 @@ def test_every_stop_and_start_through_the_node_is_one_that_a_real_arm_accepts(ma
         assert bench.call(stop).success
         bench.until_at_rest()
         assert bench.call(start).success
+        if start == 'reset':
+            assert bench.call('resume').success
     bench.follow()
     bench.until_moving()
     bench.set('speed_scale', 0.0)
@@ -113,7 +216,7 @@ class Gamepad:
 
 
 def test_the_arm_moves_while_the_button_is_held(make):
-    bench = make(ready=False, deadman_button=4, deadman_timeout=1.0)
+    bench = make(ready=False, deadman_button=4, deadman_timeout=1.0, lead_time=0.08)
     gamepad = Gamepad(bench)
     bench.until(lambda: 'nothing on joy' in bench.status().reason)
     gamepad.down = False
@@ -204,4 +307,4 @@ def test_in_another_namespace_than_the_robot_it_names_the_topic_that_nobody_publ
     node = ExecutorNode(context=ros_context, namespace='left', parameter_overrides=overrides)
     said = node._summary()
     node.destroy_node()
-    assert said == 'waiting for joint states on /left/joint_states (0 publishers)'
+    assert said.endswith('waiting for joint states on /left/joint_states (0 publishers)')

@@ -26,7 +26,7 @@ def start(ros_context):
     with ExitStack() as stack:
 
         def start_bench(*robots, namespace='', **parameters):
-            values = {'joint_state_timeout': 3.0, **parameters}
+            values = {'execute': True, 'joint_state_timeout': 3.0, **parameters}
             overrides = [Parameter(name, value=value) for name, value in values.items()]
             node = ExecutorNode(
                 context=ros_context, namespace=namespace, parameter_overrides=overrides
@@ -89,7 +89,7 @@ def test_everything_that_does_not_fit_is_named_at_once(start, robot):
     start(arm).until_reason('robot_description has no joint fr3_joint1', "joints is ['panda_jo")
 
 
-def test_a_controller_that_is_deactivated_on_the_way_holds_the_arm_until_it_is_back(start, robot):
+def test_a_controller_that_is_deactivated_on_the_way_holds_the_arm_until_resume(start, robot):
     arm = robot()
     bench = start(arm)
     bench.until_reason(READY)
@@ -97,12 +97,17 @@ def test_a_controller_that_is_deactivated_on_the_way_holds_the_arm_until_it_is_b
     bench.until(lambda: arm.sent)
     arm.states[CONTROLLER] = 'inactive'
     bench.until_reason(f'{CONTROLLER} is inactive')
+    sent = len(arm.sent)
     bench.publish_chunk(arm.position())
-    assert len(arm.sent) == 1
+    assert len(arm.sent) == sent
     arm.states[CONTROLLER] = 'active'
-    bench.until_reason(READY)
+    bench.until_reason('that is over, call executor/resume to move')
+    assert bench.status.inhibited_by == ['stop']
     bench.publish_chunk(arm.position())
-    bench.until(lambda: len(arm.sent) == 2)
+    assert len(arm.sent) == sent
+    assert bench.call('resume').success
+    bench.publish_chunk(arm.position())
+    bench.until(lambda: len(arm.sent) == sent + 1)
 
 
 def test_a_controller_that_rejects_is_noticed_by_the_arm_that_stays_where_it_is(start, robot):

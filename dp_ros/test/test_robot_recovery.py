@@ -27,7 +27,8 @@ def make(ros_context):
     with ExitStack() as stack:
 
         def make_bench(robots=None, **parameters):
-            values = {'joint_state_timeout': 1.0, 'n_action_steps': 15, **parameters}
+            values = {'joint_state_timeout': 1.0, 'n_action_steps': 15} | parameters
+            values.setdefault('execute', True)
             overrides = [Parameter(name, value=value) for name, value in values.items()]
             node = ExecutorNode(context=ros_context, parameter_overrides=overrides)
             robots = [FakeRobot(ros_context)] if robots is None else robots
@@ -69,15 +70,23 @@ def test_recovery_clears_the_error_then_activates_hardware_then_controllers(benc
     stale = bench.publish_chunk(robot.position())
     sent = len(robot.sent)
     answer = bench.call('recover')
-    assert (answer.success, answer.message) == (True, 'recovered from joint_reflex')
+    assert answer.success
+    assert answer.message == 'recovered from joint_reflex: call executor/resume to move'
     assert robot.calls == ['error_recovery', 'FrankaHardwareInterface active', ALL]
+    bench.until(lambda: bench.status.inhibited_by == ['stop'])
+    assert 'call executor/resume to move' in bench.status.reason
+    bench.publish_chunk(robot.position())
+    assert len(robot.sent) == sent
+    assert bench.call('resume').success
     bench.until_reason(READY)
     bench.publish_chunk(robot.position(), stale)
-    assert bench.status.chunks_refused == 1 and len(robot.sent) == sent
-    bench.publish_chunk(robot.position())
+    bench.until(lambda: bench.status.chunks_refused == 1)
+    assert len(robot.sent) == sent
+    rests_at = robot.position()
+    bench.publish_chunk(rests_at)
     bench.until(lambda: len(robot.sent) == sent + 1)
     start = robot.sent[-1].points[0]
-    np.testing.assert_allclose(start.positions, robot.reference.sample(np.zeros(1, int))[0][0])
+    np.testing.assert_allclose(start.positions, rests_at)
     assert not any(start.velocities)
 
 
@@ -117,7 +126,7 @@ def test_a_step_that_fails_is_named_and_the_next_call_goes_on(bench, refused, an
     assert bench.status.state == ExecutorStatus.INHIBITED
     robot.refuses.clear()
     assert bench.call('recover').success
-    bench.until_reason(READY)
+    bench.until_reason('call executor/resume to move')
 
 
 def test_a_user_stop_has_to_be_released_first(bench):
@@ -129,7 +138,7 @@ def test_a_user_stop_has_to_be_released_first(bench):
     assert answer.message == 'the user stop is pressed: release it, then call again'
     robot.mode = Mode.IDLE
     bench.until(lambda: bench.call('recover').success)
-    bench.until_reason(READY)
+    bench.until_reason('call executor/resume to move')
 
 
 def test_a_robot_that_stays_idle_is_not_recovered(bench):
@@ -142,6 +151,8 @@ def test_a_robot_that_stays_idle_is_not_recovered(bench):
         'the robot is idle: no controller moves it',
     )
     robot.mode = Mode.MOVE
+    bench.until_reason('that is over, call executor/resume to move')
+    assert bench.call('resume').success
     bench.until_reason(READY)
 
 
@@ -161,7 +172,9 @@ def test_recovery_leaves_what_a_person_has_set(bench):
     for name in ('pause', 'stop'):
         bench.call(name)
     assert bench.call('recover').success
-    bench.until(lambda: bench.status.inhibited_by == ['pause'])
+    bench.until(lambda: bench.status.inhibited_by == ['pause', 'stop'])
+    assert bench.call('resume').success
+    bench.until_reason(READY)
 
 
 class Simulation:
@@ -184,13 +197,15 @@ class Simulation:
         self.nodes[0].destroy_node()
 
 
-def test_in_a_simulation_nothing_is_asked_and_recover_resumes(make, ros_context):
+def test_in_a_simulation_nothing_is_asked_and_recover_answers(make, ros_context):
     bench = make([Simulation(ros_context)])
     bench.until_reason(READY)
     bench.call('stop')
     bench.until_reason('stopped by service')
     answer = bench.call('recover')
-    assert (answer.success, answer.message) == (True, 'recovered')
+    assert (answer.success, answer.message) == (True, 'recovered: call executor/resume to move')
+    bench.until_reason('call executor/resume to move')
+    assert bench.call('resume').success
     bench.until_reason(READY)
 
 

@@ -68,6 +68,7 @@ def generate_launch_description():
                 namespace=namespace,
                 config=config,
                 overlay=overlay,
+                execute='true',
             ),
             GroupAction(
                 [

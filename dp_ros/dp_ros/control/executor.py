@@ -13,8 +13,8 @@ It knows what the arm is commanded to do because it sent it: it keeps the same r
 controller. When no chunk comes, the braking tail of the last one brings the arm to rest, also when
 this process is gone.
 
-Every stop brakes as long as the arm is commanded to move, whatever already forbids its motion. After
-any stop, and after a rest, the motion starts slowly.
+Every stop brakes as long as the arm is commanded to move, whatever already forbids its motion.
+After any stop, and after a rest, the motion starts slowly.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from dp_ros.control.measured import MeasuredJoints
 from dp_ros.control.pace import REST, Caution, Ramp
 from dp_ros.control.planner import Plan, Planner
 from dp_ros.control.splice import SpliceError, State, brake
+from dp_ros.control.stalls import Stalls
 from dp_ros.control.trajectory import NS, Trajectory
 from dp_ros.control.workspace import Workspace
 import numpy as np
@@ -43,6 +44,7 @@ TICK: Final = 0.02
 """How often `ChunkExecutor.tick` is called [s]."""
 
 _SETTLE: Final = 0.3  # [s]; 10 mrad in this time take 0.7 rad/s².
+_NO_JOINTS: Final = 'waiting for joint states'
 _REST: Final = 1.0  # After a rest longer than this the motion starts slowly [s].
 _ON_THE_WAY: Final = 0.5  # Share of the lead time that is left to a message to the controller.
 
@@ -152,10 +154,11 @@ class ChunkExecutor:
         """Begin anew, from where the arm is; what others forbid stays forbidden."""
         self.counts = Counts()
         self.interlocks.clear(PAUSE, STOP)
-        self._motion = (Phase.WAITING, 'waiting for joint states')
-        if not self.is_moving(now_ns):
+        self._motion = (Phase.WAITING, _NO_JOINTS)
+        if self.is_moving(now_ns):
+            self._held_ns = now_ns
+        else:
             self.forget()
-        self._held_ns = now_ns
 
     def forget(self) -> None:
         """Forget where the arm is and what it was sent, as after a jump of the clock."""
@@ -164,7 +167,7 @@ class ChunkExecutor:
         self.fingers: Trajectory | None = None
         self._ramp = REST
         self._tail_ns = self._newest_ns = self._held_ns = 0
-        self._ticked_ns: int | None = None
+        self._ticks = Stalls(TICK)
 
     def configure(self, config: ExecutorConfig, now_ns: int) -> Trajectory | None:
         """Follow chunks in another way from now on."""
@@ -260,6 +263,11 @@ class ChunkExecutor:
                 return self._shadow_request(chunk, now_ns)
         return None
 
+    def superseded(self) -> None:
+        """Count a chunk in whose place a newer one came before it could be planned."""
+        self.counts.received += 1
+        self.counts.late += 1
+
     @contextmanager
     def counted(self) -> Iterator[None]:
         """Count a chunk that is refused."""
@@ -312,29 +320,21 @@ class ChunkExecutor:
 
     def tick(self, now_ns: int) -> Trajectory | None:
         """Watch over time passing, every `TICK`: joint states, tracking, the chunk's end."""
-        stalled = self._stalled(now_ns)
+        late_ns = self._ticks.late_ns(now_ns)
+        self._measured.missed(late_ns, now_ns)
         if self.interlocks:
             self._held_ns = now_ns
         if self._arm is None or self._measured.newest is None:
-            self._motion = (Phase.WAITING, 'waiting for joint states')
+            self._motion = (Phase.WAITING, _NO_JOINTS)
             return None
         if self.is_moving(now_ns):
-            trajectory = self._watch(self._arm, now_ns, stalled)
+            trajectory = self._watch(self._arm, now_ns, late_ns)
             if trajectory is not None:
                 return trajectory
         self._go_on(self._arm, now_ns)
         return None
 
-    def _stalled(self, now_ns: int) -> float:
-        """Return for how long nothing was run before now [s]."""
-        late_ns = 0
-        if self._ticked_ns is not None:
-            late_ns = max(0, now_ns - self._ticked_ns - round(TICK * NS))
-            self._measured.missed(late_ns, now_ns)
-        self._ticked_ns = now_ns
-        return late_ns / NS
-
-    def _watch(self, arm: CommandedArm, now_ns: int, stalled: float) -> Trajectory | None:
+    def _watch(self, arm: CommandedArm, now_ns: int, late_ns: int) -> Trajectory | None:
         """Stop a moving arm that has to be."""
         if self.interlocks:
             return self._brake(now_ns)  # Where it could not be planned when it was due.
@@ -343,13 +343,12 @@ class ChunkExecutor:
             return self.stop(now_ns, fault)
         if arm.stopping or self._lack(now_ns) is None:
             return None
-        return self._brake(now_ns, f'braking: this process was not run for {stalled:.2f} s')
+        return self._brake(now_ns, f'braking: this process was not run for {late_ns / NS:.2f} s')
 
     def _go_on(self, arm: CommandedArm, now_ns: int) -> None:
         phase = self._motion[0]
         if phase is Phase.WAITING:
-            awaited = 'joint states' if self._lack(now_ns) else 'a chunk'
-            self._motion = (phase, f'waiting for {awaited}')
+            self._motion = (phase, _NO_JOINTS if self._lack(now_ns) else 'waiting for a chunk')
         if phase is Phase.RUNNING and now_ns >= self._tail_ns:
             self._motion = (Phase.BRAKING, 'no new chunk: in the braking tail')
         if self._motion[0] is Phase.BRAKING and now_ns >= arm.end_ns:
@@ -365,7 +364,10 @@ class ChunkExecutor:
     @property
     def reason(self) -> str:
         """Why, in words."""
-        return self.interlocks.reason or self._motion[1]
+        held, awaited = self.interlocks.reason, self._motion[1]
+        if held and awaited == _NO_JOINTS:
+            return f'{held}; {awaited}'
+        return held or awaited
 
     def chunk_left(self, now_ns: int) -> float:
         """Time until the braking tail begins [s], NaN when nothing is followed."""
@@ -433,9 +435,9 @@ class ChunkExecutor:
     def _brake(self, now_ns: int, reason: str = 'braking') -> Trajectory | None:
         """Come to rest, unless the arm already does so or rests; the next start is slow."""
         self._ramp = REST
-        self._motion = (Phase.BRAKING, reason)
         if self._arm is None or not self.is_moving(now_ns) or self._arm.stopping:
             return None
+        self._motion = (Phase.BRAKING, reason)
         join_ns = now_ns + round(self.config.lead * NS)
         try:
             motion = brake(self._arm.state(join_ns), self._limits)

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
 from dp_ros.control.chunk import Chunk, ChunkRefused
 from dp_ros.control.deadman import Deadman
-from dp_ros.control.executor import ChunkExecutor, Prepared
+from dp_ros.control.executor import TICK, ChunkExecutor, Planned
 from dp_ros.control.interlocks import ESTOP, PAUSE, STOP, Phase
 from dp_ros.control.limits import FR3_LIMITS
 from dp_ros.control.trajectory import Trajectory
@@ -22,6 +23,7 @@ from dp_ros.nodes.executor_parameters import PARAMETERS, check, executor_config
 from dp_ros.nodes.lifecycle import CheckedLifecycleNode
 from dp_ros.nodes.live_parameters import LiveParameters, Values
 from dp_ros.nodes.node_main import run_node
+from dp_ros.nodes.planning import Planning
 from dp_ros.nodes.polled_topic import PolledTopic
 from dp_ros.nodes.robot_link import RobotLink
 from dp_ros_msgs.msg import ExecutorStatus
@@ -35,13 +37,16 @@ from trajectory_msgs.msg import JointTrajectory
 
 _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 _RECORD = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-_TICK = 0.02
 _STATUS = 0.1
 _THROTTLE = 5.0
 
 
 class ExecutorNode(CheckedLifecycleNode):
-    """Sends trajectories while it is active; brakes before it stops being so."""
+    """Sends trajectories while it is active; brakes before it stops being so.
+
+    Chunks are planned in a thread of their own, one after the other: whatever is being planned,
+    stops and everything else are served at once. Of the chunks that wait only the newest counts.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('executor', **kwargs)
@@ -49,6 +54,8 @@ class ExecutorNode(CheckedLifecycleNode):
         self._topic = f'{self._values["controller_name"]}/joint_trajectory'
         self._core = self._new_core()
         self._active = False
+        self._waiting: Chunk | None = None
+        self._planning = Planning(self, self._on_planned)
         self._shown: tuple[Phase, str] | None = None
         self._create_interface()
         self._robot = RobotLink(
@@ -79,12 +86,12 @@ class ExecutorNode(CheckedLifecycleNode):
             ('stop', lambda: self.inhibit(STOP, 'stopped by service')),
             ('resume', lambda: self.release() or self._held()),
             ('estop', lambda: self.inhibit(ESTOP, 'emergency stop: call ~/reset')),
-            ('reset', lambda: self.release(ESTOP) or self._held()),
+            ('reset', self._reset),
             ('enable', lambda: self._execute(True) or self._held()),
             ('disable', lambda: self._execute(False)),
         ):
             self.create_service(Trigger, f'~/{name}', partial(self._answer, action))
-        self.create_timer(_TICK, self._tick)
+        self.create_timer(TICK, self._tick)
         self.create_timer(_STATUS, self._publish_status)
         self._diagnostics = Diagnostics(self, self._report)
         self._jumps = on_jump_back(self, self._on_jump)
@@ -94,7 +101,7 @@ class ExecutorNode(CheckedLifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin to follow chunks, from where the arm is."""
-        self._core.restart()
+        self._core.restart(self._now_ns())
         self._active = True
         self._robot.renew()
         self.get_logger().info(f'following policy/chunk on {self._topic}')
@@ -113,11 +120,13 @@ class ExecutorNode(CheckedLifecycleNode):
     def destroy_node(self) -> None:
         """Brake before the publishers go."""
         self._halt()
+        self._planning.close()
         super().destroy_node()
 
     def _halt(self) -> None:
         if self._active:
             self._active = False
+            self._waiting = None
             self._send(self._core.stop(self._now_ns(), 'the executor is not active'))
 
     # ---- inputs
@@ -128,28 +137,55 @@ class ExecutorNode(CheckedLifecycleNode):
             return
         try:
             stamp_ns = time_to_ns(message.header.stamp)
-            self._core.on_joints(stamp_ns, self._now_ns(), message.name, message.position)
+            now_ns = self._now_ns()
+            self._send(self._core.on_joints(stamp_ns, now_ns, message.name, message.position))
         except ChunkRefused as error:
             self._warn(str(error))
 
     def _on_chunk(self, message: JointTrajectory) -> None:
         if not self._active:
             return
-        self._read_joints()
         try:
-            prepared = self._core.prepare(self._chunk(message), self._now_ns())
-            if prepared is not None:
-                self._follow(prepared)
+            chunk = self._chunk(message)
         except ChunkRefused as error:
             self._warn(f'chunk refused: {error}')
             return
+        if self._waiting is not None:
+            self._core.superseded()
+        self._waiting = chunk
+        self._plan_next()
+
+    def _plan_next(self) -> None:
+        chunk = self._waiting
+        if chunk is None or self._planning.busy:
+            return
+        self._waiting = None
+        self._read_joints()
+        try:
+            request = self._core.request(chunk, self._now_ns())
+        except ChunkRefused as error:
+            self._warn(f'chunk refused: {error}')
+            return
+        if request is not None:
+            self._planning.start(request)
+
+    def _on_planned(self, job: Future[Planned]) -> None:
+        try:
+            with self._core.counted():
+                planned = job.result()
+            self._follow(planned)
+        except ChunkRefused as error:
+            self._warn(f'chunk refused: {error}')
+        finally:
+            self._plan_next()
+
+    def _follow(self, planned: Planned) -> None:
+        trajectory = self._core.follow(planned, self._now_ns())
+        self._send(trajectory)
+        if trajectory is not None and self._core.fingers is not None:
+            self._fingers.publish(trajectory_to_msg(self._core.fingers))
         if self._commands.get_subscription_count() == 0:
             self._warn(f'nobody listens on {self._topic}: is the controller loaded and active?')
-
-    def _follow(self, prepared: Prepared) -> None:
-        self._send(self._core.follow(prepared, self._now_ns()))
-        if self._core.fingers is not None:
-            self._fingers.publish(trajectory_to_msg(self._core.fingers))
 
     def _chunk(self, message: JointTrajectory) -> Chunk:
         try:
@@ -199,6 +235,15 @@ class ExecutorNode(CheckedLifecycleNode):
             return str(error)
         return None
 
+    def _reset(self) -> str | None:
+        """Take the emergency stop back; that alone moves nothing."""
+        if ESTOP not in self._core.interlocks:
+            return None
+        refusal = self.release(ESTOP)
+        if refusal is None:
+            self.inhibit(STOP, 'the emergency stop was reset: call ~/resume to move')
+        return refusal
+
     def _execute(self, value: bool) -> str | None:
         result = self.set_parameters([Parameter('execute', value=value)])[0]
         return None if result.successful else str(result.reason)
@@ -236,6 +281,7 @@ class ExecutorNode(CheckedLifecycleNode):
             reason=core.reason,
             chunks_received=counts.received,
             inhibited_by=core.interlocks.names,
+            moving=core.is_moving(self._now_ns()),
             chunks_executed=counts.executed,
             chunks_checked=counts.checked,
             chunks_late=counts.late,
@@ -250,6 +296,7 @@ class ExecutorNode(CheckedLifecycleNode):
         core, counts = self._core, self._core.counts
         values = {
             'state': core.phase.name,
+            'commanded to move': core.is_moving(self._now_ns()),
             'chunks received': counts.received,
             'chunks executed': counts.executed,
             'chunks checked': counts.checked,
@@ -264,7 +311,7 @@ class ExecutorNode(CheckedLifecycleNode):
 
     def _summary(self) -> str:
         reason, topic = self._core.reason, self._joints.name
-        if reason != 'waiting for joint states':
+        if not reason.endswith('waiting for joint states'):
             return reason
         return f'{reason} on {topic} ({self.count_publishers(topic)} publishers)'
 

@@ -57,7 +57,7 @@ PARAMETERS = ParameterTable(
     ),
     Parameter(
         'execute',
-        True,
+        False,
         'false: shadow mode, in which chunks are checked and counted, and nothing is sent; '
         '`~/enable` and `~/disable` set it.',
     ),

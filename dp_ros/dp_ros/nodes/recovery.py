@@ -31,7 +31,7 @@ class Recovery:
     2. Its hardware becomes active again, then the broadcasters and the arm's controller.
     3. Observations begin anew: the controller does not go on with what was commanded before.
     4. The robot moves again, the checks are passed.
-    5. Chunks are followed, from where the arm is measured to be.
+    5. The arm is commanded to stay where it is measured to be, until somebody resumes it.
 
     :param resume: tries steps 4 and 5, and says why it cannot, or returns None.
     """
@@ -69,7 +69,8 @@ class Recovery:
             return response
         errors = self._watch.last_errors
         after = f' from {", ".join(errors)}' if errors else ''
-        response.success, response.message = True, f'recovered{after}'
+        response.success = True
+        response.message = f'recovered{after}: call executor/resume to move'
         self._node.get_logger().info(response.message)
         return response
 

@@ -22,6 +22,9 @@ ROBOT: Final = 'robot'
 class RobotLink:
     """Holds the interlocks `checks` and `robot`, and serves `~/recover`.
 
+    An arm that was free to move does not move again by itself when its fault is over: the
+    interlock `stop` is left, for a person to take back.
+
     :param topic: of the commands, with its namespace.
     :param inhibit: sets an interlock to a reason.
     :param release: takes interlocks back and begins where the arm is measured to be, or says
@@ -41,6 +44,7 @@ class RobotLink:
         manager = ControllerManager(node, controller)
         self._inhibit, self._release = inhibit, release
         self._held: dict[str, str] = {}
+        self._was_free = False
         self._state = RobotState(node, watch)
         self._checks: RobotChecks | None = None
         if values['check_robot']:
@@ -49,21 +53,30 @@ class RobotLink:
         Recovery(node, manager, watch, joints, controller, action, self._resume)
 
     def renew(self) -> None:
-        """Check the controller again."""
+        """Check the controller again, as if for the first time."""
+        self._was_free = False
         if self._checks is not None:
             self._checks.renew()
         self.tick()
 
     def tick(self) -> None:
         """Set and take back the interlocks by what is known now."""
-        for name, reason in self._found().items():
+        found = self._found()
+        for name, reason in found.items():
             if reason is None and name in self._held:
-                reason = self._release(name)
+                reason = self._give_back(name)
             if reason is None:
                 self._held.pop(name, None)
             elif reason != self._held.get(name):
                 self._held[name] = reason
                 self._inhibit(name, reason)
+        self._was_free |= not any(found.values())
+
+    def _give_back(self, name: str) -> str | None:
+        if self._was_free:
+            cause = self._held[name].split(': ')[0]
+            self._inhibit(STOP, f'{cause}: that is over, call executor/resume to move')
+        return self._release(name)
 
     def _found(self) -> dict[str, str | None]:
         checks = None if self._checks is None else self._checks.inhibition()
@@ -71,7 +84,10 @@ class RobotLink:
 
     def _resume(self) -> str | None:
         found = [reason for reason in self._found().values() if reason is not None]
-        reason = '; '.join(found) or self._release(STOP, CHECKS, ROBOT)
+        if found:
+            return '; '.join(found)
+        self._inhibit(STOP, 'recovered: call executor/resume to move')
+        reason = self._release(CHECKS, ROBOT)
         if reason is None:
             self._held.clear()
         return reason
