@@ -11,6 +11,7 @@ from launch.substitutions import (
     PathJoinSubstitution,
 )
 from launch_ros.actions import Node, PushRosNamespace
+from launch_ros.parameter_descriptions import Parameter
 from launch_ros.substitutions import FindPackageShare
 
 
@@ -25,9 +26,9 @@ def generate_launch_description():
     config = LaunchConfiguration('config')
     namespace = LaunchConfiguration('namespace')
     task = LaunchConfiguration('task')
-    overlay = PathJoinSubstitution(
-        [FindPackageShare('dp_ros_bringup'), 'config', 'tasks', [task, '.yaml']]
-    )
+    seed = LaunchConfiguration('seed')
+    tasks = PathJoinSubstitution([FindPackageShare('dp_ros_bringup'), 'config', 'tasks', task])
+    overlay = [tasks, '.yaml']  # Nested lists in a path need launch 3.4.5.
     return LaunchDescription(
         [
             DeclareLaunchArgument('policy', description='Folder of the checkpoint.'),
@@ -50,7 +51,7 @@ def generate_launch_description():
                     Node(
                         package='dp_ros',
                         executable='franka_sim',
-                        parameters=[config, overlay, {'seed': LaunchConfiguration('seed')}],
+                        parameters=[config, overlay, Parameter('seed', seed)],
                         output='screen',
                         on_exit=Shutdown(reason='the simulation ended'),
                     ),

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The launch_ros stand-in: what a node is told, and that real nodes hear it."""
 
+import os
 from pathlib import Path
+import re
+import subprocess
+import sys
 
 from ament_index_python.packages import PackageNotFoundError
 from launch import LaunchContext, LaunchDescription, LaunchService
 from launch.actions import GroupAction, SetLaunchConfiguration, Shutdown
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 import launch_ros.actions
-from launch_ros.actions import Node, PushRosNamespace, join_namespaces
-from launch_ros.parameter_descriptions import ParameterFile, ParameterValue
+from launch_ros.actions import Node, PushRosNamespace
+from launch_ros.parameter_descriptions import Parameter, ParameterFile, ParameterValue
 import launch_ros.substitutions
 from launch_ros.substitutions import FindPackagePrefix, FindPackageShare
 import pytest
@@ -26,8 +30,22 @@ import rclpy
 rclpy.init()
 node = rclpy.create_node('talker')
 values = [node.declare_parameter(name, 0).value for name in ('a', 'b', 'c')]
-print(node.get_fully_qualified_name(), node.resolve_topic_name('chatter'), values, flush=True)
+words = node.declare_parameter('d', ['']).value
+names = node.get_fully_qualified_name(), node.resolve_topic_name('chatter')
+print(*names, values, words, flush=True)
 rclpy.shutdown()
+"""
+
+
+# Prints what its node is told.
+LAUNCHING = """
+from launch import LaunchDescription, LaunchService
+from launch_ros.actions import Node
+
+node = Node(package='demo', executable='talker', parameters=[{'a': 1}], log_cmd=True)
+service = LaunchService(noninteractive=True)
+service.include_launch_description(LaunchDescription([node]))
+service.run()
 """
 
 
@@ -75,19 +93,24 @@ def test_a_node_is_told_its_name_namespace_and_remappings(told):
         ros_arguments=['--log-level', 'debug'],
     )
     assert words == (
-        ['--own', 'left', '--ros-args', '--log-level', 'debug', '-r', '__node:=arm']
-        + ['-r', '__ns:=/left', '-r', 'a:=b', '-r', '~/c:=/left']
+        ['--own', 'left', '--ros-args', '--log-level', 'debug', '--ros-args']
+        + ['-r', '__node:=arm', '-r', '__ns:=/left', '-r', 'a:=b', '-r', '~/c:=/left']
     )
 
 
 def test_a_node_without_a_word_is_told_nothing(told):
     assert told() == ['--ros-args']
-    assert told(namespace='') == ['--ros-args']
+    assert told(namespace='') == ['--ros-args', '-r', '__ns:=/']
+
+
+def files_of(words):
+    names = [words[k + 1] for k, word in enumerate(words) if word == '--params-file']
+    # Upstream writes lists as tuples of Python.
+    return [yaml.full_load(Path(name).read_text()) for name in names]
 
 
 def parameters_of(words):
-    files = [words[k + 1] for k, word in enumerate(words) if word == '--params-file']
-    return [yaml.safe_load(Path(file).read_text())['/**']['ros__parameters'] for file in files]
+    return [file['/**']['ros__parameters'] for file in files_of(words)]
 
 
 def test_parameters_keep_their_types(told):
@@ -103,12 +126,14 @@ def test_parameters_keep_their_types(told):
                 'words': ['a', 'b'],
                 'joined': ['a', LaunchConfiguration('rate')],
                 'pair': [['a', LaunchConfiguration('rate')], ['b']],
+                'digits': [['1'], [LaunchConfiguration('rate')]],
                 'numbers': [1, 2.5],
                 'sampler': {'name': 'ddim', LaunchConfiguration('flag'): 1},
             }
         ],
     )
     (values,) = parameters_of(words)
+    values = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
     assert values == {
         'rate': 7,
         'as_float': 7.0,
@@ -117,6 +142,7 @@ def test_parameters_keep_their_types(told):
         'words': ['a', 'b'],
         'joined': 'a7',
         'pair': ['a7', 'b'],
+        'digits': [1, 7],
         'numbers': [1.0, 2.5],
         'sampler.name': 'ddim',
         'sampler.true': 1,
@@ -139,27 +165,90 @@ def test_parameter_files_come_in_their_order_and_absent_ones_are_told(told, pack
     assert f'Parameter file path is not a file: {package}/absent.yaml' in capsys.readouterr().out
 
 
-def test_a_value_of_another_type_ends_the_launch(package, capsys):
-    value = ParameterValue('seven', value_type=int)
-    run(Node(package='demo', executable='program', parameters=[{'n': value}]), code=1)
-    assert "parameter value 'seven' is not of type int" in capsys.readouterr().out
+@pytest.mark.parametrize(
+    ('value', 'message'),
+    [
+        (ParameterValue(LaunchConfiguration('word'), value_type=int), 'invalid literal for int'),
+        ([], 'Expected a non-empty sequence|to be one of'),
+        ([1, 'a'], 'items of uniform type'),
+        ([['1'], ['a']], 'items of uniform type'),
+        (['[1, ', 'a]', LaunchConfiguration('empty')], 'uniform type|not allowed'),
+        (['~', LaunchConfiguration('empty')], 'llowed'),
+    ],
+)
+def test_a_value_of_another_type_ends_the_launch(package, capsys, value, message):
+    configurations = [SetLaunchConfiguration('word', 'seven'), SetLaunchConfiguration('empty', '')]
+    node = Node(package='demo', executable='program', parameters=[{'n': value}])
+    run(*configurations, node, code=1)
+    assert re.search(message, capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(
-    ('outer', 'inner', 'joined'),
+    ('kwargs', 'message'),
+    [({'name': 'two words'}, 'node name'), ({'namespace': '7'}, 'namespace')],
+)
+def test_a_name_that_ros_refuses_ends_the_launch(package, capsys, kwargs, message):
+    run(Node(package='demo', executable='program', **kwargs), code=1)
+    assert f'Invalid {message}' in capsys.readouterr().out
+
+
+def test_a_namespace_that_ros_refuses_ends_the_launch(package, capsys):
+    run(PushRosNamespace('two words'), code=1)
+    assert 'The resulting namespace is invalid' in capsys.readouterr().out
+
+
+def test_the_parameters_of_a_node_with_a_full_name_are_its_own(told):
+    words = told(name='arm', namespace='left', parameters=[{'a': 1}])
+    assert files_of(words) == [{'/left/arm': {'ros__parameters': {'a': 1}}}]
+
+
+def test_single_parameters_are_words(told):
+    words = told(
+        SetLaunchConfiguration('rate', '7'),
+        parameters=[
+            Parameter('rate', LaunchConfiguration('rate')),
+            Parameter('text', LaunchConfiguration('rate'), value_type=str),
+            Parameter('names', ['a', 'b']),
+        ],
+    )
+    values = '\n'.join(words).split('-p\n')[1:]
+    assert [value.split('\n')[0] for value in values] == ['rate:=7', "text:='7'", 'names:=- a']
+
+
+def test_no_parameter_file_outlives_the_launch(package, monkeypatch):
+    folder = package / 'tmp'
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, '-c', LAUNCHING],
+        env={**os.environ, 'TMPDIR': str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=60.0,
+    )
+    assert str(folder) in done.stdout
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ('pushed', 'own', 'joined'),
     [
-        ('', '', ''),
+        (None, 'left', '/left'),
+        ('', '', '/'),
+        ('', None, '/'),
         ('', 'left', '/left'),
+        ('left', None, '/left'),
         ('/left', '', '/left'),
         ('/left', 'arm', '/left/arm'),
         ('/left', '/arm', '/arm'),
         ('/', 'arm', '/arm'),
-        ('', 'left/', '/left'),
+        ('left/', 'arm/', '/left/arm'),
         ('/left', '/', '/'),
     ],
 )
-def test_namespaces_nest(outer, inner, joined):
-    assert join_namespaces(outer, inner) == joined
+def test_namespaces_nest(told, pushed, own, joined):
+    before = [] if pushed is None else [PushRosNamespace(pushed)]
+    kwargs = {} if own is None else {'namespace': own}
+    assert told(*before, **kwargs) == ['--ros-args', '-r', f'__ns:={joined}']
 
 
 def test_a_pushed_namespace_ends_with_its_group(told):
@@ -173,18 +262,19 @@ def test_a_real_node_obeys(package, domain_id, monkeypatch, capsys):
     file = package / 'some.yaml'
     file.write_text('/**/talker: {ros__parameters: {a: 1, b: 1}}')
     run(
+        SetLaunchConfiguration('words', "['a b', '7']"),
         PushRosNamespace('left'),
         Node(
             package='demo',
             executable='talker',
-            parameters=[str(file), {'b': 2, 'c': 3}],
+            parameters=[str(file), {'b': 2, 'c': 3}, Parameter('d', LaunchConfiguration('words'))],
             remappings=[('chatter', 'news')],
             output='screen',
             on_exit=Shutdown(),
         ),
     )
     said = capsys.readouterr().out
-    assert '/left/talker /left/news [1, 2, 3]' in said
+    assert "/left/talker /left/news [1, 2, 3] ['a b', '7']" in said
     assert '[talker-' in said
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Union
 
+from .action import Action
 from .event import Event
 from .event_handler import BaseEventHandler, EventHandler, entities_of
 from .events import IncludeLaunchDescription, Shutdown
@@ -14,7 +15,6 @@ from .lacking import lacking
 from .launch_description_entity import LaunchDescriptionEntity, SomeEntitiesType
 
 if TYPE_CHECKING:
-    from .action import Action
     from .launch_context import LaunchContext
 
 __all__ = [
@@ -64,6 +64,9 @@ class _OnProcessEvent(ReactingEventHandler):
     def __init__(
         self, kind: type[Event], target: Target, reaction: Reaction, handle_once: bool
     ) -> None:
+        if not (target is None or isinstance(target, Action) or callable(target)):
+            raise TypeError(f'action_matcher must be an action or a callable, got {target!r}')
+
         def matches(event: Event) -> bool:
             if not isinstance(event, kind):
                 return False

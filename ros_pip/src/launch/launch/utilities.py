@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .lacking import lacking
@@ -30,15 +29,21 @@ __getattr__ = lacking(
 
 
 def normalize_to_list_of_substitutions(subs: SomeSubstitutionsType) -> list[Substitution]:
-    """Turn a text, a substitution, or a mixture of both into a list of substitutions."""
-    if isinstance(subs, Substitution):
-        return [subs]
-    if isinstance(subs, (str, Path)):
-        return [TextSubstitution(text=str(subs))]
-    if isinstance(subs, Iterable):
-        return [part for item in subs for part in normalize_to_list_of_substitutions(item)]
+    """Turn a text, a substitution, or an iterable of both into a list of substitutions.
+
+    :raises TypeError: for anything else, lists within a list and paths included.
+    """
+    single = isinstance(subs, (str, Substitution)) or not isinstance(subs, Iterable)
+    return [_substitution(item) for item in ([subs] if single else subs)]
+
+
+def _substitution(item: str | Substitution) -> Substitution:
+    if isinstance(item, Substitution):
+        return item
+    if isinstance(item, str):
+        return TextSubstitution(text=item)
     raise TypeError(
-        f'Failed to normalize given item of type {type(subs)!r}, '
+        f'Failed to normalize given item of type {type(item)!r}, '
         "when only 'str' or 'launch.Substitution' were expected."
     )
 

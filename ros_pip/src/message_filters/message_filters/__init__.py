@@ -146,7 +146,7 @@ class TimeSynchronizer(SimpleFilter):
     """Puts together messages with equal stamps, one of each input.
 
     Each input keeps its ``queue_size`` newest stamps. A complete set is passed on as one call with
-    a message per input, and everything older than it is dropped.
+    a message per input; older messages stay.
     """
 
     def __init__(self, fs: Sequence[SimpleFilter], queue_size: int) -> None:
@@ -172,8 +172,7 @@ class TimeSynchronizer(SimpleFilter):
                 return
             self.signalMessage(*(queue[stamp] for queue in self.queues))
             for queue in self.queues:
-                for old in [s for s in queue if s <= stamp]:
-                    del queue[old]
+                del queue[stamp]
 
     def _store(self, msg: Any, stamp: int, queue: dict[int, Any]) -> None:
         queue[stamp] = msg

@@ -30,7 +30,8 @@ from ..launch_description_entity import LaunchDescriptionEntity, SomeEntitiesTyp
 from ..logging import get_logger
 from ..substitution import SomeSubstitutionsType
 from ..substitutions import LaunchConfiguration
-from ..utilities import normalize_to_list_of_substitutions, perform
+from ..typed_values import normalize_typed, perform_typed
+from ..utilities import normalize_to_list_of_substitutions, perform, perform_substitutions
 from .process_command import ProcessCommand
 from .process_output import ProcessOutput
 
@@ -78,12 +79,16 @@ class ExecuteProcess(Action):
         super().__init__(**kwargs)
         self._command = ProcessCommand(cmd, prefix, name, cwd, env, additional_env)
         self._shell = shell
-        self._timeouts = (sigterm_timeout, sigkill_timeout)
+        self._timeouts = [
+            normalize_to_list_of_substitutions(some) for some in (sigterm_timeout, sigkill_timeout)
+        ]
         self._emulate_tty = emulate_tty
-        self._output = os.environ.get('OVERRIDE_LAUNCH_PROCESS_OUTPUT', output)
+        output = os.environ.get('OVERRIDE_LAUNCH_PROCESS_OUTPUT', output)
+        is_mapping = isinstance(output, Mapping)
+        self._output = output if is_mapping else normalize_to_list_of_substitutions(output)
         self._log_cmd = log_cmd
         self._on_exit = on_exit
-        self._respawn = respawn
+        self._respawn = normalize_typed(respawn, bool)
         self._respawn_delay = respawn_delay or 0.0
         self._respawns_left = respawn_max_retries
         self._child: ChildProcess | None = None
@@ -130,10 +135,9 @@ class ExecuteProcess(Action):
         self._logger = get_logger(name)
         self._stopping = asyncio.Event()
         self._sigterm_after, self._sigkill_after = (
-            float(perform(context, normalize_to_list_of_substitutions(some)))
-            for some in self._timeouts
+            float(perform_substitutions(context, some)) for some in self._timeouts
         )
-        self._respawn = _is_true(context, self._respawn)
+        self._respawn = perform_typed(context, self._respawn, bool)
         self._tty = _is_true(context, configured.get('emulate_tty', self._emulate_tty))
         output = self._output
         self._lines = ProcessOutput(

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..action import Action
 from ..launch_context import LaunchContext
@@ -15,6 +15,9 @@ from ..launch_description_sources import AnyLaunchDescriptionSource
 from ..substitution import SomeSubstitutionsType
 from ..utilities import perform
 from .arguments import SetLaunchConfiguration
+
+if TYPE_CHECKING:
+    from ..launch_description import LaunchDescription
 
 
 class IncludeLaunchDescription(Action):
@@ -50,16 +53,21 @@ class IncludeLaunchDescription(Action):
         context.extend_locals(
             {'current_launch_file_path': path, 'current_launch_file_directory': folder}
         )
-        self._check_required(context, description.get_launch_arguments())
+        self._check_required(context, description)
         sets = [SetLaunchConfiguration(name, value) for name, value in self.launch_arguments]
         return [*sets, description]
 
-    def _check_required(self, context: LaunchContext, declared: Iterable[Any]) -> None:
-        given = {perform(context, name) for name, _ in self.launch_arguments}
-        given |= context.launch_configurations.keys()
-        for argument in declared:
+    def _check_required(self, context: LaunchContext, description: LaunchDescription) -> None:
+        """Configurations that are set already do not count, as upstream."""
+        pairs = description.get_launch_arguments_with_include_launch_description_actions()
+        for argument, includes in pairs:
             if argument._conditionally_included or argument.default_value is not None:
                 continue
+            given = [
+                perform(context, name)
+                for include in (self, *includes)
+                for name, _ in include.launch_arguments
+            ]
             if argument.name not in given:
                 raise RuntimeError(
                     f"Included launch description missing required argument '{argument.name}' "

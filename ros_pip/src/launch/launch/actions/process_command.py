@@ -11,7 +11,7 @@ import shlex
 from typing import Any
 
 from ..launch_context import LaunchContext
-from ..substitution import SomeSubstitutionsType
+from ..substitution import SomeSubstitutionsType, Substitution
 from ..substitutions import LaunchConfiguration
 from ..utilities import normalize_to_list_of_substitutions, perform, perform_substitutions
 
@@ -38,11 +38,12 @@ class ProcessCommand:
         additional_env: Environment | None,
     ) -> None:
         self.words = [normalize_to_list_of_substitutions(word) for word in cmd]
-        self._prefix = prefix
-        self._name = name
-        self._cwd = cwd
-        self._env = env
-        self._additional_env = additional_env or {}
+        self._prefix, self._name, self._cwd = (
+            None if some is None else normalize_to_list_of_substitutions(some)
+            for some in (prefix, name, cwd)
+        )
+        self._env = None if env is None else _normalized(env)
+        self._additional_env = _normalized(additional_env or {})
 
     def perform(self, context: LaunchContext) -> dict[str, Any]:
         """Return name, cmd, cwd and env as process events carry them."""
@@ -68,5 +69,16 @@ class ProcessCommand:
         return shlex.split(perform(context, LaunchConfiguration('launch-prefix', default='')))
 
 
-def _performed(context: LaunchContext, environment: Environment) -> dict[str, str]:
-    return {perform(context, k): perform(context, v) for k, v in environment.items()}
+def _normalized(environment: Environment) -> list[list[list[Substitution]]]:
+    return [
+        [normalize_to_list_of_substitutions(some) for some in item] for item in environment.items()
+    ]
+
+
+def _performed(
+    context: LaunchContext, environment: list[list[list[Substitution]]]
+) -> dict[str, str]:
+    return {
+        perform_substitutions(context, name): perform_substitutions(context, value)
+        for name, value in environment
+    }

@@ -14,24 +14,29 @@ from ..events import TimerEvent
 from ..launch_context import LaunchContext
 from ..launch_description_entity import LaunchDescriptionEntity
 from ..substitution import SomeSubstitutionsType
-from ..utilities import perform
+from ..typed_values import normalize_typed, perform_typed
 
 
 class TimerAction(Action):
-    """Visits entities once, after ``period`` seconds, unless it is cancelled before."""
+    """Visits entities once, after ``period`` seconds, unless it is cancelled before.
+
+    :param period: a float, or substitutions; an int is refused, as upstream.
+    """
 
     def __init__(
         self,
         *,
         period: float | SomeSubstitutionsType,
         actions: Iterable[LaunchDescriptionEntity],
-        cancel_on_shutdown: bool = True,
+        cancel_on_shutdown: bool | SomeSubstitutionsType = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.period = period
+        if isinstance(period, int):
+            raise TypeError(f"'TimerAction' expected 'period' to be a float, got {period!r}")
+        self.period = normalize_typed(float(period) if isinstance(period, str) else period, float)
         self.actions = list(actions)
-        self._cancel_on_shutdown = cancel_on_shutdown
+        self._cancel_on_shutdown = normalize_typed(cancel_on_shutdown, bool)
         self._canceled = asyncio.Event()
         self._completed_future: asyncio.Future | None = None
 
@@ -58,7 +63,7 @@ class TimerAction(Action):
         assert context.asyncio_loop is not None
         fired = EventHandler(matcher=self._is_mine, entities=self.actions, handle_once=True)
         context.register_event_handler(fired)
-        if self._cancel_on_shutdown:
+        if perform_typed(context, self._cancel_on_shutdown, bool):
             context.register_event_handler(OnShutdown(on_shutdown=lambda *_: self.cancel()))
         self._completed_future = context.asyncio_loop.create_task(self._wait(context))
 
@@ -66,11 +71,7 @@ class TimerAction(Action):
         return isinstance(event, TimerEvent) and event.timer_action is self
 
     async def _wait(self, context: LaunchContext) -> None:
-        period = (
-            self.period
-            if isinstance(self.period, (int, float))
-            else float(perform(context, self.period))
-        )
+        period = perform_typed(context, self.period, float)
         try:
             await asyncio.wait_for(self._canceled.wait(), timeout=period)
         except TimeoutError:

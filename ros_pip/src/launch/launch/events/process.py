@@ -121,13 +121,9 @@ class SignalProcess(Event):
     name = 'launch.events.process.SignalProcess'
 
     def __init__(
-        self, *, signal_number: str | signal.Signals, process_matcher: Callable[[Action], bool]
+        self, *, signal_number: signal.Signals, process_matcher: Callable[[Action], bool]
     ) -> None:
-        self.signal = (
-            signal.Signals[signal_number]
-            if isinstance(signal_number, str)
-            else signal.Signals(signal_number)
-        )
+        self.signal = signal.Signals(signal_number)
         self.process_matcher = process_matcher
 
     @property

@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..launch_context import LaunchContext
 from ..substitution import SomeSubstitutionsType, Substitution
+from ..typed_values import is_substitution, perform_typed
 from ..utilities import normalize_to_list_of_substitutions, perform_substitutions
 from .failure import SubstitutionFailure
 
-_MEANING = {'true': True, '1': True, 'false': False, '0': False}
-
 
 def _is_true(context: LaunchContext, subs: list[Substitution]) -> bool:
-    text = perform_substitutions(context, subs).strip().lower()
-    if text not in _MEANING:
-        raise SubstitutionFailure(f"'{text}' is neither true nor false")
-    return _MEANING[text]
+    try:
+        return perform_typed(context, subs, bool)
+    except ValueError as error:
+        raise SubstitutionFailure(str(error)) from error
 
 
 class _OfTwo(Substitution):
@@ -53,12 +54,21 @@ class OrSubstitution(_OfTwo):
 
 
 class EqualsSubstitution(_OfTwo):
-    """Whether both are the same text."""
+    """Whether both are the same text; numbers and bools are compared as their text."""
+
+    def __init__(self, left: Any, right: Any) -> None:
+        super().__init__(_text(left), _text(right))
 
     def _holds(self, context: LaunchContext) -> bool:
         return perform_substitutions(context, self.left) == perform_substitutions(
             context, self.right
         )
+
+
+def _text(value: Any) -> SomeSubstitutionsType:
+    if is_substitution(value):
+        return value
+    return str(value).lower() if isinstance(value, bool) else str('' if value is None else value)
 
 
 class NotEqualsSubstitution(EqualsSubstitution):

@@ -13,19 +13,19 @@ from ..utilities import normalize_to_list_of_substitutions, perform_substitution
 
 
 class PathJoinSubstitution(Substitution):
-    """A path of which each item is one part."""
+    """A path of which each item is one part; a part of several needs launch 3.4.5."""
 
-    def __init__(self, substitutions: Iterable[SomeSubstitutionsType]) -> None:
-        self.substitutions = [normalize_to_list_of_substitutions(part) for part in substitutions]
+    def __init__(self, substitutions: Iterable[str | Substitution]) -> None:
+        self.substitutions = normalize_to_list_of_substitutions(substitutions)
 
     def describe(self) -> str:
         """Return a description for people."""
-        parts = ' + '.join(sub.describe() for part in self.substitutions for sub in part)
+        parts = ' + '.join(sub.describe() for sub in self.substitutions)
         return f"PathJoin('{parts}')"
 
     def perform(self, context: LaunchContext) -> str:
         """Return the path."""
-        return os.path.join(*(perform_substitutions(context, p) for p in self.substitutions))
+        return os.path.join(*map(context.perform_substitution, self.substitutions))
 
 
 class PythonExpression(Substitution):
