@@ -35,15 +35,24 @@ class Launch:
 
     def __init__(self, folder, *words, **variables):
         self._said = folder / 'said.txt'
+        self.temporary = folder / 'tmp'
+        self.temporary.mkdir(exist_ok=True)
         with self._said.open('w') as out:
             self.process = subprocess.Popen(
                 ['ros2', 'launch', 'dp_ros_bringup', *words],
                 cwd=folder,
-                env={**os.environ, 'ROS_LOG_DIR': str(folder / 'log'), **variables},
+                env={**os.environ, **self._folders(folder), **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
+
+    def _folders(self, folder):
+        return {'ROS_LOG_DIR': str(folder / 'log'), 'TMPDIR': str(self.temporary)}
+
+    def left_behind(self):
+        """Return the parameter files, which launch_ros writes and upstream's never removes."""
+        return [*self.temporary.glob('launch_params_*')]
 
     def said(self):
         return self._said.read_text()
@@ -61,6 +70,7 @@ class Launch:
         assert self.process.returncode == 0, self.said()
         assert not [name for name, pid in self.pids().items() if is_running(pid)]
         assert 'Traceback' not in self.said(), self.said()
+        assert not self.left_behind()
 
     def interrupt(self):
         self.process.send_signal(signal.SIGINT)

@@ -146,6 +146,21 @@ def test_the_simulation_runs_in_a_namespace_until_it_ends(launch, listener, spin
         assert 'was required: shutting down launched system' in launched.said()
 
 
+@pytest.mark.parametrize(
+    'words',
+    [
+        ('bringup.launch.py', POLICY, 'execute:=false', 'joint_names:=[a, b]'),
+        ('gripper.launch.py', 'fake:=true'),
+        ('record.launch.py', 'teleop:=leader'),
+        ('sim.launch.py', POLICY, 'task:=pick_place'),
+    ],
+)
+def test_no_launch_writes_a_file_that_a_kill_would_leave_behind(launch, words):
+    with launch(*words) as launched:
+        launched.until_said('process started with pid')
+        assert not launched.left_behind()
+
+
 def test_an_episode_of_the_simulation_is_recorded(launch, listener, spin, tmp_path):
     def call(client, **values):
         """Return the answer; none where the server met the client too late to send it."""

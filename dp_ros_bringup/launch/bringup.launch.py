@@ -5,23 +5,32 @@ from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node, PushRosNamespace
+from launch_ros.parameter_descriptions import Parameter
 from launch_ros.substitutions import FindPackageShare
+
+TEXTS = ('checkpoint', 'controller_name')  # Whatever YAML would read in them.
 
 
 def argument(name, description, default=''):
     return DeclareLaunchArgument(name, default_value=default, description=description)
 
 
+def parameter(name, value):
+    return Parameter(name, value, value_type=str if name in TEXTS else None)
+
+
 def nodes(context):
+    def is_given(value):
+        return value.perform(context) != ''
+
     def node(executable, joint_states='joint_states', **given):
         given['use_sim_time'] = LaunchConfiguration('use_sim_time')
-        overrides = {name: value for name, value in given.items() if value.perform(context)}
         files = [LaunchConfiguration(name) for name in ('config', 'overlay')]
-        parameters = [*(file for file in files if file.perform(context)), overrides]
+        overrides = [parameter(name, value) for name, value in given.items() if is_given(value)]
         return Node(
             package='dp_ros',
             executable=executable,
-            parameters=[parameter for parameter in parameters if parameter],
+            parameters=[*filter(is_given, files), *overrides],
             remappings=[('joint_states', joint_states)],
             output='screen',
         )

@@ -9,15 +9,19 @@ from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
+from launch_ros.parameter_descriptions import Parameter
 from launch_ros.substitutions import FindPackageShare
 
 KEYS = {'package', 'executable', 'parameters', 'remappings'}
 
 
-def parameter(value):
-    # A serial number in quotes stays a text.
-    return ParameterValue(value, value_type=str) if isinstance(value, str) else value
+def parameters(values, prefix=''):
+    """Return one parameter per value; groups of them are named with dots."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from parameters(value, f'{prefix}{name}.')
+        else:
+            yield Parameter(f'{prefix}{name}', value)
 
 
 def driver(name, entry):
@@ -39,7 +43,7 @@ def driver(name, entry):
         executable=entry['executable'],
         name=package,
         namespace=[LaunchConfiguration('namespace'), f'/camera/{name}'],
-        parameters=[{k: parameter(v) for k, v in entry.get('parameters', {}).items()}],
+        parameters=list(parameters(entry.get('parameters', {}))),
         remappings=list(entry.get('remappings', {}).items()),
         output='screen',
     )

@@ -6,6 +6,7 @@ from launch.actions import DeclareLaunchArgument
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import Parameter
 from launch_ros.substitutions import FindPackageShare
 
 
@@ -15,7 +16,7 @@ def node(executable, condition=None, **given):
         package='dp_ros',
         executable=executable,
         namespace=LaunchConfiguration('namespace'),
-        parameters=[LaunchConfiguration('config'), given],
+        parameters=[LaunchConfiguration('config'), *map(Parameter, given, given.values())],
         output='screen',
         condition=condition,
     )

@@ -6,21 +6,29 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import Parameter
 from launch_ros.substitutions import FindPackageShare
 
 DEVICES = {'gamepad': 'gamepad', 'keyboard': 'gamepad', 'twist': 'twist', 'leader': 'leader'}
+
+TEXTS = ('controller_name', 'device', 'directory', 'task')  # Whatever YAML would read in them.
 
 
 def argument(name, description, default='', **kwargs):
     return DeclareLaunchArgument(name, default_value=default, description=description, **kwargs)
 
 
+def parameter(name, value):
+    return Parameter(name, value, value_type=str if name in TEXTS else None)
+
+
 def node(executable, joint_states='joint_states', package='dp_ros', condition=None, **given):
+    parameters = [parameter(name, value) for name, value in given.items()]
     return Node(
         package=package,
         executable=executable,
         namespace=LaunchConfiguration('namespace'),
-        parameters=[LaunchConfiguration('config'), given] if given else [],
+        parameters=[LaunchConfiguration('config'), *parameters] if parameters else [],
         remappings=[('joint_states', joint_states)],
         output='screen',
         condition=condition,
