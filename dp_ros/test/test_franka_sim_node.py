@@ -296,6 +296,7 @@ def test_the_log_has_every_millisecond_and_can_be_read_in_parts(bench):
         (hold(positions=[0.0, 0.0, float('nan'), 0.0, 0.0, 0.0, 0.0]), 'finite'),
         (hold(velocities=[0.1] * 7), 'last point'),
         (hold(positions=[0.0] * 6), 'positions'),
+        (hold(time_from_start=Duration(nanosec=60_000_000), positions=[1.0] * 7), 'the reset has'),
         (JointTrajectory(joint_names=JOINT_NAMES[:6], points=hold().points), 'joints'),
         (JointTrajectory(joint_names=JOINT_NAMES), 'no p'),
     ],

@@ -6,7 +6,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-from dp_ros.control.trajectory import Trajectory, TrajectoryReference, TrajectoryRejected
+from dp_ros.control.limits import FR3_LIMITS
+from dp_ros.control.trajectory import NS, Trajectory, TrajectoryReference, TrajectoryRejected
 from dp_ros.sim.command_log import PERIOD_NS, CommandRecorder
 from dp_ros.sim.kinematics import JOINT_NAMES
 from dp_ros.sim.model import FINGER_OPEN
@@ -18,6 +19,10 @@ FINGER_NAMES: Final = ('fr3_finger_joint1', 'fr3_finger_joint2')
 
 _BATCH = 10
 """Steps from one judgement to the next."""
+
+
+_SLACK = 0.05
+"""By how much a first trajectory may begin elsewhere than the arm is [rad]."""
 
 
 class State(IntEnum):
@@ -56,9 +61,26 @@ class Simulation:
     def accept(self, trajectory: Trajectory) -> None:
         """Let the arm's controller follow a trajectory from now on.
 
-        :raises TrajectoryRejected: by the controller's rules.
+        :raises TrajectoryRejected: by the controller's rules, or when it was sent for where the
+            arm was before the reset: no real arm is put elsewhere.
         """
+        if self._arm.trajectory_id == 0:
+            self._check_begin(trajectory)
         self._arm.accept(trajectory, self.now_ns)
+
+    def _check_begin(self, trajectory: Trajectory) -> None:
+        names, positions = trajectory.joint_names, np.asarray(trajectory.positions)
+        fits = sorted(names) == sorted(JOINT_NAMES) and positions.shape[1:] == (len(names),)
+        if not fits or len(positions) == 0 or not np.isfinite(positions).all():
+            return  # The controller says what is wrong.
+        order = [names.index(name) for name in JOINT_NAMES]
+        begin_ns = (trajectory.start_ns or self.now_ns) + round(float(trajectory.times[0]) * NS)
+        distance = np.abs(positions[0, order] - self.world.start_positions)
+        reach = FR3_LIMITS.velocity * max(0.0, (begin_ns - self.now_ns) / NS) + _SLACK
+        if (distance > reach).any():
+            raise TrajectoryRejected(
+                f'begins {distance.max():.2f} rad from where the reset has put the arm'
+            )
 
     def accept_fingers(self, trajectory: Trajectory) -> None:
         """Let the hand's controller follow a trajectory of both fingers from now on.
