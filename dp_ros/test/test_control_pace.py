@@ -8,7 +8,7 @@ from fake_arm import HOME, MS, TIMES, Arm
 import numpy as np
 import pytest
 
-BEGIN = 5 * NS
+BEGIN = 1_790_000_000 * NS + 123_456_789
 
 
 def integral(ramp, from_ns, to_ns):
@@ -46,7 +46,7 @@ def test_the_scale_rises_slowly_falls_quickly_and_never_jumps():
 
 
 def test_a_point_beyond_the_horizon_is_replaced_by_one_at_the_horizon():
-    due, reached = paced(np.array([0.5, 1.0, 2.0]), Ramp(0, 0.1, 0.1, 1.0), 0, horizon=8.0)
+    due, reached = paced(np.array([0.5, 1.0, 2.0]), Ramp(BEGIN, 0.1, 0.1, 1.0), BEGIN, 8.0)
     np.testing.assert_allclose(due, [5.0, 8.0])
     np.testing.assert_allclose(reached, [0.5, 0.8])
 
@@ -132,6 +132,33 @@ def test_speed_zero_brakes_at_once_and_a_speed_above_starts_slowly():
     arm.run(0.02)
     led(arm, 1)
     assert 0.005 < speeds(arm)[-1] < 0.15
+
+
+def test_at_rest_nothing_is_ever_due():
+    assert REST.due(np.array([0.1, 1.0]), BEGIN).tolist() == [np.inf, np.inf]
+    assert REST.done(BEGIN - NS, BEGIN) == 0.0
+    due, reached = paced(np.array([0.1, 1.0]), REST, BEGIN, horizon=5.0)
+    assert (due.tolist(), reached.tolist()) == ([5.0], [0.0])
+
+
+def test_points_before_the_scale_falls_to_zero_are_due_and_the_others_never():
+    due = Ramp(BEGIN, 1.0, 0.0, 0.4).due(np.array([0.1, 0.19, 0.3]), BEGIN)
+    np.testing.assert_allclose(due[:2], 0.4 - np.sqrt([0.08, 0.008]))
+    assert due[2] == np.inf
+
+
+def test_a_scale_that_was_constant_for_days_is_as_exact_as_at_its_begin():
+    times = np.array([0.1, 0.2])
+    ramp = Ramp(BEGIN, 0.0, 1.0, 1.0)
+    later = BEGIN + 30 * 24 * 3600 * NS
+    assert ramp.due(times, later).tolist() == times.tolist()
+    assert ramp.done(later, later + NS // 10) == 0.1
+
+
+def test_a_dry_run_at_speed_zero_checks_chunks():
+    arm = Arm(execute=False, speed_scale=0.0).run(0.1)
+    assert arm.follow() is None
+    assert arm.core.counts.checked == 1
 
 
 @pytest.mark.parametrize('scale', [1e-3, 1e-6])

@@ -59,37 +59,48 @@ class Ramp:
 
     def done(self, from_ns: int, to_ns: int) -> float:
         """Return how much of a path is done between two times [s at full speed]."""
-        return self._done(to_ns) - self._done(from_ns)
+        end_ns = self._end_ns
+        after_ns = max(0, to_ns - end_ns) - max(0, from_ns - end_ns)
+        return self._risen(to_ns) - self._risen(from_ns) + self.target * after_ns / NS
 
     def due(self, times: Array, from_ns: int) -> Array:
         """Return when points are reached [s after ``from_ns``] that full speed reaches at times.
 
+        A time that is never reached, for the scale comes to 0 before, is infinite.
+
         :param from_ns: not before the ramp begins.
         """
-        end, slope = self._slope()
-        path = self._done(from_ns) + times
-        rising = np.minimum(path, (self.low + self.target) / 2 * end)
-        root = np.sqrt(np.maximum(0.0, self.low**2 + 2 * slope * rising))
-        since = 2 * rising / np.maximum(_TINY, self.low + root)
-        since += (path - rising) / max(_TINY, self.target)
-        return since - (from_ns - self.begin_ns) / NS
+        scale = self._scale(from_ns)
+        rising = np.minimum(times, self._risen(self._end_ns) - self._risen(from_ns))
+        root = np.sqrt(np.maximum(0.0, scale**2 + 2 * self._slope * rising))
+        rest = times - rising
+        constant = np.full_like(rest, np.inf) if self.target == 0 else rest / self.target
+        return 2 * rising / np.maximum(_TINY, scale + root) + np.where(rest > 0, constant, 0.0)
 
     def _scale(self, time_ns: int) -> float:
-        end, slope = self._slope()
-        return self.low + slope * min(end, max(0.0, (time_ns - self.begin_ns) / NS))
+        return self.low + self._slope * max(0.0, self._since(time_ns))
 
-    def _done(self, time_ns: int) -> float:
-        """Integrate the scale from the ramp's begin on [s]."""
-        since = (time_ns - self.begin_ns) / NS
-        end, slope = self._slope()
-        rising = min(since, end)
-        curve = slope * max(0.0, rising) ** 2 / 2
-        return self.low * rising + curve + self.target * (since - rising)
+    def _risen(self, time_ns: int) -> float:
+        """Integrate the scale from the ramp's begin on, until it is constant [s]."""
+        since = self._since(time_ns)
+        return self.low * since + self._slope * max(0.0, since) ** 2 / 2
 
-    def _slope(self) -> tuple[float, float]:
-        """Return how long the scale changes [s], and how fast [1/s]."""
-        end = self.duration * abs(self.target - self.low)
-        return end, (self.target - self.low) / end if end > 0 else 0.0
+    def _since(self, time_ns: int) -> float:
+        """Return the time since the ramp's begin, until it is constant [s].
+
+        Times of day are subtracted as integers: as floats they would be good to 200 ns only.
+        """
+        return (min(time_ns, self._end_ns) - self.begin_ns) / NS
+
+    @property
+    def _end_ns(self) -> int:
+        return self.begin_ns + round(self.duration * abs(self.target - self.low) * NS)
+
+    @property
+    def _slope(self) -> float:
+        """Return how fast the scale changes [1/s]."""
+        end = (self._end_ns - self.begin_ns) / NS
+        return (self.target - self.low) / end if end > 0 else 0.0
 
 
 REST: Final = Ramp(0, 0.0, 0.0, 0.0)
@@ -118,7 +129,7 @@ class Caution:
 def paced(times: Array, ramp: Ramp, join_ns: int, horizon: float) -> tuple[Array, Array]:
     """Return when points are due (m,) [s after ``join_ns``], and which times of full speed.
 
-    Points beyond the horizon are replaced by one at the horizon.
+    Points beyond the horizon [s] are replaced by one at the horizon.
     """
     due = ramp.due(times, join_ns)
     inside = due <= horizon
