@@ -89,6 +89,10 @@ def with_position(value):
         (replace(CHUNK, stamp_ns=STAMP + 1500 * MS), 'stamped 1.500 s in the future'),
         (replace(CHUNK, stamp_ns=STAMP - 1), 'older than the one that runs'),
         (replace(CHUNK, times=np.zeros(0), positions=np.zeros((0, 2))), 'no points'),
+        (
+            replace(CHUNK, times=np.arange(257) * 0.1, positions=np.zeros((257, 2))),
+            'has 257 points: at most 256',
+        ),
         (replace(CHUNK, positions=np.zeros((6, 3))), r'shape \(6, 3\), needs \(6, 2\)'),
         (replace(CHUNK, positions=np.zeros((5, 2))), r'shape \(5, 2\), needs \(6, 2\)'),
         (with_position(np.nan), 'not finite'),

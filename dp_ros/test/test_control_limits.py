@@ -66,3 +66,27 @@ def test_one_sample_of_many_is_found():
     velocities[31, 2] = 9.0
     text = violation(np.tile(MIDDLE, (50, 1)), velocities, np.zeros((50, 7)))
     assert text == 'velocity of joint 3 would be 9.000 rad/s'
+
+
+@pytest.mark.parametrize('sign', [-1, 1])
+def test_from_outside_a_motion_may_stay_and_come_in_and_gets_no_further_out(sign):
+    limit = np.where(sign > 0, FR3_LIMITS.upper, FR3_LIMITS.lower)
+    room = np.array([0.001, 0.001, 0.05])[:, None]
+    inwards, rest = limit - sign * room, np.zeros((3, 7))
+    assert violation(inwards, rest, rest).startswith('position of joint 1')
+    assert violation(inwards, rest, rest, from_first=True) is None
+    outwards = inwards[::-1]
+    assert violation(outwards, rest, rest, from_first=True).startswith('position of joint 1')
+    further = limit - sign * np.array([0.001, 0.0009])[:, None]
+    assert violation(further, rest[:2], rest[:2], from_first=True).startswith('position')
+
+
+def test_a_velocity_above_its_share_may_fall_and_stays_inside_the_whole_limit():
+    speed = np.array([0.97, 0.97, 0.5])[:, None] * FR3_LIMITS.velocity
+    middle, zero = np.tile(MIDDLE, (3, 1)), np.zeros((3, 7))
+    assert violation(middle, speed, zero) is not None
+    assert violation(middle, speed, zero, from_first=True) is None
+    assert violation(middle, speed[::-1], zero, from_first=True) is not None
+    near = middle.copy()
+    near[1:] = FR3_LIMITS.upper - 0.1
+    assert violation(near, speed, zero, from_first=True) is not None

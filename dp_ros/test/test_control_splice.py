@@ -2,7 +2,8 @@
 """Motions that lead on from a state, follow points, and end at rest, inside the limits."""
 
 from dp_ros.control.limits import FR3_LIMITS
-from dp_ros.control.splice import SpliceError, State, brake, follow
+from dp_ros.control.motion import SpliceError, State
+from dp_ros.control.splice import brake, follow
 from dp_ros.control.trajectory import NS, Trajectory, TrajectoryReference
 import numpy as np
 import pytest

@@ -4,7 +4,7 @@
 from dataclasses import replace
 
 from dp_ros.control.limits import FR3_LIMITS
-from dp_ros.control.splice import State
+from dp_ros.control.motion import State
 from dp_ros.control.teleop import Plan
 from dp_ros.control.teleop_inputs import InputRefused, TwistInput
 from dp_ros.control.trajectory import NS, TrajectoryReference

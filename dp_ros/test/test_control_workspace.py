@@ -56,8 +56,9 @@ def test_a_chunk_that_crosses_the_border_is_followed_up_to_it_and_says_so():
     trajectory = arm.follow(positions=along_x(arm, 0.2))
     assert forward(trajectory.positions)[:, 0].max() < FRONT
     assert forward(trajectory.positions)[-1, 0] > TCP[0] + 0.02
-    reason = f'following a chunk up to the border of the workspace, x = {FRONT:g} m'
+    reason = f'following a chunk up to the border of the workspace, x = {FRONT:g} m, 0.3 rad off'
     assert (arm.core.phase, arm.core.reason) == (Phase.RUNNING, reason)
+    assert (arm.core.counts.executed, arm.core.counts.approached) == (0, 1)
 
 
 def test_where_the_tcp_is_outside_nothing_is_followed_and_the_message_says_where():

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from dp_ros.control.joint_names import renamed
 from dp_ros.control.trajectory import NS
@@ -11,6 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+
+MOST_POINTS: Final = 256
+"""A chunk of more points is refused: it would take too long to plan."""
 
 
 class ChunkRefused(ValueError):
@@ -93,6 +98,8 @@ def check_chunk(chunk: Chunk, now_ns: int, newest_ns: int) -> None:
         raise ChunkRefused('chunk is older than the one that runs')
     if len(chunk.times) == 0:
         raise ChunkRefused('chunk has no points')
+    if len(chunk.times) > MOST_POINTS:
+        raise ChunkRefused(f'chunk has {len(chunk.times)} points: at most {MOST_POINTS}')
     shape = (len(chunk.times), len(chunk.joint_names))
     if chunk.positions.shape != shape:
         raise ChunkRefused(f'chunk has positions of shape {chunk.positions.shape}, needs {shape}')

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dp_ros.control.splice import Motion, State
+from dp_ros.control.motion import Motion, State
 from dp_ros.control.trajectory import Trajectory, TrajectoryReference
 import numpy as np
 from numpy.typing import NDArray

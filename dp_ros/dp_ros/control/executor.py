@@ -29,9 +29,10 @@ from dp_ros.control.commanded import CommandedArm
 from dp_ros.control.interlocks import EXECUTE, PAUSE, SPEED, STOP, Interlocks, Phase
 from dp_ros.control.limits import JointLimits
 from dp_ros.control.measured import MeasuredJoints
+from dp_ros.control.motion import SpliceError, State
 from dp_ros.control.pace import REST, Caution, Ramp
 from dp_ros.control.planner import Plan, Planner
-from dp_ros.control.splice import SpliceError, State, brake
+from dp_ros.control.splice import brake
 from dp_ros.control.stalls import Stalls
 from dp_ros.control.trajectory import NS, Trajectory
 from dp_ros.control.workspace import Workspace
@@ -77,10 +78,15 @@ class ExecutorConfig:
 
 @dataclass
 class Counts:
-    """Chunks since activation; ``checked`` were found good in shadow mode and not sent."""
+    """Chunks since activation.
+
+    :param executed: followed as asked (`Plan.as_asked`); ``approached``: followed otherwise.
+    :param checked: found good in shadow mode, and not sent.
+    """
 
     received: int = 0
     executed: int = 0
+    approached: int = 0
     checked: int = 0
     late: int = 0
     refused: int = 0
@@ -167,6 +173,7 @@ class ChunkExecutor:
         self.fingers: Trajectory | None = None
         self._ramp = REST
         self._tail_ns = self._newest_ns = self._held_ns = 0
+        self._deviation = float('nan')
         self._ticks = Stalls(TICK)
 
     def configure(self, config: ExecutorConfig, now_ns: int) -> Trajectory | None:
@@ -311,11 +318,12 @@ class ChunkExecutor:
         trajectory = self._arm.send(plan.motion, join_ns, now_ns)
         self._ramp = request.ramp
         self.fingers = self._alongside(plan, request.chunk, join_ns)
-        self.counts.executed += 1
+        self.counts.executed += plan.as_asked
+        self.counts.approached += not plan.as_asked
+        self._deviation = plan.deviation
         self._newest_ns = request.chunk.stamp_ns
         self._tail_ns = join_ns + round(float(plan.times[-1]) * NS)
-        until = f' up to the border of the workspace, {plan.border}' if plan.border else ''
-        self._motion = (Phase.RUNNING, f'following a chunk{until}')
+        self._motion = (Phase.RUNNING, plan.summary)
         return trajectory
 
     def tick(self, now_ns: int) -> Trajectory | None:
@@ -372,6 +380,11 @@ class ChunkExecutor:
     def chunk_left(self, now_ns: int) -> float:
         """Time until the braking tail begins [s], NaN when nothing is followed."""
         return (self._tail_ns - now_ns) / NS if self.phase is Phase.RUNNING else float('nan')
+
+    @property
+    def deviation(self) -> float:
+        """How far the motion is from the chunk asked for [rad], NaN when none is followed."""
+        return self._deviation if self.phase is Phase.RUNNING else float('nan')
 
     def is_moving(self, now_ns: int) -> bool:
         """Tell whether the arm is commanded to move, or soon will be."""

@@ -3,17 +3,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from dp_ros.control.chunk import ChunkRefused
 from dp_ros.control.limits import JointLimits
+from dp_ros.control.motion import Motion, SpliceError, State
 from dp_ros.control.pace import HORIZON, Caution, Ramp, paced, points_at
-from dp_ros.control.splice import Motion, SpliceError, State, follow
+from dp_ros.control.splice import Effort, follow
 from dp_ros.control.workspace import Workspace
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+
+AS_ASKED: Final = 0.1
+"""A motion that is nowhere further from its points, when they are due, follows them [rad]."""
 
 
 @dataclass(frozen=True)
@@ -22,13 +28,33 @@ class Plan:
 
     :param times: (m,) when the points are due [s after the motion begins].
     :param points: (m, n + f) of the n joints of the arm and f others.
+    :param deviation: largest distance of the motion from what the chunk asked for, when it is due
+        at the speed that is set [rad].
+    :param why: it is that far, in words; empty when it is as asked.
     :param border: of the workspace, up to which alone the points are followed.
     """
 
     motion: Motion
     times: Array
     points: Array
+    deviation: float = 0.0
+    why: str = ''
     border: str | None = None
+
+    @property
+    def as_asked(self) -> bool:
+        """Whether it follows the chunk's path in the chunk's time, but for `AS_ASKED`."""
+        return self.deviation <= AS_ASKED
+
+    @property
+    def summary(self) -> str:
+        """What it does, in words."""
+        text = 'approaching a chunk' if self.motion.approach else 'following a chunk'
+        if self.border is not None:
+            text += f' up to the border of the workspace, {self.border}'
+        if self.as_asked:
+            return text
+        return f'{text}, {self.deviation:.1f} rad off' + (f': {self.why}' if self.why else '')
 
 
 @dataclass(frozen=True)
@@ -50,42 +76,59 @@ class Planner:
         """
         if self.workspace is not None:
             self.workspace.check(begin.position)
-        times, points = self._paced(begin.position, times, points, ramp, join_ns)
-        whole = self._follow(begin, times, points)
+        times, points, speed = self._paced(begin.position, times, points, ramp, join_ns)
+        effort = Effort()
+        whole = self._follow(begin, times, points, speed, effort)
         border = self._border(whole)
         if border is None:
-            return whole
+            return replace(whole, why=self._why(whole))
         best, inside, outside = None, 0, len(times)
-        while outside - inside > 1:
+        while outside - inside > 1 and not effort.spent:
             middle = (inside + outside) // 2
             last = np.minimum(np.arange(len(times)), middle - 1)
-            plan = self._follow(begin, times, points[last], border)
+            plan = self._follow(begin, times, points[last], speed, effort)
             if self._border(plan) is None:
                 best, inside = plan, middle
             else:
                 outside = middle
         if best is None:
             raise ChunkRefused(f'TCP would leave the workspace at {border}')
-        return best
+        deviation = best.motion.distance(times, points[:, : len(begin.position)])
+        return replace(best, deviation=deviation, border=border)
 
     def _paced(
         self, position: Array, times: Array, points: Array, ramp: Ramp, join_ns: int
-    ) -> tuple[Array, Array]:
+    ) -> tuple[Array, Array, float]:
+        """Return when points are due at the speed that is set, which, and that speed (0 to 1)."""
         arm = points[:, : len(position)]
         stretched = self.caution.stretched(position, times, arm)
         due, reached = paced(stretched, ramp, join_ns, max(HORIZON, float(times[-1])))
         first = np.concatenate([position, points[0, len(position) :]])
         known = np.concatenate([[0.0], stretched])
-        return due, points_at(reached, known, np.concatenate([first[None], points]))
+        speed = reached[-1] / due[-1] * self.caution.factor(position[None])[0]
+        return due, points_at(reached, known, np.concatenate([first[None], points])), float(speed)
 
     def _follow(
-        self, begin: State, times: Array, points: Array, border: str | None = None
+        self, begin: State, times: Array, points: Array, speed: float, effort: Effort
     ) -> Plan:
+        arm = points[:, : len(begin.position)]
         try:
-            motion = follow(begin, times, points[:, : len(begin.position)], self.limits)
+            motion = follow(begin, times, arm, self.limits, speed, effort)
         except SpliceError as error:
             raise ChunkRefused(str(error)) from error
-        return Plan(motion, times, points, border)
+        return Plan(motion, times, points, motion.deviation)
+
+    def _why(self, plan: Plan) -> str:
+        if plan.as_asked:
+            return ''
+        lower, upper = self.limits.range()
+        arm = plan.points[:, : len(lower)]
+        beyond = np.maximum(lower - arm, arm - upper).max(axis=0)
+        if beyond.max() > AS_ASKED / 2:
+            return f'it leads beyond the limit of joint {beyond.argmax() + 1}'
+        if plan.motion.approach:
+            return 'it is too far away or too fast for the arm to be there in time'
+        return 'it turns more sharply than the arm may'
 
     def _border(self, plan: Plan) -> str | None:
         if self.workspace is None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 from dp_ros.control.chunk import Chunk
 from dp_ros.control.limits import JointLimits
-from dp_ros.control.splice import State
+from dp_ros.control.motion import State
 from dp_ros.control.trajectory import NS, Trajectory, TrajectoryReference, TrajectoryRejected
 import numpy as np
 from numpy.typing import NDArray

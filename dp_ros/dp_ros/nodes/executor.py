@@ -283,9 +283,11 @@ class ExecutorNode(CheckedLifecycleNode):
             inhibited_by=core.interlocks.names,
             moving=core.is_moving(self._now_ns()),
             chunks_executed=counts.executed,
+            chunks_approached=counts.approached,
             chunks_checked=counts.checked,
             chunks_late=counts.late,
             chunks_refused=counts.refused,
+            deviation=core.deviation,
             chunk_left=core.chunk_left(self._now_ns()),
             speed_scale=core.config.speed_scale,
         )
@@ -299,9 +301,11 @@ class ExecutorNode(CheckedLifecycleNode):
             'commanded to move': core.is_moving(self._now_ns()),
             'chunks received': counts.received,
             'chunks executed': counts.executed,
+            'chunks approached': counts.approached,
             'chunks checked': counts.checked,
             'chunks late': counts.late,
             'chunks refused': counts.refused,
+            'away from the chunk [rad]': core.deviation,
             'chunk left [s]': core.chunk_left(self._now_ns()),
             'controllers listening': self._commands.get_subscription_count(),
         }

@@ -9,7 +9,8 @@ from functools import partial
 import itertools
 
 from dp_ros.control.limits import FR3_LIMITS
-from dp_ros.control.splice import State, follow
+from dp_ros.control.motion import State
+from dp_ros.control.splice import follow
 from dp_ros.control.trajectory import NS, TrajectoryReference
 from dp_ros.data.window import WindowBuilder, WindowSpec
 from dp_ros.policy.config import PolicyConfig
