@@ -12,8 +12,9 @@ else
   export ROS_DISTRO=jazzy ROS_VERSION=2 ROS_PYTHON_VERSION=3
   export AMENT_PREFIX_PATH="$_dp/venv" CMAKE_PREFIX_PATH="$_dp/venv"
   export LD_LIBRARY_PATH="$_dp/venv/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-  export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
 fi
+# Who shares the network must not find, and command, the arm; another range is set by name.
+export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
 if [ -z "${ROS_DOMAIN_ID:-}" ]; then
   # Two clones on one machine must not hear each other.
   ROS_DOMAIN_ID=$((1 + $(cksum <<<"$_dp" | cut -d' ' -f1) % 100))

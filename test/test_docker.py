@@ -2,8 +2,10 @@
 """What the image is made of exists, and holds what the packages and the launch files ask for."""
 
 import json
+import os
 from pathlib import Path
 import re
+import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -112,6 +114,36 @@ def test_services_build_the_image_and_ask_for_no_more_than_they_need(compose):
     assert compose['services']['arm']['ulimits']['rtprio'] == 99
     gpu = compose['services']['gpu']['deploy']['resources']['reservations']['devices'][0]
     assert (gpu['driver'], gpu['capabilities']) == ('nvidia', ['gpu'])
+
+
+def test_services_find_no_other_computer_unless_told_by_name(compose):
+    for service in compose['services'].values():
+        assert service['environment']['ROS_AUTOMATIC_DISCOVERY_RANGE'] == (
+            '${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}'
+        )
+        assert service['environment']['ROS_STATIC_PEERS'] == '${ROS_STATIC_PEERS:-}'
+
+
+@pytest.mark.parametrize(
+    ('given', 'kept'),
+    [({}, 'LOCALHOST'), ({'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET'}, 'SUBNET')],
+)
+def test_the_entrypoint_keeps_to_this_machine_without_compose_and_says_so(tmp_path, given, kept):
+    for name in ('docker/entrypoint.sh', 'docker/env.sh', 'ros_pip/env.sh'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        text = (ROOT / name).read_text()
+        (tmp_path / name).write_text(re.sub(r'^\. /opt/\S+', ':', text, flags=re.MULTILINE))
+    (tmp_path / '.dp').mkdir()
+    (tmp_path / '.dp' / 'full_ros').touch()
+    done = subprocess.run(
+        ['bash', str(tmp_path / 'docker/entrypoint.sh'), 'env'],
+        env={'PATH': os.environ['PATH'], 'ROS_DOMAIN_ID': '0', **given},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f'ROS_AUTOMATIC_DISCOVERY_RANGE={kept}' in done.stdout.splitlines()
+    assert done.stderr.strip() == f'ROS domain 0, discovery {kept}'
 
 
 def test_what_services_mount_of_the_repository_goes_where_the_image_has_it(compose):

@@ -65,9 +65,9 @@ def fake(tree, name, text):
     path.chmod(0o755)
 
 
-def command(tree, *words):
+def command(tree, *words, **variables):
     """Return the arguments that run ./dp with the fakes, and nothing else, around it."""
-    environment = {'PATH': str(tree / 'bin'), 'HOME': str(tree)}
+    environment = {'PATH': str(tree / 'bin'), 'HOME': str(tree), **variables}
     return {
         'args': [str(tree / 'tree' / 'dp'), *words],
         'env': environment,
@@ -76,9 +76,9 @@ def command(tree, *words):
     }
 
 
-def dp(tree, *words, code=0):
+def dp(tree, *words, code=0, **variables):
     done = subprocess.run(
-        **command(tree, *words),
+        **command(tree, *words, **variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=DEADLINE,
@@ -148,6 +148,27 @@ def test_a_set_up_with_a_full_ros_asks_for_it(tree):
     dp(tree, 'run', 'true')
     (tree / 'tree' / '.dp' / 'full_ros').touch()
     assert 'ROS 2 that is not sourced now' in dp(tree, 'run', 'true', code=2)
+
+
+@pytest.mark.parametrize(
+    ('given', 'kept'),
+    [({}, 'LOCALHOST'), ({'ROS_AUTOMATIC_DISCOVERY_RANGE': 'SUBNET'}, 'SUBNET')],
+)
+@pytest.mark.parametrize('is_sourced', [False, True])
+def test_every_command_keeps_to_this_machine_unless_told_otherwise(tree, is_sourced, given, kept):
+    dp(tree, 'run', 'true')
+    if is_sourced:
+        (tree / 'tree' / '.dp' / 'full_ros').touch()
+        given = {**given, 'ROS_DISTRO': 'jazzy'}
+    told = dp(tree, 'run', 'sh', '-c', 'echo $ROS_AUTOMATIC_DISCOVERY_RANGE', **given)
+    assert told == f'{kept}\n'
+
+
+def test_the_shell_says_where_it_is(tree):
+    dp(tree, 'run', 'true')
+    assert dp(tree, 'shell', SHELL='true', ROS_DOMAIN_ID='7').startswith(
+        'ROS domain 7, discovery LOCALHOST'
+    )
 
 
 def test_the_set_up_runs_once_and_a_change_repeats_only_what_needs_it(tree):

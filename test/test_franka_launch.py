@@ -42,8 +42,10 @@ def generate_launch_description():
     return LaunchDescription([*arguments, OpaqueFunction(function=tell)])
 """
 PROGRAM = """#!/usr/bin/env python3
-import pathlib, sys
-print(pathlib.Path(sys.argv[0]).name, 'is told', *' '.join(sys.argv[1:]).split())
+import os, pathlib, sys
+name = pathlib.Path(sys.argv[0]).name
+print(name, 'is told', *' '.join(sys.argv[1:]).split())
+print(name, 'is found in', os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'])
 """
 CAMERAS = """
 front:
@@ -141,6 +143,23 @@ def test_the_whole_cell_comes_up_and_moves_nothing(launch, upstream, cameras):
             launched.said(),
         )
         launched.interrupt()
+
+
+@pytest.mark.parametrize(
+    ('given', 'kept', 'who'),
+    [
+        ('', 'LOCALHOST', 'this machine, and hosts that name it in their ROS_STATIC_PEERS'),
+        ('SUBNET', 'SUBNET', 'every computer of this network, which can command the arm too'),
+    ],
+)
+def test_controller_and_drivers_are_found_as_far_as_the_person_says(
+    launch, upstream, cameras, given, kept, who
+):
+    with launch(*LEFT, cameras, ROS_AUTOMATIC_DISCOVERY_RANGE=given) as launched:
+        launched.ends()
+        assert launched.said().count(f'discovery {kept}: found by {who}') == 1
+        for name in ('spawner', 'usb_cam_node_exe', 'realsense2_camera_node'):
+            assert f'{name} is found in {kept}' in launched.said()
 
 
 def test_fake_hardware_takes_positions(launch, upstream):

@@ -12,6 +12,8 @@ import time
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from dp_ros_msgs.msg import Observation
 from dp_ros_msgs.srv import StartEpisode, StopEpisode
+from launch import LaunchContext
+from launch.launch_description_sources import get_launch_description_from_python_launch_file
 from launched import DEADLINE, running, until
 import pytest
 from rclpy.executors import SingleThreadedExecutor
@@ -76,6 +78,14 @@ def test_every_argument_is_used_described_and_shown(name):
     for place in ('config', 'rviz_config'):
         if place in arguments:
             assert "FindPackageShare(pkg='dp_ros_bringup')" in arguments[place][1]
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_every_launch_file_begins_with_who_finds_what_it_starts(name, monkeypatch):
+    monkeypatch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', '')
+    description = get_launch_description_from_python_launch_file(str(FOLDER / name))
+    description.entities[0].visit(LaunchContext())
+    assert os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'LOCALHOST'
 
 
 def test_the_documents_give_arguments_that_exist():

@@ -40,6 +40,16 @@ node.create_subscription(ExecutorStatus, 'executor/status', on_status, 10)
 rclpy.spin(node)
 """
 
+FOUND = """
+import rclpy
+
+rclpy.init()
+node = rclpy.create_node('finder')
+while True:
+    print(node.get_node_names(), flush=True)
+    rclpy.spin_once(node, timeout_sec=0.5)
+"""
+
 
 def can_make_machines():
     try:
@@ -66,6 +76,10 @@ class Machine:
         self._enter = (*DYING_WITH_US, 'nsenter', '-t', str(keeper.pid), '-n', '-m')
         self.pid = str(keeper.pid)
 
+    def set(self, **variables):
+        """Set environment variables of what is started from now on."""
+        self._environment.update(variables)
+
     def ip(self, words):
         subprocess.run([*self._enter, 'ip', *words.split()], check=True)
 
@@ -91,18 +105,10 @@ class Machine:
 
 
 @pytest.fixture
-def machines(tmp_path, domain_id):
-    """Return the arm's machine and the one with the policy, a cable between them."""
-
-    def machine(peer):
-        return Machine(
-            tmp_path,
-            ROS_DOMAIN_ID=str(domain_id),
-            ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST',
-            ROS_STATIC_PEERS=peer,
-        )
-
-    arm, gpu = pair = machine(GPU), machine(ARM)
+def connected(tmp_path, domain_id):
+    """Return two machines with a cable between them, and discovery as ROS has it by itself."""
+    variables = {'ROS_DOMAIN_ID': str(domain_id), 'ROS_AUTOMATIC_DISCOVERY_RANGE': ''}
+    arm, gpu = pair = Machine(tmp_path, **variables), Machine(tmp_path, **variables)
     arm.ip(f'link add eth0 type veth peer name eth0 netns {gpu.pid}')
     for machine, address in zip(pair, (ARM, GPU), strict=True):
         machine.ip('link set lo up')
@@ -114,12 +120,34 @@ def machines(tmp_path, domain_id):
 
 
 @pytest.fixture
+def machines(connected):
+    """Return the arm's machine and the one with the policy, each naming the other."""
+    for machine, peer in zip(connected, (GPU, ARM), strict=True):
+        machine.set(ROS_AUTOMATIC_DISCOVERY_RANGE='LOCALHOST', ROS_STATIC_PEERS=peer)
+    return connected
+
+
+@pytest.fixture
 def patient(tmp_path):
     """Return a configuration for a busy computer: joint states that are late stop nothing."""
     text = (ROOT / 'dp_ros_bringup' / 'config' / 'dp_ros.yaml').read_text()
     path = tmp_path / 'patient.yaml'
     path.write_text(text.replace('joint_state_timeout: 0.25', 'joint_state_timeout: 5.0'))
     return f'config:={path}'
+
+
+def test_a_colleague_on_the_network_finds_nothing_unless_told_by_name(connected):
+    arm, colleague = connected
+    gripper = ('ros2', 'run', 'dp_ros', 'fake_gripper', '--ros-args', '-r')
+    quiet = arm.start('quiet', *gripper, '__node:=quiet')
+    until(lambda: 'discovery LOCALHOST: found by this machine' in quiet(), quiet)
+    here = arm.start('here', sys.executable, '-c', FOUND)
+    until(lambda: 'quiet' in here(), here)  # By another program of the machine it is found.
+    there = colleague.start('there', sys.executable, '-c', FOUND)
+    arm.set(ROS_AUTOMATIC_DISCOVERY_RANGE='SUBNET')
+    loud = arm.start('loud', *gripper, '__node:=loud')
+    until(lambda: 'loud' in there(), lambda: loud() + there())
+    assert 'quiet' not in there()
 
 
 def test_the_arm_rests_while_the_link_is_down_and_goes_on_when_it_is_back(machines, patient):

@@ -2,6 +2,7 @@
 """A Franka FR3, by franka_ros2, with the controller that follows the executor's trajectories."""
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from dp_ros.nodes.ros_domain import settle_domain
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource
@@ -38,6 +39,7 @@ def generate_launch_description():
     )
     return LaunchDescription(
         [
+            OpaqueFunction(function=settle_domain),
             argument('robot_ip', 'Address of the arm; anything for fake hardware.', None),
             argument('namespace', 'Of all nodes.'),
             argument('use_fake_hardware', 'No arm: joints go where they are told.', 'false'),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The three nodes that run a policy, against any arm and cameras."""
 
+from dp_ros.nodes.ros_domain import settle_domain
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
@@ -64,6 +65,7 @@ def generate_launch_description():
     joint_states = LaunchConfiguration('joint_states')
     return LaunchDescription(
         [
+            OpaqueFunction(function=settle_domain),
             argument('policy', 'Folder of the checkpoint; remote: it runs elsewhere.', None),
             argument('namespace', 'Of all nodes.'),
             argument('config', 'YAML with the parameters of the nodes.', config),

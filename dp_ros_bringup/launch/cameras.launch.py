@@ -4,6 +4,7 @@
 from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from dp_ros.nodes.ros_domain import settle_domain
 from dp_ros.outside import OutsideError, read_yaml
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -63,6 +64,7 @@ def drivers(context):
 def generate_launch_description():
     return LaunchDescription(
         [
+            OpaqueFunction(function=settle_domain),
             DeclareLaunchArgument(
                 'cameras',
                 default_value=PathJoinSubstitution(

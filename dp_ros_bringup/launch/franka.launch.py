@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Franka FR3 with hand and cameras, and the policy that moves it once it is enabled."""
 
+from dp_ros.nodes.ros_domain import settle_domain
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+)
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration, NotEqualsSubstitution, PathJoinSubstitution
@@ -37,6 +43,7 @@ def generate_launch_description():
     robot = ('namespace', 'use_fake_hardware', 'load_gripper', 'controller_name')
     return LaunchDescription(
         [
+            OpaqueFunction(function=settle_domain),
             argument('robot_ip', 'Address of the arm; with fake hardware any word.', None),
             argument('policy', 'Folder of the checkpoint; remote: elsewhere; empty: none.'),
             argument('execute', 'false: a dry run, nothing moves until executor/enable.', 'false'),

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gripper's adapter, and a Hand for it where there is none."""
 
+from dp_ros.nodes.ros_domain import settle_domain
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -25,6 +26,7 @@ def node(executable, condition=None, **given):
 def generate_launch_description():
     return LaunchDescription(
         [
+            OpaqueFunction(function=settle_domain),
             DeclareLaunchArgument('namespace', default_value='', description='Of all nodes.'),
             DeclareLaunchArgument(
                 'config',

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Record demonstrations, one rosbag2 per episode, and move the arm by hand for them."""
 
+from dp_ros.nodes.ros_domain import settle_domain
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
@@ -62,6 +63,7 @@ def generate_launch_description():
     config = PathJoinSubstitution([FindPackageShare('dp_ros_bringup'), 'config', 'dp_ros.yaml'])
     return LaunchDescription(
         [
+            OpaqueFunction(function=settle_domain),
             argument(
                 'teleop',
                 'What moves the arm: a gamepad (by joy), ros2 run dp_ros teleop_keyboard in a '

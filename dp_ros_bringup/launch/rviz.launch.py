@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """RViz with robot frames, camera, goal and what the policy intends."""
 
+from dp_ros.nodes.ros_domain import settle_domain
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
@@ -11,6 +12,7 @@ from launch_ros.substitutions import FindPackageShare
 def generate_launch_description():
     return LaunchDescription(
         [
+            OpaqueFunction(function=settle_domain),
             DeclareLaunchArgument('namespace', default_value='', description='Of the topics.'),
             DeclareLaunchArgument(
                 'rviz_config',

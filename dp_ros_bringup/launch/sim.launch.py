@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated FR3, the nodes that run a policy on it, and the runner of episodes."""
 
+from dp_ros.nodes.ros_domain import settle_domain
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription, Shutdown
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    Shutdown,
+)
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import (
@@ -31,6 +38,7 @@ def generate_launch_description():
     overlay = [tasks, '.yaml']  # Nested lists in a path need launch 3.4.5.
     return LaunchDescription(
         [
+            OpaqueFunction(function=settle_domain),
             DeclareLaunchArgument('policy', description='Folder of the checkpoint.'),
             DeclareLaunchArgument(
                 'task', default_value='reach', description='reach or pick_place.'

@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from dp_ros.nodes.guard import GuardedExecutor
+from dp_ros.nodes.ros_domain import keep_to_this_machine, who_finds_this
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException
@@ -37,7 +38,9 @@ def run_node(make_node: Callable[[], Node]) -> int:
         signal.signal(number, interrupt)
     node = None
     try:
+        keep_to_this_machine()
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+        rclpy.logging.get_logger('dp_ros').info(who_finds_this())
         node = make_node()
         executor = GuardedExecutor(ended=lambda: bool(interrupts))
         executor.add_node(node)

@@ -18,6 +18,7 @@ import sys
 from typing import Any
 
 from dp_ros.data.recording import INDEX, STORAGES, EpisodeFolder, RecordingError
+from dp_ros.nodes.ros_domain import keep_to_this_machine
 from dp_ros.sim.tasks import TASKS
 from dp_ros.tools.child_nodes import ChildNodes
 from dp_ros.tools.expert_client import ExpertClient, ExpertError
@@ -37,6 +38,7 @@ def main() -> int:
     """Parse the command line, record, and sum up."""
     args = _parse(sys.argv[1:])
     console = Console()
+    keep_to_this_machine()
     rclpy.init(args=[])
     try:
         with _client(args) as client:

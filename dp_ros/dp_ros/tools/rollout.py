@@ -10,6 +10,7 @@ from typing import Any
 
 from action_msgs.msg import GoalStatus
 from dp_ros.nodes.conversions import time_to_ns
+from dp_ros.nodes.ros_domain import keep_to_this_machine
 from dp_ros.sim.judge import boundary_velocity_steps, judge
 from dp_ros.tools.summary import EpisodeResult, EpisodeTiming
 from dp_ros_msgs.action import RunEpisode
@@ -195,5 +196,6 @@ class RolloutClient(Node):
 def start_client(**kwargs: Any) -> RolloutClient:
     """Initialise ROS where that was not done yet and make the client."""
     if not rclpy.ok():
+        keep_to_this_machine()
         rclpy.init()
     return RolloutClient(**kwargs)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who finds what runs here: this machine, unless the environment names others.
+
+Two people who share a network share the arm's topics too where discovery reaches all of it, which
+is ROS's default. Without rclpy: launch files ask as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+import logging
+import os
+from typing import Any
+
+RANGE = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
+PEERS = 'ROS_STATIC_PEERS'
+_FINDERS = {
+    'SUBNET': 'every computer of this network, which can command the arm too',
+    'SYSTEM_DEFAULT': 'whomever the configuration of the middleware lets in',
+    'OFF': 'nobody',
+}
+
+
+def keep_to_this_machine(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Limit discovery to this machine where the environment sets no range; before rclpy.init."""
+    environment[RANGE] = environment.get(RANGE) or 'LOCALHOST'
+
+
+def settle_domain(context: Any) -> None:
+    """Do so for all that a launch starts, and say once who finds it; for an OpaqueFunction."""
+    if context.launch_configurations.get('domain_is_settled'):  # By the file that includes this.
+        return
+    context.launch_configurations['domain_is_settled'] = 'true'
+    keep_to_this_machine(context.environment)
+    logging.getLogger('launch').info(who_finds_this(context.environment))
+
+
+def who_finds_this(environment: MutableMapping[str, str] = os.environ) -> str:
+    """Say the domain, the range of discovery, and who finds what runs there."""
+    domain = f'ROS domain {environment.get("ROS_DOMAIN_ID") or 0}'
+    middleware = environment.get('RMW_IMPLEMENTATION', '')
+    if 'zenoh' in middleware:
+        return f'{domain} of {middleware}: found by whomever its routers connect'
+    only_here = environment.get('ROS_LOCALHOST_ONLY') == '1'  # Deprecated, and goes before others.
+    reach = 'LOCALHOST' if only_here else environment.get(RANGE) or 'SUBNET'
+    peers = '' if only_here else environment.get(PEERS, '')
+    named = f' and {PEERS} {peers}' if peers else ''
+    return f'{domain}, discovery {reach}{named}: found by {_finders(reach, peers)}'
+
+
+def _finders(reach: str, peers: str) -> str:
+    """Return who they are; rcl takes an unknown range as LOCALHOST, and says so."""
+    if reach in _FINDERS:
+        return _FINDERS[reach]
+    named = f'{peers}, ' if peers else ''
+    return f'this machine, {named}and hosts that name it in their {PEERS}'
