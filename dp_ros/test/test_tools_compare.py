@@ -89,7 +89,7 @@ def test_a_comparison_goes_on_where_it_was(config, tmp_path, monkeypatch, capsys
     assert compare.main() == 130
     assert compare.main() == 0
     assert measured == ['diffusion 0 auto 10', 'regression 0 auto 10', 'regression 0 auto 10']
-    assert '| regression | 80% [67%, 89%] |' in capsys.readouterr().out
+    assert '| regression | 80% | 80% [67, 89] |' in capsys.readouterr().out
     assert len(json.loads((out / 'results.json').read_text())) == 2
 
 
@@ -98,10 +98,11 @@ def test_the_seeds_can_be_others(config, tmp_path, monkeypatch, capsys):
         tiny_policy.checkpoint(tmp_path / f'diffusion-{seed}')
     monkeypatch.setattr(compare, 'measure', lambda policy, case, *_: result(case.method, 50))
     words = ['compare', '--config', str(config(methods={'diffusion': {}})), '--out', str(tmp_path)]
-    for seeds, interval in ((['3', '4'], '96%'), (['4'], '93%')):
+    one = '100% [93, 100]'
+    for seeds, each in ((['3', '4'], f'{one}, {one}'), (['4'], one)):
         monkeypatch.setattr('sys.argv', [*words, '--seeds', *seeds])
         assert compare.main() == 0
-        assert f'| diffusion | 100% [{interval}, 100%] |' in capsys.readouterr().out
+        assert f'| diffusion | 100% | {each} |' in capsys.readouterr().out
 
 
 def test_a_training_that_fails_ends_it(config, tmp_path, monkeypatch, capfd):
@@ -137,10 +138,12 @@ def test_a_policy_is_measured_in_the_simulation(tmp_path):
         compare.measure(policy, compare.Case('diffusion', 0, 'ddim', 99), 1, compare.Console())
 
 
-def test_the_table_joins_the_seeds():
-    runs = [result('diffusion', 50), result('diffusion', 40, left_share=0.3)]
-    row = table({'diffusion': runs}).splitlines()[2]
-    assert row == '| diffusion | 90% [83%, 94%] | 80% to 100% | 10% | 40% | 75% | 10 | 30 ms |'
+def test_the_table_has_every_seed_with_its_own_interval_and_none_for_all():
+    runs = [result('diffusion', 50), result('diffusion', 27, left_share=0.3)]
+    head, _, row = table({'diffusion': runs}).splitlines()
+    assert head.startswith('| method | goal reached | by each seed [95 %] | collisions |')
+    seeds = '54% [40, 67], 100% [93, 100]'
+    assert row == f'| diffusion | 77% | {seeds} | 23% | 40% | 75% | 10 | 30 ms |'
 
 
 def test_the_pictures_are_drawn(tmp_path):

@@ -17,8 +17,8 @@ Result = Mapping[str, Any]
 
 COLUMNS = (
     'method',
-    'goal reached [95 %]',
-    'over the seeds',
+    'goal reached',
+    'by each seed [95 %]',
     'collisions',
     'left',
     'both ways in one scene',
@@ -46,7 +46,11 @@ def by_method(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 
 def table(methods: Mapping[str, Sequence[Result]]) -> str:
-    """Return the table as Markdown, a row per method."""
+    """Return the table as Markdown, a row per method.
+
+    The intervals are each policy's own, over its episodes. There is none for the mean of a method:
+    episodes of one training are not independent, and few trainings say little about others.
+    """
     rows = [COLUMNS, ('---',) * len(COLUMNS), *(_row(m, runs) for m, runs in methods.items())]
     return ''.join(f'| {" | ".join(row)} |\n' for row in rows)
 
@@ -54,20 +58,28 @@ def table(methods: Mapping[str, Sequence[Result]]) -> str:
 def _row(method: str, runs: Sequence[Result]) -> tuple[str, ...]:
     episodes = sum(run['episodes'] for run in runs)
     successes = sum(run['successes'] for run in runs)
-    low, high = wilson(successes, episodes)
-    rates = sorted(run['successes'] / run['episodes'] for run in runs)
     shares = [run['left_share'] for run in runs if run['left_share'] is not None]
     chunk = sorted(run['chunk_ms'] for run in runs)[len(runs) // 2]
     return (
         method,
-        f'{successes / episodes:.0%} [{low:.0%}, {high:.0%}]',
-        f'{rates[0]:.0%} to {rates[-1]:.0%}',
+        f'{successes / episodes:.0%}',
+        ', '.join(_reached(run) for run in sorted(runs, key=_rate)),
         f'{sum(run["collisions"] for run in runs) / episodes:.0%}',
         f'{sum(shares) / len(shares):.0%}' if shares else '-',
         f'{sum(run["both_ways"] for run in runs) / len(runs):.0%}',
         str(runs[0]['num_inference_steps']),
         f'{chunk:.0f} ms',
     )
+
+
+def _rate(run: Result) -> float:
+    rate: float = run['successes'] / run['episodes']
+    return rate
+
+
+def _reached(run: Result) -> str:
+    low, high = wilson(run['successes'], run['episodes'])
+    return f'{_rate(run):.0%} [{100 * low:.0f}, {100 * high:.0f}]'
 
 
 def _save(file: Path, draw: Any) -> None:
@@ -80,7 +92,7 @@ def _save(file: Path, draw: Any) -> None:
 def _draw_methods(axes: Sequence[Axes], methods: Mapping[str, Sequence[Result]]) -> None:
     """Draw a dot per training run: how often the goal was reached, and the share of left."""
     keys = (
-        ('goal reached', lambda run: run['successes'] / run['episodes']),
+        ('goal reached', _rate),
         ('past the obstacle on the left', lambda run: run['left_share']),
     )
     for panel, (label, value) in zip(axes, keys, strict=True):
@@ -101,7 +113,7 @@ def _draw_steps(axes: Sequence[Axes], results: Sequence[Result]) -> None:
     for label, runs in lines.items():
         runs = sorted(runs, key=lambda run: run['num_inference_steps'])
         steps = [run['num_inference_steps'] for run in runs]
-        axes[0].plot(steps, [r['successes'] / r['episodes'] for r in runs], '.-', label=label)
+        axes[0].plot(steps, [_rate(run) for run in runs], '.-', label=label)
         axes[1].plot(steps, [r['chunk_ms'] for r in runs], '.-', label=label)
     axes[0].set(xlabel='denoising steps', ylabel='goal reached', ylim=(-0.03, 1.03))
     axes[1].set(xlabel='denoising steps', ylabel='time of a chunk [ms]', yscale='log')
