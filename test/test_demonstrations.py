@@ -16,7 +16,7 @@ import time
 
 from dp_ros.data.bags import BagTopics, bag_info, read_bag
 from dp_ros.data.dataset import training_windows
-from dp_ros.data.window import WindowSpec
+from dp_ros.data.window import ActionSpec, WindowSpec
 from dp_ros.sim.judge import judge
 from dp_ros.sim.kinematics import JOINT_NAMES, forward
 from dp_ros_msgs.srv import GetCommandLog
@@ -167,7 +167,7 @@ def test_an_episode_is_driven_and_kept_with_its_mark(
     assert (marks, bag_info(kept[0])['task']) == (['true', 'false'], 'reach')
     spec = WindowSpec(JOINT_NAMES, {'front': (96, 96)}, 100_000_000, 2)
     recording = read_bag(kept[0], spec, BagTopics(actions='commanded'))
-    actions = forward(training_windows(recording, horizon=8).actions.reshape(-1, 7))
+    actions = forward(training_windows(recording, ActionSpec(2, 8, 6)).actions.reshape(-1, 7))
     assert np.ptp(actions[:, 2]) > 0.01
 
 

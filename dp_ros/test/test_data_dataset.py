@@ -2,6 +2,7 @@
 """Training windows: observations, actions, episodes' ends, splits, and folders of no use."""
 
 from dataclasses import replace
+import tracemalloc
 
 from bag_maker import (
     IMAGE,
@@ -21,16 +22,18 @@ from bag_maker import (
 from dp_ros.control.trajectory import Trajectory, TrajectoryReference
 from dp_ros.data.bags import BagTopics, read_bag
 from dp_ros.data.dataset import DatasetError, episode_windows, load_dataset
+from dp_ros.data.window import ActionSpec
 import numpy as np
 import pytest
 import tiny_policy
 
 TOPICS = BagTopics(trajectories='arm/joint_trajectory')
 HORIZON = 8
+ACTIONS = ActionSpec(2, HORIZON, pad_after=HORIZON - 2)  # Up to the last image.
 
 
-def windows(path, horizon=HORIZON):
-    return episode_windows(read_bag(path, spec(), TOPICS), horizon)
+def windows(path, actions=ACTIONS):
+    return episode_windows(read_bag(path, spec(), TOPICS), actions)
 
 
 def with_command(rows, stamp_ns, times, positions, at=20, names=JOINTS, topic=TRAJECTORY):
@@ -40,7 +43,7 @@ def with_command(rows, stamp_ns, times, positions, at=20, names=JOINTS, topic=TR
 
 def refused(folder, **changes):
     with pytest.raises(DatasetError) as caught:
-        load_dataset(folder, spec(**changes), TOPICS, HORIZON)
+        load_dataset(folder, spec(**changes), TOPICS, ACTIONS)
     return str(caught.value)
 
 
@@ -64,7 +67,7 @@ def test_measured_actions_are_taken_where_they_are_asked_for(tmp_path):
     rows = with_command(episode(), 0, [0.1], [[5.0, 5.0]])
     write(tmp_path / 'commanded', rows)
     write(tmp_path / 'guided', episode())
-    found, lines = load_dataset(tmp_path, spec(), replace(TOPICS, actions='measured'), HORIZON)
+    found, lines = load_dataset(tmp_path, spec(), replace(TOPICS, actions='measured'), ACTIONS)
     assert (found.n_measured, lines) == (2, [])
     half = len(found) // 2
     np.testing.assert_array_equal(found.actions[:half], found.actions[half:])
@@ -73,14 +76,14 @@ def test_measured_actions_are_taken_where_they_are_asked_for(tmp_path):
 def test_guided_episodes_among_commanded_ones_are_counted(tmp_path):
     write(tmp_path / 'commanded', with_command(episode(), 0, [0.1], [[5.0, 5.0]]))
     write(tmp_path / 'guided', episode())
-    found, _ = load_dataset(tmp_path, spec(), TOPICS, HORIZON)
+    found, _ = load_dataset(tmp_path, spec(), TOPICS, ACTIONS)
     assert (found.n_episodes, found.n_measured) == (2, 1)
 
 
 def test_an_episode_without_commands_is_refused_where_they_are_asked_for(tmp_path):
     write(tmp_path / 'commanded', with_command(episode(), 0, [0.1], [[5.0, 5.0]]))
     write(tmp_path / 'guided', episode())
-    found, lines = load_dataset(tmp_path, spec(), replace(TOPICS, actions='commanded'), HORIZON)
+    found, lines = load_dataset(tmp_path, spec(), replace(TOPICS, actions='commanded'), ACTIONS)
     assert (found.n_episodes, found.n_measured) == (1, 0)
     assert 'guided: nothing on arm/joint_trajectory' in lines[0]
     with pytest.raises(ValueError, match="actions = 'guessed': needs one of"):
@@ -94,10 +97,27 @@ def test_after_the_end_the_last_value_repeats(tmp_path):
 
 
 def test_an_episode_shorter_than_the_horizon_is_filled_with_its_last_value(tmp_path):
-    found = windows(write(tmp_path / 'bag', episode(0.4)), horizon=16)
+    found = windows(write(tmp_path / 'bag', episode(0.4)), ActionSpec(2, 16, 14))
     assert len(found.actions) == 3
     np.testing.assert_allclose(found.actions[0, :4], [where(t) for t in np.arange(0.05, 0.4, 0.1)])
     np.testing.assert_allclose(found.actions[0, 4:], [where(0.39)] * 12, atol=1e-5)
+
+
+@pytest.mark.parametrize('pad_after', [0, 3, 6])
+def test_actions_reach_past_the_end_as_far_as_they_may(tmp_path, pad_after):
+    found = windows(write(tmp_path / 'bag', episode()), ActionSpec(2, HORIZON, pad_after))
+    last = START + 1490 * MS
+    newest = START + np.arange(150, 1500, 100) * MS
+    left = (last - newest) // (100 * MS)
+    assert len(found.actions) == len(found.state) == np.sum(HORIZON - 2 - left <= pad_after)
+    repeated = np.sum((found.actions[-1] == found.actions[-1, -1]).all(axis=1))
+    assert repeated == max(pad_after, 1)
+
+
+def test_an_episode_too_short_for_its_actions_is_refused(tmp_path):
+    write(tmp_path / 'bag', episode(0.5))
+    with pytest.raises(DatasetError, match='no window; it is too short for actions 6 steps ahead'):
+        windows(tmp_path / 'bag', ActionSpec(2, HORIZON, 0))
 
 
 def test_actions_are_what_the_controller_was_commanded(tmp_path):
@@ -191,7 +211,7 @@ def test_a_folder_of_bags_of_any_layout(tmp_path):
     write(tmp_path / 'deep' / 'er' / 'two', episode(0.8), 'sqlite3')
     (tmp_path / '.open').mkdir()
     write(tmp_path / '.open' / 'three', episode())
-    dataset, skipped = load_dataset(tmp_path, spec(), TOPICS, HORIZON)
+    dataset, skipped = load_dataset(tmp_path, spec(), TOPICS, ACTIONS)
     assert (dataset.n_episodes, len(dataset), skipped) == (2, 7 + 14, [])
     batch = dataset.batch(np.array([0, 20]))
     assert batch.actions.shape == (2, HORIZON, 2)
@@ -204,7 +224,7 @@ def test_the_digest_is_of_the_data(tmp_path):
     def digest(name, duration, storage='mcap'):
         (tmp_path / name).mkdir()
         write(tmp_path / name / 'bag', episode(duration), storage)
-        return load_dataset(tmp_path / name, spec(), TOPICS, HORIZON)[0].digest
+        return load_dataset(tmp_path / name, spec(), TOPICS, ACTIONS)[0].digest
 
     assert digest('a', 1.0) == digest('b', 1.0, 'sqlite3')
     assert digest('c', 1.1) != digest('d', 1.0)
@@ -213,7 +233,7 @@ def test_the_digest_is_of_the_data(tmp_path):
 def test_whole_episodes_go_to_validation(tmp_path):
     for index in range(5):
         write(tmp_path / f'bag{index}', episode(0.5 + 0.1 * index))
-    dataset, _ = load_dataset(tmp_path, spec(), TOPICS, HORIZON)
+    dataset, _ = load_dataset(tmp_path, spec(), TOPICS, ACTIONS)
     train, validation = dataset.split(0.4, seed=3)
     assert sorted([*train, *validation]) == list(range(len(dataset)))
     kept, held = set(dataset.episode[train]), set(dataset.episode[validation])
@@ -221,9 +241,60 @@ def test_whole_episodes_go_to_validation(tmp_path):
     assert (dataset.split(0.4, seed=3)[1] == validation).all()
 
 
+def test_demonstrations_of_one_scene_stay_together(tmp_path):
+    for index in range(10):
+        info = {'task': 'reach', 'seed': str(1000 + index // 2)}
+        write(tmp_path / f'bag{index}', episode(0.5), info=info)
+    dataset, _ = load_dataset(tmp_path, spec(), TOPICS, ACTIONS)
+    for seed in range(5):
+        _, validation = dataset.split(0.2, seed)
+        held = sorted(set(dataset.episode[validation]))
+        assert len(held) == 2
+        assert held[0] // 2 == held[1] // 2
+
+
+def test_a_scene_is_of_its_task_and_an_episode_that_names_none_of_its_own(tmp_path):
+    scenes = [{'task': 'reach', 'seed': '3'}, {'task': 'place', 'seed': '3'}, {}, {}]
+    for index, info in enumerate(scenes):
+        write(tmp_path / f'bag{index}', episode(0.5), info=info)
+    dataset, _ = load_dataset(tmp_path, spec(), TOPICS, ACTIONS)
+    assert sorted(dataset.scene) == [0, 1, 2, 3]
+
+
+def test_no_scene_outweighs_the_share_where_a_smaller_one_is_there():
+    data = replace(tiny_policy.dataset(), scene=np.array([0, 0, 0, 1]))
+    for seed in range(5):
+        _, validation = data.split(0.25, seed)
+        assert set(data.episode[validation]) == {3}
+    pairs = replace(tiny_policy.dataset(), scene=np.array([0, 0, 1, 1]))
+    assert len(set(pairs.episode[pairs.split(0.05, seed=0)[1]])) == 2
+
+
+def test_episodes_of_one_scene_alone_are_split_by_themselves():
+    data = tiny_policy.dataset()
+    together = replace(data, scene=np.zeros(4, np.int64))
+    for one, other in zip(together.split(0.25, seed=2), data.split(0.25, seed=2), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_images_are_in_memory_once_while_a_data_set_is_read(tmp_path):
+    size = (96, 128)
+    for index in range(16):
+        rows = [
+            (topic, time, content if topic != IMAGE else image(time - 2 * MS, pixels(0, *size)))
+            for topic, time, content in episode(0.8)
+        ]
+        write(tmp_path / f'bag{index}', rows)
+    tracemalloc.start()
+    dataset, _ = load_dataset(tmp_path, spec(image_sizes={'front': size}), TOPICS, ACTIONS)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * dataset.images['front'].nbytes
+
+
 def test_one_episode_cannot_be_split(tmp_path):
     write(tmp_path / 'bag', episode())
-    dataset, _ = load_dataset(tmp_path, spec(), TOPICS, HORIZON)
+    dataset, _ = load_dataset(tmp_path, spec(), TOPICS, ACTIONS)
     with pytest.raises(DatasetError, match='needs at least 2'):
         dataset.split(0.1, seed=0)
 
@@ -234,7 +305,7 @@ def test_a_bag_of_no_use_is_skipped_by_name(tmp_path):
     write(tmp_path / 'blind', [row for row in episode() if row[0] != IMAGE])
     write(tmp_path / 'failed', episode(), info={'succeeded': 'false'})
     (write(tmp_path / 'torn', episode()) / 'torn.mcap').write_bytes(b'')
-    dataset, skipped = load_dataset(tmp_path, spec(), TOPICS, HORIZON)
+    dataset, skipped = load_dataset(tmp_path, spec(), TOPICS, ACTIONS)
     assert dataset.n_episodes == 1
     reasons = dict(line.removeprefix(f'{tmp_path}/').split(': ', 1) for line in skipped)
     assert sorted(reasons) == ['blind', 'failed', 'short', 'torn']

@@ -2,10 +2,13 @@
 """Push-T's demonstrations as windows: columns, padding, digest, and files of no use."""
 
 from dataclasses import replace
+import tracemalloc
 
 from dp_ros.data.dataset import DatasetError
 from dp_ros.data.pusht import ACTIONS, CAMERA, STATES, is_pusht, load_pusht, observe, window_rows
-from dp_ros.policy.config import ConfigError, PolicyConfig
+from dp_ros.data.window import ActionSpec
+from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig, TrainConfig
+from dp_ros.tools.training_config import action_spec
 import numpy as np
 import pytest
 
@@ -35,14 +38,18 @@ def folder(tmp_path):
     return write
 
 
+def load(folder, config):
+    return load_pusht(folder, config, action_spec(RunConfig(config)))
+
+
 def refused(folder, config=CONFIG):
     with pytest.raises(DatasetError) as caught:
-        load_pusht(folder, config)
+        load(folder, config)
     return str(caught.value)
 
 
 def test_windows_are_padded_by_repetition_as_the_papers_make_them():
-    rows, episode = window_rows(ENDS, n_obs_steps=2, horizon=8, n_action_steps=4)
+    rows, episode = window_rows(ENDS, ActionSpec(n_obs_steps=2, horizon=8, pad_after=3))
     assert rows[0].tolist() == [0, 0, 1, 2, 3, 4, 5, 6]
     first = rows[episode == 0]
     assert first[-1].tolist() == [4, 5, 6, 7, 8, 8, 8, 8]
@@ -50,19 +57,40 @@ def test_windows_are_padded_by_repetition_as_the_papers_make_them():
     assert np.bincount(episode).tolist() == [9 - 8 + 1 + 3 + 1, 12 - 8 + 1 + 3 + 1]
 
 
+def test_windows_reach_past_the_end_as_far_as_they_may():
+    for pad_after, last in ((0, 8), (1, 9), (6, 14)):
+        rows, episode = window_rows(
+            ENDS, ActionSpec(n_obs_steps=2, horizon=8, pad_after=pad_after)
+        )
+        expected = np.minimum(np.arange(last - 7, last + 1), 8)
+        np.testing.assert_array_equal(rows[episode == 0][-1], expected)
+
+
+@pytest.mark.parametrize(('given', 'pad_after'), [(None, 7), (0, 0), (14, 14)])
+def test_the_papers_padding_is_the_default(given, pad_after):
+    run = RunConfig(CONFIG, TrainConfig(pad_after=given))
+    assert action_spec(run) == ActionSpec(2, 16, pad_after)
+
+
+@pytest.mark.parametrize('pad_after', [-1, 15])
+def test_no_window_lies_outside_its_episode(pad_after):
+    with pytest.raises(ConfigError, match=f'train.pad_after = {pad_after}: needs 0 to .* = 14'):
+        RunConfig(CONFIG, TrainConfig(pad_after=pad_after))
+
+
 def test_an_episode_too_short_is_named():
     with pytest.raises(DatasetError, match='episode 1: 3 steps: needs at least 4'):
-        window_rows(np.array([9, 12]), n_obs_steps=2, horizon=8, n_action_steps=4)
+        window_rows(np.array([9, 12]), ActionSpec(2, 8, 3))
 
 
 def test_windows_hold_the_columns_that_the_policy_names(folder):
-    data = load_pusht(folder(), CONFIG)
+    data = load(folder(), CONFIG)
     assert (data.n_episodes, len(data)) == (2, 21 - 2 * 7)
     batch = data.batch(np.array([0, 1]))
     np.testing.assert_allclose(batch.state, [[[200, 0], [200, 0]], [[200, 0], [201, 0.1]]])
     np.testing.assert_array_equal(batch.actions[1, :, 0], [*range(9), *[8] * 7])
     np.testing.assert_array_equal(batch.actions[1, :, 1], batch.actions[1, :, 0] + 100)
-    swapped = load_pusht(folder(), replace(CONFIG, joint_names=ACTIONS[::-1]))
+    swapped = load(folder(), replace(CONFIG, joint_names=ACTIONS[::-1]))
     np.testing.assert_array_equal(swapped.actions, data.actions.flip(-1))
 
 
@@ -81,11 +109,21 @@ def test_images_are_those_of_the_same_steps(folder):
     images = rng.integers(0, 256, (ENDS[-1], *IMAGE_SIZE, 3), dtype=np.uint8)
     np.savez(folder() / 'pusht_img_uint8.npz', img=images)
     config = replace(CONFIG, image_sizes={CAMERA: IMAGE_SIZE})
-    data = load_pusht(folder(), config)
+    data = load(folder(), config)
     seen = data.batch(np.array([0, 3])).images[CAMERA]
     np.testing.assert_array_equal(seen[0, 0], images[0].transpose(2, 0, 1))
     np.testing.assert_array_equal(seen[1, 1], images[10].transpose(2, 0, 1))
-    assert data.digest != load_pusht(folder(), CONFIG).digest
+    assert data.digest != load(folder(), CONFIG).digest
+
+
+def test_images_are_in_memory_once_while_they_are_read(folder):
+    size = (256, 256)
+    np.savez(folder() / 'pusht_img_uint8.npz', img=np.zeros((ENDS[-1], *size, 3), np.uint8))
+    tracemalloc.start()
+    data = load(folder(), replace(CONFIG, image_sizes={CAMERA: size}))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * data.images[CAMERA].nbytes
 
 
 def test_images_of_another_size_or_length_are_refused(folder):
@@ -96,9 +134,9 @@ def test_images_of_another_size_or_length_are_refused(folder):
 
 
 def test_the_digest_is_of_the_data(folder):
-    first = load_pusht(folder(), CONFIG).digest
-    assert load_pusht(folder(), CONFIG).digest == first
-    assert load_pusht(folder(action=arrays()['action'] + 1), CONFIG).digest != first
+    first = load(folder(), CONFIG).digest
+    assert load(folder(), CONFIG).digest == first
+    assert load(folder(action=arrays()['action'] + 1), CONFIG).digest != first
 
 
 @pytest.mark.parametrize(
@@ -142,4 +180,4 @@ def test_a_folder_is_recognised_by_its_file(folder, tmp_path):
 )
 def test_a_policy_of_another_task_is_refused(folder, changes, reason):
     with pytest.raises(ConfigError, match=reason):
-        load_pusht(folder(), replace(CONFIG, **changes))
+        load(folder(), replace(CONFIG, **changes))

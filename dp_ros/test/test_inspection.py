@@ -22,18 +22,19 @@ from bag_maker import (
 from dp_ros.data.bags import BagTopics, read_bag
 from dp_ros.data.dataset import find_bags, load_dataset
 from dp_ros.data.inspection.episode import inspect_bags, measure
+from dp_ros.data.window import ActionSpec
 from dp_ros.sim.kinematics import JOINT_NAMES, forward
 import numpy as np
 import pytest
 
 TOPICS = BagTopics(trajectories='arm/joint_trajectory')
-HORIZON = 8
+ACTIONS = ActionSpec(2, 8, pad_after=6)
 HOME = np.array([0.0, -0.3, 0.0, -2.2, 0.0, 2.0, 0.785])
 
 
 def figures(folder, rows, info=None, **changes):
     recording = read_bag(write(folder / 'bag', rows, info=info), spec(**changes), TOPICS)
-    return measure(recording, 'bag', HORIZON)
+    return measure(recording, 'bag', ACTIONS)
 
 
 def without(rows, topic, begin, end):
@@ -172,6 +173,19 @@ def test_commands_against_what_was_measured(tmp_path):
     assert (commands.error.value, commands.error.at) == (pytest.approx(0.3, abs=0.01), 0.5)
 
 
+@pytest.mark.parametrize('pad_after', [0, 6])
+def test_windows_are_lost_to_a_stream_and_not_to_the_rule_for_the_end(tmp_path, pad_after):
+    actions = ActionSpec(2, 8, pad_after)
+
+    def lost(name, rows):
+        recording = read_bag(write(tmp_path / name, rows), spec(), TOPICS)
+        return sum(measure(recording, name, actions).no_window.values())
+
+    sound = episode()
+    half = [row for row in sound if row[0] != JOINT_STATE or row[1] < START + 800 * MS]
+    assert (lost('sound', sound), lost('half', half)) == (1, 8)
+
+
 def test_windows_are_those_of_training(tmp_path):
     write(tmp_path / 'good', episode())
     write(tmp_path / 'gap', without(episode(), JOINT_STATE, 0.5, 0.75))
@@ -179,9 +193,9 @@ def test_windows_are_those_of_training(tmp_path):
     write(tmp_path / 'short', episode(0.1))
     write(tmp_path / 'blind', without(episode(), IMAGE, 0, 9))
     (write(tmp_path / 'torn', episode()) / 'torn.mcap').write_bytes(b'')
-    dataset, skipped = load_dataset(tmp_path, spec(), TOPICS, HORIZON)
+    dataset, skipped = load_dataset(tmp_path, spec(), TOPICS, ACTIONS)
     bags = find_bags(tmp_path)
-    found = [each for each, _ in inspect_bags(tmp_path, bags, spec(), TOPICS, HORIZON)]
+    found = [each for each, _ in inspect_bags(tmp_path, bags, spec(), TOPICS, ACTIONS)]
     windows = {each.name: each.windows for each in found}
     assert windows == {'good': 14, 'gap': 11, 'failed': 0, 'short': 0, 'blind': 0, 'torn': 0}
     assert sum(windows.values()) == len(dataset)
@@ -192,7 +206,7 @@ def test_windows_are_those_of_training(tmp_path):
 def test_one_bag_is_read_at_a_time(tmp_path):
     write(tmp_path / 'one', episode())
     bags = iter([tmp_path / 'one', tmp_path / 'two'])
-    next(inspect_bags(tmp_path, bags, spec(), TOPICS, HORIZON))
+    next(inspect_bags(tmp_path, bags, spec(), TOPICS, ACTIONS))
     assert list(bags) == [tmp_path / 'two']
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import bag_maker
 from dp_ros.data.bags import BagTopics
 from dp_ros.data.dataset import load_dataset
-from dp_ros.data.window import Refusal
+from dp_ros.data.window import ActionSpec, Refusal
 from dp_ros.nodes.policy_messages import observation_from_msg
 from dp_ros.policy.checkpoint import load_policy
 from dp_ros.policy.policy import Inference
@@ -50,7 +50,9 @@ def test_training_sees_at_a_frame_the_action_that_is_due_at_it(tmp_path):
     command = bag_maker.trajectory(0, [0.3, 0.6], [[1.0, 2.0], [3.0, 4.0]])
     rows.insert(20, (bag_maker.TRAJECTORY, rows[20][1], command))
     bag_maker.write(tmp_path / 'bag', rows)
-    found, _ = load_dataset(tmp_path, bag_maker.spec(past_actions=True), TOPICS, 8)
+    found, _ = load_dataset(
+        tmp_path, bag_maker.spec(past_actions=True), TOPICS, ActionSpec(2, 8, 6)
+    )
     measured, commanded = found.state[..., :2], found.state[..., 2:]
     np.testing.assert_allclose(commanded, found.actions[:, :2], atol=1e-5)
     assert (measured - commanded).abs().max() > 1.0

@@ -10,7 +10,7 @@ import time
 
 from dp_ros.data.bags import BagTopics, read_bag
 from dp_ros.data.dataset import episode_windows
-from dp_ros.data.window import WindowSpec
+from dp_ros.data.window import ActionSpec, WindowSpec
 from dp_ros.sim.kinematics import JOINT_NAMES
 from dp_ros.sim.pick_place import CUBE_SIZE
 from dp_ros.sim.scene import GOAL_X, GOAL_Y
@@ -20,6 +20,7 @@ import numpy as np
 import psutil
 import pytest
 
+ACTIONS = ActionSpec(2, 16, pad_after=14)
 COMMAND = [sys.executable, '-m', 'dp_ros.tools.record_expert', '--seed', '5', '--out']
 
 
@@ -90,7 +91,7 @@ def test_the_fingers_are_commanded_through_the_grippers_nodes(tmp_path):
     )
     joints = (*JOINT_NAMES, 'fr3_finger_joint1')
     spec = WindowSpec(joints, {'front': (48, 48), 'wrist': (48, 48)}, 100_000_000, 2)
-    windows = episode_windows(read_bag(tmp_path / entry['episode'], spec, BagTopics()), 16)
+    windows = episode_windows(read_bag(tmp_path / entry['episode'], spec, BagTopics()), ACTIONS)
     asked, measured = windows.actions[:, 1, 7], windows.state[:, 1, 7]
     assert asked[0] == asked[-1] == pytest.approx(0.04)
     assert asked.min() < 1e-6
@@ -102,7 +103,7 @@ def check_episode(path: Path, duration):
     spec = WindowSpec(JOINT_NAMES, {'front': (96, 96)}, 100_000_000, 2)
     recording = read_bag(path, spec, BagTopics())
     assert set(np.diff(recording.builder.joints.stamps)) == {10_000_000}
-    windows = episode_windows(recording, 16)
+    windows = episode_windows(recording, ACTIONS)
     assert len(windows.actions) >= duration * 10 - 5
     assert np.abs(windows.actions[:, 1] - windows.state[:, 1]).max() < 2e-3
 

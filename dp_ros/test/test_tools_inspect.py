@@ -47,7 +47,7 @@ def command(monkeypatch, tmp_path):
 def test_a_sound_set_is_ok(command, bags, capsys):
     assert command(bags) == 0
     said = capsys.readouterr().out
-    assert said.splitlines()[-1].startswith('OK: 10 of 10 episodes, 140 windows, 15 s, ')
+    assert said.splitlines()[-1].startswith('OK: 10 of 10 episodes, 70 windows, 15 s, ')
 
 
 def test_findings_are_a_line_each_and_a_status(command, bags, capsys):

@@ -39,6 +39,8 @@ def test_recordings_have_no_states_in_another_order_than_the_actions():
         ('topics.joint_states=[a]', r"topics: joint_states = \['a'\]: needs str"),
         ('train.learning_rate=.nan', r'learning_rate = nan: needs float'),
         ('train.steps=99999999999999999999', r'steps = 99999999999999999999: needs int'),
+        ('train.pad_after=soon', r"pad_after = 'soon': needs int \| None"),
+        ('train.pad_after=20', r'train.pad_after = 20: needs 0 to horizon - n_obs_steps = 14'),
         ('a.b=1', r"sections \['a', 'policy'\]"),
     ],
 )

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 import hashlib
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dp_ros.data.bags import BagError, BagTopics, EpisodeRecording, read_bag
-from dp_ros.data.window import MS, ObservationWindow, Refusal, WindowSpec
+from dp_ros.data.growing import GrowingArray
+from dp_ros.data.window import MS, ActionSpec, ObservationWindow, Refusal, WindowSpec
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -32,6 +33,7 @@ class EpisodeWindows:
     :param state: (n, To, S); ``actions``: (n, Tp, J) [rad].
     :param images: (n_images, H, W, 3) per camera; ``image_index``: (n, To) into them.
     :param measured: whether the arm's actions are what was measured, not what was commanded.
+    :param scene: that was demonstrated in; empty where the recording does not say.
     """
 
     state: Float32
@@ -39,6 +41,7 @@ class EpisodeWindows:
     images: dict[str, NDArray[np.uint8]]
     image_index: dict[str, NDArray[np.int64]]
     measured: bool
+    scene: str = ''
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,7 @@ class WindowDataset:
     :param episode: (N,) which episode each window is of.
     :param digest: sha256 over the messages of all bags that were used.
     :param n_measured: episodes whose actions are what was measured, not what was commanded.
+    :param scene: (n_episodes,) which scene each is of; None: of one of its own.
     """
 
     state: Tensor
@@ -75,6 +79,7 @@ class WindowDataset:
     episode: NDArray[np.int64]
     digest: str
     n_measured: int = 0
+    scene: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         for name in ('state', 'actions'):
@@ -111,7 +116,9 @@ class WindowDataset:
     def split(
         self, validation_share: float, seed: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Split into training and validation windows, whole episodes to either.
+        """Split into training and validation windows, whole scenes to either.
+
+        Episodes that are all of one scene go by themselves.
 
         :raises DatasetError: when there are not two episodes to tell apart.
         """
@@ -119,10 +126,72 @@ class WindowDataset:
             raise DatasetError(
                 '1 episode: needs at least 2, to keep one for validation; record more'
             )
-        order = np.random.default_rng(seed).permutation(self.n_episodes)
-        kept = order[: max(1, round(validation_share * self.n_episodes))]
-        validation = np.isin(self.episode, kept)
+        scenes = np.arange(self.n_episodes) if self.scene is None else self.scene
+        if len(set(scenes)) == 1:
+            scenes = np.arange(self.n_episodes)
+        wanted = max(1, round(validation_share * self.n_episodes))
+        kept = _choose(np.bincount(scenes), wanted, np.random.default_rng(seed))
+        validation = np.isin(scenes[self.episode], kept)
         return np.flatnonzero(~validation), np.flatnonzero(validation)
+
+
+def _choose(sizes: NDArray[np.int64], wanted: int, rng: np.random.Generator) -> list[int]:
+    """Choose scenes at random that have as many episodes as wanted, or the smallest scene."""
+    chosen: list[int] = []
+    for scene in rng.permutation(len(sizes)).tolist():
+        if sizes[scene] <= wanted:
+            chosen.append(scene)
+            wanted -= sizes[scene]
+    return chosen or [int(np.argmin(sizes))]
+
+
+class _Joined:
+    """The windows of episodes that are read one after the other, and all their images once."""
+
+    def __init__(self) -> None:
+        self.parts: list[EpisodeWindows] = []
+        self._images: dict[str, GrowingArray] = {}
+        self._digest = hashlib.sha256()
+
+    def add(self, windows: EpisodeWindows, digest: str) -> None:
+        """Add an episode, its images behind those that are there."""
+        index = {
+            name: windows.image_index[name] + self._add_images(name, images)
+            for name, images in windows.images.items()
+        }
+        self.parts.append(replace(windows, images={}, image_index=index))
+        self._digest.update(digest.encode())
+
+    def _add_images(self, camera: str, images: NDArray[np.uint8]) -> int:
+        planes = images.transpose(0, 3, 1, 2)
+        held = self._images.setdefault(camera, GrowingArray(planes.shape[1:], planes.dtype))
+        return held.extend(planes)
+
+    def dataset(self) -> WindowDataset:
+        """Return all windows."""
+
+        def joined(arrays: Iterable[NDArray[Any]]) -> Tensor:
+            return torch.from_numpy(np.concatenate(list(arrays)))
+
+        parts, cameras = self.parts, self._images
+        return WindowDataset(
+            joined(part.state for part in parts),
+            joined(part.actions for part in parts),
+            {name: torch.from_numpy(images.values) for name, images in cameras.items()},
+            {name: joined(part.image_index[name] for part in parts) for name in cameras},
+            np.repeat(np.arange(len(parts)), [len(part.actions) for part in parts]),
+            self._digest.hexdigest(),
+            sum(part.measured for part in parts),
+            _numbered([part.scene for part in parts]),
+        )
+
+
+def _numbered(scenes: Sequence[str]) -> NDArray[np.int64]:
+    """Give the scenes of episodes numbers, and each without a name one of its own."""
+    numbers: dict[str | int, int] = {}
+    return np.array(
+        [numbers.setdefault(scene or k, len(numbers)) for k, scene in enumerate(scenes)]
+    )
 
 
 def find_bags(folder: Path) -> list[Path]:
@@ -151,7 +220,7 @@ def load_dataset(
     folder: Path,
     spec: WindowSpec,
     topics: BagTopics,
-    horizon: int,
+    actions: ActionSpec,
     on_progress: Callable[[Sequence[Path]], Iterable[Path]] = iter,
 ) -> tuple[WindowDataset, list[str]]:
     """Read every bag under ``folder`` into windows.
@@ -160,23 +229,26 @@ def load_dataset(
     :returns: the windows, and a line for each bag that could not be used.
     :raises DatasetError: when none can be used.
     """
-    parts: list[EpisodeWindows] = []
-    skipped: list[str] = []
-    digest = hashlib.sha256()
+    joined, skipped = _Joined(), []
     for bag in on_progress(find_bags(folder)):
         try:
-            recording = read_bag(bag, spec, topics)
-            parts.append(training_windows(recording, horizon))
+            _read(bag, spec, topics, actions, joined)
         except (BagError, DatasetError) as error:
             skipped.append(str(error))
-            continue
-        digest.update(recording.digest.encode())
-    if not parts:
+    if not joined.parts:
         raise DatasetError(f'{folder}: no bag can be used:\n' + '\n'.join(skipped[:5]))
-    return _join(parts, digest.hexdigest()), skipped
+    return joined.dataset(), skipped
 
 
-def training_windows(recording: EpisodeRecording, horizon: int) -> EpisodeWindows:
+def _read(
+    bag: Path, spec: WindowSpec, topics: BagTopics, actions: ActionSpec, joined: _Joined
+) -> None:
+    """Add a bag's windows; what else was read of it is free again after that."""
+    recording = read_bag(bag, spec, topics)
+    joined.add(training_windows(recording, actions), recording.digest)
+
+
+def training_windows(recording: EpisodeRecording, actions: ActionSpec) -> EpisodeWindows:
     """Cut a recording into the windows that training takes of it.
 
     :raises DatasetError: when there is none, or the demonstration is noted as failed.
@@ -186,10 +258,15 @@ def training_windows(recording: EpisodeRecording, horizon: int) -> EpisodeWindow
         raise DatasetError(
             f'{recording.path}: not a success: metadata.yaml says succeeded: {succeeded}'
         )
-    return episode_windows(recording, horizon)
+    return replace(episode_windows(recording, actions), scene=_scene(recording.info))
 
 
-def episode_windows(recording: EpisodeRecording, horizon: int) -> EpisodeWindows:
+def _scene(info: Mapping[str, str]) -> str:
+    """Name the scene by what the recorder noted, if it did."""
+    return f'{info.get("task", "")} {info["seed"]}' if 'seed' in info else ''
+
+
+def episode_windows(recording: EpisodeRecording, actions: ActionSpec) -> EpisodeWindows:
     """Cut a recording into windows, one at each set of images that allows one.
 
     :raises DatasetError: when there is none, with the most frequent reason.
@@ -198,13 +275,13 @@ def episode_windows(recording: EpisodeRecording, horizon: int) -> EpisodeWindows
     if not builder.images:
         raise DatasetError(f'{recording.path}: windows are cut at images: name a camera')
     windows: list[ObservationWindow] = []
-    for stamp_ns in recording.stamps_ns:
+    for stamp_ns in _stamps(recording, actions):
         try:
             windows.append(builder.build(stamp_ns))
         except Refusal as refusal:
             recording.refuse(refusal)
     if not windows:
-        why = 'it is too short, or a stream has gaps'
+        why = f'it is too short for actions {actions.steps[-1]} steps ahead, or a stream has gaps'
         if not recording.stamps_ns:
             why = f'its cameras never see within {builder.spec.slop_ns / MS:g} ms of each other'
         raise DatasetError(f'{recording.path}: no window{recording.refusals()}; {why}')
@@ -216,22 +293,29 @@ def episode_windows(recording: EpisodeRecording, horizon: int) -> EpisodeWindows
     }
     return EpisodeWindows(
         np.array([window.state for window in windows], dtype=np.float32),
-        _actions(recording, [window.stamp_ns for window in windows], horizon),
+        _actions(recording, [window.stamp_ns for window in windows], actions),
         {name: np.stack(stream.samples) for name, stream in builder.images.items()},
         image_index,
         measured=not recording.trajectories,
     )
 
 
-def _actions(recording: EpisodeRecording, stamps_ns: list[int], horizon: int) -> Float32:
-    """Commanded joint positions (n, Tp, J); row i is at the stamp + (i - To + 1)·dt.
+def _stamps(recording: EpisodeRecording, actions: ActionSpec) -> list[int]:
+    """Return the stamps of the sets of images after which enough of the episode is left.
 
-    After the end of the episode its last value repeats, as in the papers.
+    Those after the last joint state too: they are refused by name.
     """
-    spec = recording.builder.spec
-    steps = (np.arange(horizon) - spec.n_obs_steps + 1) * spec.dt_ns
-    times = np.array(stamps_ns, dtype=np.int64)[:, None] + steps
-    joints = recording.builder.joints
+    stamps = np.array(recording.stamps_ns, dtype=np.int64)
+    left_ns = recording.builder.joints.newest_ns - stamps
+    fits = actions.fits(left_ns // recording.builder.spec.dt_ns)
+    kept: list[int] = stamps[fits | (left_ns < 0)].tolist()
+    return kept
+
+
+def _actions(recording: EpisodeRecording, stamps_ns: list[int], actions: ActionSpec) -> Float32:
+    """Commanded joint positions (n, Tp, J); after the end of the episode its last one repeats."""
+    joints, dt_ns = recording.builder.joints, recording.builder.spec.dt_ns
+    times = np.array(stamps_ns, dtype=np.int64)[:, None] + actions.steps * dt_ns
     times = np.clip(times, joints.stamps[0], joints.stamps[-1])
     return commanded(recording, times.ravel()).reshape(*times.shape, -1).astype(np.float32)
 
@@ -261,30 +345,3 @@ def resample(
     origin = stamps[0]
     known, at = np.array(stamps, dtype=np.int64) - origin, times_ns - origin
     return np.stack([np.interp(at, known, column) for column in np.array(samples).T], axis=1)
-
-
-def _join(parts: Sequence[EpisodeWindows], digest: str) -> WindowDataset:
-    names = list(parts[0].images)
-    index: dict[str, Tensor] = {}
-    for name in names:
-        starts = np.cumsum([0, *(len(part.images[name]) for part in parts[:-1])])
-        shifted = [
-            part.image_index[name] + start for part, start in zip(parts, starts, strict=True)
-        ]
-        index[name] = torch.from_numpy(np.concatenate(shifted))
-    images = {
-        name: torch.from_numpy(np.concatenate([part.images[name] for part in parts]))
-        .permute(0, 3, 1, 2)
-        .contiguous()
-        for name in names
-    }
-    lengths = [len(part.actions) for part in parts]
-    return WindowDataset(
-        torch.from_numpy(np.concatenate([part.state for part in parts])),
-        torch.from_numpy(np.concatenate([part.actions for part in parts])),
-        images,
-        index,
-        np.repeat(np.arange(len(parts)), lengths),
-        digest,
-        n_measured=sum(part.measured for part in parts),
-    )

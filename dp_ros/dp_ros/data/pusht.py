@@ -15,6 +15,7 @@ from typing import Any, Final
 import zipfile
 
 from dp_ros.data.dataset import DatasetError, WindowDataset
+from dp_ros.data.window import ActionSpec
 from dp_ros.policy.config import ConfigError, PolicyConfig
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ def is_pusht(folder: Path) -> bool:
     return (folder / LOW_DIM).is_file()
 
 
-def load_pusht(folder: Path, config: PolicyConfig) -> WindowDataset:
+def load_pusht(folder: Path, config: PolicyConfig, actions: ActionSpec) -> WindowDataset:
     """Read the demonstrations into windows that hold what a policy wants.
 
     :raises ConfigError: when it wants what they do not hold.
@@ -80,15 +81,15 @@ def load_pusht(folder: Path, config: PolicyConfig) -> WindowDataset:
     if config.image_sizes:
         arrays |= _read(folder / IMAGES, ('img',))
         _check(folder / IMAGES, arrays, {'img': (*config.image_sizes[CAMERA], 3)}, int(ends[-1]))
-    rows, episode = window_rows(ends, config.n_obs_steps, config.horizon, config.n_action_steps)
+    rows, episode = window_rows(ends, actions)
     seen = torch.from_numpy(rows[:, : config.n_obs_steps])
     state = observe(arrays['state'], config.state_names)
     order = [ACTIONS.index(name) for name in config.joint_names]
-    actions = arrays['action'][:, order].astype(np.float32)
+    commands = arrays['action'][:, order].astype(np.float32)
     images = {name: torch.from_numpy(arrays['img']).movedim(-1, 1) for name in config.image_sizes}
     return WindowDataset(
         torch.from_numpy(state)[seen],
-        torch.from_numpy(actions[rows]),
+        torch.from_numpy(commands[rows]),
         images,
         dict.fromkeys(images, seen),
         episode,
@@ -113,22 +114,23 @@ def check_pusht(config: PolicyConfig) -> None:
 
 
 def window_rows(
-    ends: NDArray[np.integer[Any]], n_obs_steps: int, horizon: int, n_action_steps: int
+    ends: NDArray[np.integer[Any]], actions: ActionSpec
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows (n, Tp) of each window, and which episode (n,) it is of.
 
-    As in the paper's `SequenceSampler`, a window may begin To - 1 steps before its episode and end
-    Ta - 1 steps after it, where the first and the last row repeat.
+    As in the paper's `SequenceSampler`, every step may be a newest frame: a window may begin
+    To - 1 steps before its episode, where the first row repeats, and end ``pad_after`` after it.
 
     :raises DatasetError: for an episode too short to give one.
     """
     rows: list[NDArray[np.int64]] = []
     for episode, (begin, end) in enumerate(pairwise([0, *ends.tolist()])):
-        starts = np.arange(begin - n_obs_steps + 1, end - horizon + n_action_steps)
-        if not len(starts):
-            least = horizon - n_action_steps - n_obs_steps + 2
+        newest = np.arange(begin, end)
+        newest = newest[actions.fits(end - 1 - newest)]
+        if not len(newest):
+            least = actions.steps[-1] - actions.pad_after + 1
             raise DatasetError(f'episode {episode}: {end - begin} steps: needs at least {least}')
-        rows.append(np.clip(starts[:, None] + np.arange(horizon), begin, end - 1))
+        rows.append(np.clip(newest[:, None] + actions.steps, begin, end - 1))
     return np.concatenate(rows), np.repeat(np.arange(len(rows)), [len(part) for part in rows])
 
 
@@ -158,7 +160,7 @@ def _check(
         length = len(values) if length is None and values.ndim else length
         if values.shape != (length, *shape):
             raise DatasetError(f'{file}: {name} is {values.shape}: needs {(length, *shape)}')
-        if not np.isfinite(values).all():
+        if np.issubdtype(values.dtype, np.inexact) and not np.isfinite(values).all():
             row = int(np.argwhere(~np.isfinite(values))[0, 0])
             raise DatasetError(f'{file}: {name} of step {row} is not finite: {values[row]}')
 

@@ -104,6 +104,34 @@ class WindowSpec:
 
 
 @dataclass(frozen=True)
+class ActionSpec:
+    """Which actions go with a window, and how far past its episode's end they may reach.
+
+    ```
+    frames    -1  0                     in steps of dt from the newest frame
+    actions   -1  0  1  2  …  Tp - To
+    episode   ………………………………|← pad →|     past its last step that step repeats
+    ```
+
+    :param horizon: Tp, actions of a window; the first To - 1 belong to its past.
+    :param pad_after: steps that may lie past the end; the windows that need more are left out.
+    """
+
+    n_obs_steps: int
+    horizon: int
+    pad_after: int
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """(Tp,) when the actions are due, in steps from the newest frame."""
+        return np.arange(self.horizon) - self.n_obs_steps + 1
+
+    def fits(self, n_left: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say which windows are taken, of those with so many steps left after the newest frame."""
+        return n_left + self.pad_after >= self.steps[-1]
+
+
+@dataclass(frozen=True)
 class ObservationWindow:
     """One window, To frames.
 

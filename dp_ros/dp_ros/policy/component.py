@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _PLAIN: Final[Mapping[str, tuple[type, ...]]] = {
     'bool': (bool,),
     'int': (int,),
+    'int | None': (int, type(None)),
     'float': (int, float),
     'str': (str,),
 }

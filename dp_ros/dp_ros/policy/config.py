@@ -165,7 +165,9 @@ class TrainConfig(Component):
     :param weight_decay: of weight matrices; norms, biases and embeddings have none.
     :param mixed_precision: ``bf16`` for networks in bfloat16, with weights in float32.
     :param ema_power: exponent of the warm-up of the moving average of the weights.
-    :param validation_share: share of the episodes kept out of training.
+    :param pad_after: steps that a window's actions may reach past the end of its episode, where
+        its last action repeats; None: ``n_action_steps`` - 1, as in the papers.
+    :param validation_share: share of the episodes kept out of training, in whole scenes.
     :param checkpoint_every: steps between two saved states, to resume from.
     :param keep_every: steps between two policies kept beside the last one; none if 0.
     """
@@ -198,6 +200,7 @@ class TrainConfig(Component):
     ema_power: float = 0.75
     ema_max: float = 0.999
     seed: int = 0
+    pad_after: int | None = None
     validation_share: float = 0.05
     validation_every: int = 500
     checkpoint_every: int = 500
@@ -224,6 +227,17 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         self.policy.method.check_sampling('auto', self.train.num_inference_steps)
+        most = self.policy.horizon - self.policy.n_obs_steps
+        require(
+            0 <= self.pad_after <= most,
+            f'train.pad_after = {self.pad_after}: needs 0 to horizon - n_obs_steps = {most}',
+        )
+
+    @property
+    def pad_after(self) -> int:
+        """Steps that actions may reach past the end of an episode."""
+        given = self.train.pad_after
+        return self.policy.n_action_steps - 1 if given is None else given
 
 
 def parse_run(values: Mapping[str, Any]) -> RunConfig:

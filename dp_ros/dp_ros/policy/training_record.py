@@ -33,6 +33,7 @@ def describe_training(
     name = torch.cuda.get_device_name(device) if device.type == 'cuda' else 'CPU'
     n_threads = torch.get_num_threads()
     return to_dict(config.train) | {
+        'pad_after': config.pad_after,
         'step': measured['step'],
         'data_digest': dataset.digest,
         'episodes': dataset.n_episodes,

@@ -27,11 +27,11 @@ from dp_ros.data.inspection.figures import EpisodeFigures
 from dp_ros.data.inspection.findings import Finding, Verdict, judge
 from dp_ros.data.inspection.set_checks import check_set
 from dp_ros.data.pusht import is_pusht
-from dp_ros.policy.config import ConfigError, PolicyConfig
+from dp_ros.policy.config import ConfigError, RunConfig
 from dp_ros.tools.inspect_pictures import draw_episode, draw_overview
 from dp_ros.tools.inspect_report import print_report
 from dp_ros.tools.progress import make_progress
-from dp_ros.tools.training_config import parse_config, read_config, window_spec
+from dp_ros.tools.training_config import action_spec, parse_config, read_config, window_spec
 from rich.console import Console
 import yaml
 
@@ -72,8 +72,8 @@ def _run(args: argparse.Namespace, console: Console) -> Verdict:
     bags = find_bags(args.data)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-    policy, topics = _configure(args, bags, console)
-    episodes, findings = _inspect(args, bags, policy, topics, console)
+    run, topics = _configure(args, bags, console)
+    episodes, findings = _inspect(args, bags, run, topics, console)
     findings += check_set(episodes)
     verdict = judge(findings)
     if args.out:
@@ -85,30 +85,28 @@ def _run(args: argparse.Namespace, console: Console) -> Verdict:
 
 def _configure(
     args: argparse.Namespace, bags: Sequence[Path], console: Console
-) -> tuple[PolicyConfig, BagTopics]:
+) -> tuple[RunConfig, BagTopics]:
     if args.config:
-        run, topics = read_config(args.config, args.set)
-        return run.policy, topics
+        return read_config(args.config, args.set)
     sections = discover(bags)
     console.print('no --config: what the first recording holds', style='yellow')
     console.print(yaml.safe_dump(sections, sort_keys=False, default_flow_style=None), markup=False)
-    run, topics = parse_config(sections, args.set)
-    return run.policy, topics
+    return parse_config(sections, args.set)
 
 
 def _inspect(
     args: argparse.Namespace,
     bags: Sequence[Path],
-    policy: PolicyConfig,
+    run: RunConfig,
     topics: BagTopics,
     console: Console,
 ) -> tuple[list[EpisodeFigures], list[Finding]]:
     """Measure and draw bag after bag."""
-    spec = window_spec(policy)
+    spec, actions = window_spec(run.policy), action_spec(run)
     episodes, findings = [], []
     with make_progress(console) as progress:
         tracked = progress.track(bags, description='reading bags')
-        for episode, recording in inspect_bags(args.data, tracked, spec, topics, policy.horizon):
+        for episode, recording in inspect_bags(args.data, tracked, spec, topics, actions):
             found = list(check_episode(episode, spec))
             if args.out and recording:
                 draw_episode(recording, episode, found, picture(args.out, episode))

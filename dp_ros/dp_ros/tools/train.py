@@ -21,14 +21,14 @@ from dp_ros.data.bags import BagTopics
 from dp_ros.data.dataset import DatasetError, WindowDataset, load_dataset
 from dp_ros.data.pusht import is_pusht, load_pusht
 from dp_ros.policy.checkpoint import load_description, save_checkpoint
-from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig
+from dp_ros.policy.config import ConfigError, RunConfig
 from dp_ros.policy.metrics import METRICS
 from dp_ros.policy.model_card import write_model_card
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.train import TrainingError, train
 from dp_ros.policy.training_record import clear_state, describe_training
 from dp_ros.tools.progress import make_progress
-from dp_ros.tools.training_config import read_config, window_spec
+from dp_ros.tools.training_config import action_spec, read_config, window_spec
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import Progress
@@ -78,7 +78,7 @@ def _run(args: argparse.Namespace, console: Console) -> None:
     torch.set_num_threads(args.threads)
     config, topics = read_config(args.config, args.set)
     with make_progress(console) as progress:
-        dataset = _load(args.data, config.policy, topics, progress)
+        dataset = _load(args.data, config, topics, progress)
         task = progress.add_task('training', total=config.train.steps)
 
         def report(step: int, loss: float) -> None:
@@ -90,17 +90,15 @@ def _run(args: argparse.Namespace, console: Console) -> None:
         console.print(f'checkpoint: {args.out}', markup=False)
 
 
-def _load(
-    folder: Path, config: PolicyConfig, topics: BagTopics, progress: Progress
-) -> WindowDataset:
+def _load(folder: Path, config: RunConfig, topics: BagTopics, progress: Progress) -> WindowDataset:
     if is_pusht(folder):
-        dataset, skipped = load_pusht(folder, config), []
+        dataset, skipped = load_pusht(folder, config.policy, action_spec(config)), []
     else:
         dataset, skipped = load_dataset(
             folder,
-            window_spec(config),
+            window_spec(config.policy),
             topics,
-            config.horizon,
+            action_spec(config),
             lambda bags: progress.track(bags, description='reading bags'),
         )
     for line in skipped:

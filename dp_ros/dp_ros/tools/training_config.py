@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dp_ros.data.bags import BagTopics
-from dp_ros.data.window import WindowSpec
+from dp_ros.data.window import ActionSpec, WindowSpec
 from dp_ros.outside import OutsideError, parse_yaml, read_yaml
 from dp_ros.policy.component import brief, make_value, shown
 from dp_ros.policy.config import ConfigError, PolicyConfig, RunConfig, parse_run
@@ -57,6 +57,11 @@ def window_spec(config: PolicyConfig) -> WindowSpec:
         dt_ns=round(config.dt * 1e9),
         n_obs_steps=config.n_obs_steps,
     )
+
+
+def action_spec(run: RunConfig) -> ActionSpec:
+    """Return which actions go with the windows of a policy in training."""
+    return ActionSpec(run.policy.n_obs_steps, run.policy.horizon, run.pad_after)
 
 
 def _change(values: dict[str, Any], change: str) -> None:

@@ -17,11 +17,11 @@ from dp_ros.data.dataset import DatasetError, training_windows
 from dp_ros.data.inspection.figures import EpisodeFigures
 from dp_ros.data.inspection.joints import measure_commands, measure_joints, measure_motion
 from dp_ros.data.inspection.streams import measure_images, measure_stream, span, streams
-from dp_ros.data.window import WindowSpec
+from dp_ros.data.window import ActionSpec, WindowSpec
 
 
 def inspect_bags(
-    folder: Path, bags: Iterable[Path], spec: WindowSpec, topics: BagTopics, horizon: int
+    folder: Path, bags: Iterable[Path], spec: WindowSpec, topics: BagTopics, actions: ActionSpec
 ) -> Iterator[tuple[EpisodeFigures, EpisodeRecording | None]]:
     """Measure bag after bag, one in memory at a time; one that cannot be read has no recording.
 
@@ -34,14 +34,14 @@ def inspect_bags(
         except BagError as error:
             yield EpisodeFigures(name, _size(bag), _reason(error, bag)), None
         else:
-            yield measure(recording, name, horizon), recording
+            yield measure(recording, name, actions), recording
 
 
-def measure(recording: EpisodeRecording, name: str, horizon: int) -> EpisodeFigures:
+def measure(recording: EpisodeRecording, name: str, actions: ActionSpec) -> EpisodeFigures:
     """Measure an episode."""
     builder = recording.builder
     begin, end = span(recording)
-    windows, skipped, no_window = _windows(recording, horizon)
+    windows, skipped, no_window = _windows(recording, actions)
     motion = measure_motion(recording)
     return EpisodeFigures(
         name,
@@ -63,11 +63,13 @@ def measure(recording: EpisodeRecording, name: str, horizon: int) -> EpisodeFigu
     )
 
 
-def _windows(recording: EpisodeRecording, horizon: int) -> tuple[int, str, Mapping[str, int]]:
+def _windows(
+    recording: EpisodeRecording, actions: ActionSpec
+) -> tuple[int, str, Mapping[str, int]]:
     """Return how many windows training cuts, why it takes none at all, and why not more."""
     counted = replace(recording, refused={})
     try:
-        windows = len(training_windows(counted, horizon).state)
+        windows = len(training_windows(counted, actions).state)
     except DatasetError as error:
         return 0, _reason(error, recording.path), counted.refused
     return windows, '', counted.refused

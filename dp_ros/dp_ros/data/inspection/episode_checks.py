@@ -48,7 +48,7 @@ def _findings(episode: EpisodeFigures, prefix: str, rows: list[Row]) -> Iterator
 
 
 def _windows(episode: EpisodeFigures, spec: WindowSpec) -> list[Row]:
-    sets, lost = episode.sets, episode.sets - episode.windows
+    sets, lost = episode.sets, sum(episode.no_window.values())
     fewest = min((episode.streams[camera].messages for camera in episode.images), default=sets)
     single = fewest - sets
     messages = sum(figures.messages for figures in episode.streams.values())

@@ -125,7 +125,8 @@ class EpisodeFigures:
     :param skipped: why training leaves it out, empty where it does not.
     :param info: what the recorder noted.
     :param windows: that training cuts of it, of so many ``sets`` of images.
-    :param no_window: why the other sets give none, and how many each.
+    :param no_window: why others give none, and how many each; those too near the end not among
+        them.
     :param refused: how many messages are not taken, by reason.
     :param image_bytes: memory that its images need in training.
     :param motion: for pictures; not part of ``summary``.
