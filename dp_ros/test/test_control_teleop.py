@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 
+from dp_ros.control.chunk import Chunk
 from dp_ros.control.limits import FR3_LIMITS
 from dp_ros.control.motion import State
 from dp_ros.control.teleop import Plan
@@ -192,6 +193,28 @@ def test_nothing_is_sent_while_nothing_is_wanted():
     loop = make()
     loop.run(1.0, stick(*REST))
     assert not loop.chunks
+
+
+def test_an_arm_that_a_policy_moves_is_let_alone_until_the_stick_is_pushed():
+    loop = make()
+    loop.run(0.5, stick(*FORWARD))
+    loop.run(1.5, stick(*REST))
+    loop.chunks.clear()
+    policy_moves(loop)
+    begin = loop.position
+    moved = speeds(loop.run(0.6, stick(*REST)))
+    assert moved.max() > 0.05 and not loop.chunks
+    commands = loop.run(1.0, stick(0, 0.15, 0, 0, 0, 0))
+    assert len(loop.chunks) > 20 and not loop.refused
+    assert forward(commands[-1])[1] - forward(begin)[1] > 0.08
+    assert not judge(np.array(loop.commanded))
+
+
+def policy_moves(loop):
+    """Send the executor a chunk that moves every joint at 0.1 rad/s."""
+    times = 0.1 * np.arange(1, 20)
+    chunk = Chunk(loop.now_ns, JOINT_NAMES, times, loop.position + 0.1 * times[:, None])
+    loop._accept(loop.executor.on_chunk(chunk, loop.now_ns))
 
 
 def test_nothing_moves_without_joint_states():

@@ -191,7 +191,9 @@ def test_every_stop_and_start_through_the_node_is_one_that_a_real_arm_accepts(ma
 
 
 def test_when_the_executor_is_killed_the_arm_comes_to_rest(make, domain_id, tmp_path, monkeypatch):
-    bench = make(ready=False, autostart=False)  # Its own node sends nothing.
+    bench = make(ready=False, autostart=False)
+    # Its own node commands nothing, and must not look as if it could.
+    bench.core_node.destroy_publisher(bench.core_node._commands._publisher)
     monkeypatch.setenv('ROS_DOMAIN_ID', str(domain_id))
     parameters = CALM | {'lead_time': 0.5}
     with ChildNodes({'executor': parameters}, tmp_path / 'said.txt') as children:

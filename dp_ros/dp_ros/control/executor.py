@@ -210,6 +210,10 @@ class ChunkExecutor:
         """Brake, and follow nothing until `resume`; the reason is kept."""
         return self.inhibit(STOP, reason, now_ns)
 
+    def start_slowly(self) -> None:
+        """Follow the next chunk as after a start."""
+        self._ramp = REST
+
     def resume(self, now_ns: int, *names: str) -> None:
         """Take back what is forbidden, and begin from where the arm is measured to be.
 

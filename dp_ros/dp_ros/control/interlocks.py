@@ -12,6 +12,7 @@ EXECUTE: Final = 'execute'
 SPEED: Final = 'speed_scale'
 ESTOP: Final = 'estop'
 DEADMAN: Final = 'deadman'
+PUBLISHERS: Final = 'publishers'
 
 
 class Phase(IntEnum):

@@ -129,6 +129,7 @@ class Teleop:
         self._measured: tuple[int, Array] | None = None
         self._commanded: TrajectoryReference | None = None
         self._plan: Plan | None = None
+        self._driven_until_ns = 0
 
     def obstacle(self, now_ns: int) -> str:
         """Say what keeps an arm back that is to move, empty when nothing does."""
@@ -186,10 +187,16 @@ class Teleop:
             self.reason = ''
         if self.reason or wish is None:
             wish, left = _nothing, 0.0
-        if left <= 0 and start.at_rest and now_ns >= self._finger_until_ns:
+        if left <= 0 and now_ns >= self._finger_until_ns and not self._drives(begin_ns):
+            self._plan = None
             return None
         self._plan = self._roll(start, begin_ns, wish, left)
+        self._driven_until_ns = self._plan.end_ns
         return self._chunk(self._plan, now_ns)
+
+    def _drives(self, begin_ns: int) -> bool:
+        """Tell whether the arm may still move as told here; what others told it is theirs."""
+        return begin_ns < self._driven_until_ns
 
     def _start(self, now_ns: int, begin_ns: int) -> State | None:
         """Return the state from which to go on; None holds the arm."""

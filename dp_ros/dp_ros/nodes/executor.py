@@ -11,20 +11,23 @@ from typing import Any
 from dp_ros.control.chunk import Chunk, ChunkRefused
 from dp_ros.control.deadman import Deadman
 from dp_ros.control.executor import TICK, ChunkExecutor, Planned
-from dp_ros.control.interlocks import ESTOP, PAUSE, STOP, Phase
+from dp_ros.control.interlocks import ESTOP, PAUSE, PUBLISHERS, STOP, Phase
 from dp_ros.control.limits import FR3_LIMITS
+from dp_ros.control.sources import POLICY, TELEOP, Sources
 from dp_ros.control.trajectory import Trajectory
 from dp_ros.nodes.autostart import autostart
 from dp_ros.nodes.clock_watch import ClockWatch, on_jump_back
+from dp_ros.nodes.command_topic import CommandTopic
 from dp_ros.nodes.conversions import time_to_ns, trajectory_from_msg, trajectory_to_msg
 from dp_ros.nodes.deadman import DeadmanSwitch
-from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
+from dp_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from dp_ros.nodes.executor_parameters import PARAMETERS, check, executor_config
 from dp_ros.nodes.lifecycle import CheckedLifecycleNode
 from dp_ros.nodes.live_parameters import LiveParameters, Values
 from dp_ros.nodes.node_main import run_node
 from dp_ros.nodes.planning import Planning
 from dp_ros.nodes.polled_topic import PolledTopic
+from dp_ros.nodes.publisher_watch import PublisherWatch
 from dp_ros.nodes.robot_link import RobotLink
 from dp_ros_msgs.msg import ExecutorStatus
 from rclpy.clock import TimeJump
@@ -53,6 +56,7 @@ class ExecutorNode(CheckedLifecycleNode):
         self._values = LiveParameters(self, PARAMETERS, check, self._apply)
         self._topic = f'{self._values["controller_name"]}/joint_trajectory'
         self._core = self._new_core()
+        self._sources = Sources()
         self._active = False
         self._waiting: Chunk | None = None
         self._planning = Planning(self, self._on_planned)
@@ -63,6 +67,10 @@ class ExecutorNode(CheckedLifecycleNode):
         )
         button, timeout = self._values['deadman_button'], self._values['deadman_timeout']
         DeadmanSwitch(self, Deadman(button, timeout), self.inhibit, self.permit)
+        chunks = [chunk.topic_name for chunk in self._chunks]
+        self._publisher_watch = PublisherWatch(
+            self, self._commands.topic_name, chunks, self.inhibit, self.permit
+        )
         if self._values['autostart']:
             autostart(self)
 
@@ -76,11 +84,16 @@ class ExecutorNode(CheckedLifecycleNode):
         )
 
     def _create_interface(self) -> None:
-        self._commands = self.create_publisher(JointTrajectory, self._topic, _NEWEST)
+        self._commands = CommandTopic(self, self._topic)
         self._fingers = self.create_publisher(JointTrajectory, 'gripper/target', _NEWEST)
         self._statuses = self.create_publisher(ExecutorStatus, 'executor/status', _RECORD)
         self._joints = PolledTopic(self, JointState, 'joint_states')
-        self.create_subscription(JointTrajectory, 'policy/chunk', self._on_chunk, _NEWEST)
+        self._chunks = [
+            self.create_subscription(
+                JointTrajectory, f'{source}/chunk', partial(self._on_chunk, source=source), _NEWEST
+            )
+            for source in (POLICY, TELEOP)
+        ]
         for name, action in (
             ('pause', lambda: self.inhibit(PAUSE, 'paused')),
             ('stop', lambda: self.inhibit(STOP, 'stopped by service')),
@@ -102,6 +115,7 @@ class ExecutorNode(CheckedLifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin to follow chunks, from where the arm is."""
         self._core.restart(self._now_ns())
+        self._sources = Sources()
         self._active = True
         self._robot.renew()
         self.get_logger().info(f'following policy/chunk on {self._topic}')
@@ -142,8 +156,8 @@ class ExecutorNode(CheckedLifecycleNode):
         except ChunkRefused as error:
             self._warn(str(error))
 
-    def _on_chunk(self, message: JointTrajectory) -> None:
-        if not self._active:
+    def _on_chunk(self, message: JointTrajectory, source: str = POLICY) -> None:
+        if not self._active or not self._admit(source):
             return
         try:
             chunk = self._chunk(message)
@@ -186,6 +200,17 @@ class ExecutorNode(CheckedLifecycleNode):
             self._fingers.publish(trajectory_to_msg(self._core.fingers))
         if self._commands.get_subscription_count() == 0:
             self._warn(f'nobody listens on {self._topic}: is the controller loaded and active?')
+
+    def _admit(self, source: str) -> bool:
+        """Tell whether a source's chunks are followed now; the policy's slowly at first."""
+        before = self._sources.owner
+        if not self._sources.admit(source, self._now_ns()):
+            return False
+        if before not in ('', source):
+            self.get_logger().info(f'{source} has the arm now, {before} had it')
+            if source == POLICY:
+                self._core.start_slowly()
+        return True
 
     def _chunk(self, message: JointTrajectory) -> Chunk:
         try:
@@ -279,6 +304,7 @@ class ExecutorNode(CheckedLifecycleNode):
         message = ExecutorStatus(
             state=int(core.phase),
             reason=core.reason,
+            source=self._sources.owner if core.phase is Phase.RUNNING else '',
             chunks_received=counts.received,
             inhibited_by=core.interlocks.names,
             moving=core.is_moving(self._now_ns()),
@@ -306,11 +332,13 @@ class ExecutorNode(CheckedLifecycleNode):
             'chunks late': counts.late,
             'chunks refused': counts.refused,
             'away from the chunk [rad]': core.deviation,
+            "policy's chunks left out": self._sources.left_out,
             'chunk left [s]': core.chunk_left(self._now_ns()),
             'controllers listening': self._commands.get_subscription_count(),
         }
         held = core.phase in (Phase.STOPPED, Phase.INHIBITED)
         level = WARN if held or not self._active else OK
+        level = ERROR if PUBLISHERS in core.interlocks else level
         return level, self._summary() if self._active else 'not active', values
 
     def _summary(self) -> str:

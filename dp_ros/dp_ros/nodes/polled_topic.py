@@ -16,10 +16,14 @@ class PolledTopic:
     """The messages of a topic, without a callback for each.
 
     Every callback is a turn of the executor; at 1 kHz those alone keep a node busy.
+
+    :param raw: give the messages as they came, serialised.
     """
 
-    def __init__(self, node: Node, kind: Any, topic: str, qos: QoSProfile = _NEWEST) -> None:
-        self._kind = kind
+    def __init__(
+        self, node: Node, kind: Any, topic: str, qos: QoSProfile = _NEWEST, raw: bool = False
+    ) -> None:
+        self._kind, self._raw = kind, raw
         self._subscription = node.create_subscription(
             kind, topic, lambda _: None, qos, callback_group=_Never()
         )
@@ -32,7 +36,7 @@ class PolledTopic:
     def take(self) -> tuple[Any, int] | None:
         """Return the first message that waits and when it came [system clock, ns], or None."""
         with self._subscription.handle:
-            taken = self._subscription.handle.take_message(self._kind, False)
+            taken = self._subscription.handle.take_message(self._kind, self._raw)
         return None if taken is None else (taken[0], taken[1]['received_timestamp'])
 
     def newest(self) -> Any | None:

@@ -77,7 +77,7 @@ class TeleopNode(Node):
         self._create_interface()
 
     def _create_interface(self) -> None:
-        self._chunks = self.create_publisher(JointTrajectory, 'policy/chunk', _NEWEST)
+        self._chunks = self.create_publisher(JointTrajectory, 'teleop/chunk', _NEWEST)
         self._status = self.create_publisher(String, 'teleop/status', _LATCHED)
         self._buttons = TeleopButtons(self, self._say, lambda: self._values['task'])
         self.create_subscription(Joy, 'joy', self._on_joy, _EVENTS)
