@@ -3,12 +3,15 @@
 
 from dp_ros.control.sources import HOLD
 from dp_ros.control.trajectory import NS
+from dp_ros.nodes.conversions import ns_to_duration, time_to_ns
 from dp_ros.nodes.diagnostics import ERROR
-from executor_bench import COMMANDS, MS, QOS, benches
+from dp_ros.sim.judge import judge
+from dp_ros_msgs.msg import ExecutorStatus
+from executor_bench import COMMANDS, HOME, JOINTS, MS, QOS, benches
 import numpy as np
 import pytest
 from rclpy.node import Node
-from trajectory_msgs.msg import JointTrajectory
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 HELD = ['publishers']
 
@@ -140,3 +143,88 @@ def test_one_s_own_commands_are_not_foreign(make):
     end_ns = bench.now_ns() + 200 * MS
     bench.until(lambda: bench.now_ns() > end_ns)
     assert list(bench.status().inhibited_by) == [] and bench.status().chunks_executed == 30
+
+
+def foreign(bench, reach=0.5):
+    """Return a command that moves all joints by ``reach`` [rad] in two seconds, as others send."""
+    message = JointTrajectory(joint_names=JOINTS)
+    target = JointTrajectoryPoint(positions=(bench.position() + reach).tolist())
+    target.velocities = target.accelerations = [0.0] * 7
+    target.time_from_start = ns_to_duration(2 * NS)
+    message.points.append(target)
+    return message
+
+
+@pytest.mark.parametrize('name', ['', 'estop', 'pause'])
+def test_a_foreign_command_is_said_and_braked_whatever_holds_the_arm(make, other, name):
+    bench = make()
+    intruder = other(bench, COMMANDS)
+    bench.until(lambda: list(bench.status().inhibited_by) == HELD)
+    if name:
+        bench.call(name)
+    intruder.publish(foreign(bench))
+    bench.until(lambda: 'stop' in bench.status().inhibited_by)
+    assert f'/left/other commanded the arm on /{COMMANDS}: end it' in bench.status().reason
+    bench.until(lambda: len(bench.sent) == 2)
+    heard_ns, braked_ns = (time_to_ns(m.header.stamp) for m in bench.sent)
+    assert heard_ns == 0 and not any(bench.sent[-1].points[-1].velocities)
+    bench.until_at_rest()
+    assert np.abs(bench.position() - HOME).max() < 0.25, 'it would have led 0.5 rad away'
+    assert judge(bench.commands()) == []
+
+
+def test_after_a_foreign_command_a_person_resumes_from_where_the_arm_is(make, other):
+    bench = make()
+    until_free(bench)
+    intruder = other(bench, COMMANDS)
+    bench.follow()
+    bench.until_moving()
+    intruder.publish(foreign(bench))
+    bench.until(lambda: any('commanded the arm' in s.reason for s in bench.statuses))
+    intruder.close()
+    bench.until_at_rest()
+    bench.until(lambda: list(bench.status().inhibited_by) == ['stop'])
+    assert bench.call('resume').success
+    begun = bench.core_node._core._arm.state(bench.now_ns()).position
+    np.testing.assert_allclose(begun, bench.position(), atol=1e-3)
+    bench.follow()
+
+
+def test_in_a_dry_run_a_foreign_command_is_said_and_nothing_is_sent(make, other):
+    bench = make(ready=False, execute=False)
+    intruder = other(bench, COMMANDS)
+    bench.until(lambda: bench.core_node._core._measured.newest is not None)
+    intruder.publish(foreign(bench))
+    bench.until(lambda: {'execute', 'stop'} <= set(bench.status().inhibited_by))
+    assert bench.status().state == ExecutorStatus.SHADOW
+    end_ns = bench.now_ns() + 500 * MS
+    bench.until(lambda: bench.now_ns() > end_ns)
+    assert len(bench.sent) == 1 and bench.sent[0].header.stamp.sec == 0
+
+
+def test_a_foreign_command_that_nobody_can_read_stops_too(make, other):
+    bench = make(controller=False)
+    intruder = other(bench, COMMANDS)
+    for content in (b'\x00\x01\x00\x00', b'\x00\x01\x00\x00' + bytes(40)):
+        intruder.publish(content)
+        bench.until(lambda: 'stop' in bench.status().inhibited_by)
+        bench.core_node._core.interlocks.clear('stop')
+        bench.until(lambda: 'stop' not in bench.status().inhibited_by)
+    ragged = foreign(bench)
+    ragged.points.append(JointTrajectoryPoint(positions=[0.0]))
+    intruder.publish(ragged)
+    bench.until(lambda: 'stop' in bench.status().inhibited_by)
+    assert not bench.status().moving
+
+
+def test_a_repeated_command_of_ones_own_is_a_foreign_one(make, other):
+    bench = make()
+    intruder = other(bench, COMMANDS)
+    bench.until(lambda: list(bench.status().inhibited_by) == HELD)
+    intruder.close()
+    bench.until(lambda: not bench.core_node._publisher_watch._found)
+    bench.call('resume')
+    sent = bench.follow()
+    again = other(bench, COMMANDS)
+    again.publish(sent)
+    bench.until(lambda: any('commanded the arm' in s.reason for s in bench.statuses))

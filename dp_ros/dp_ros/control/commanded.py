@@ -34,6 +34,14 @@ class CommandedArm:
         """When it comes to rest [ns]."""
         return self._reference.end_ns
 
+    def obey(self, trajectory: Trajectory, came_ns: int) -> None:
+        """Take what somebody else told the controller, as the controller does.
+
+        :raises TrajectoryRejected: by the controller's rules; the running one goes on.
+        """
+        self._reference.accept(trajectory, came_ns)
+        self.stopping = False
+
     def state(self, time_ns: int) -> State:
         """Return what it is commanded to do at a time."""
         return State(*(value[0] for value in self._reference.sample(np.array([time_ns]))))

@@ -20,7 +20,7 @@ After any stop, and after a rest, the motion starts slowly.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,7 +34,7 @@ from dp_ros.control.pace import REST, Caution, Ramp
 from dp_ros.control.planner import Plan, Planner
 from dp_ros.control.splice import brake
 from dp_ros.control.stalls import Stalls
-from dp_ros.control.trajectory import NS, Trajectory
+from dp_ros.control.trajectory import NS, Trajectory, TrajectoryRejected
 from dp_ros.control.workspace import Workspace
 import numpy as np
 from numpy.typing import NDArray
@@ -209,6 +209,22 @@ class ChunkExecutor:
     def stop(self, now_ns: int, reason: str = 'stopped') -> Trajectory | None:
         """Brake, and follow nothing until `resume`; the reason is kept."""
         return self.inhibit(STOP, reason, now_ns)
+
+    def overruled(
+        self, trajectory: Trajectory | None, came_ns: int, now_ns: int, reason: str
+    ) -> Trajectory | None:
+        """Stop, because somebody else commanded the arm, at ``came_ns``.
+
+        The controller follows that command now, to its end. What it does is known: this reference
+        takes the command by the controller's own rules, leading from where it was to the first
+        point. So the brake begins in the state that the controller is in, and moves the arm no
+        more abruptly than the command that it ends. A command that cannot be read is rejected by
+        the controller too. In shadow mode nothing is sent: the arm is somebody else's.
+        """
+        if self._arm is not None and trajectory is not None and EXECUTE not in self.interlocks:
+            with suppress(TrajectoryRejected):
+                self._arm.obey(trajectory, came_ns)
+        return self.stop(now_ns, reason)
 
     def start_slowly(self) -> None:
         """Follow the next chunk as after a start."""

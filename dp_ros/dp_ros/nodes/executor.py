@@ -223,11 +223,22 @@ class ExecutorNode(CheckedLifecycleNode):
 
     def _tick(self) -> None:
         self._read_joints()
+        self._read_foreign()
         if self._active:
             self._robot.tick()
             self._send(self._core.tick(self._now_ns()))
         if (self._core.phase, self._core.reason) != self._shown:
             self._publish_status()
+
+    def _read_foreign(self) -> None:
+        """Stop where somebody else has commanded the arm; who does, is told by the graph."""
+        for message, age_ns in self._commands.foreign():
+            if self._active:
+                reason = self._publisher_watch.foreign()
+                self.get_logger().error(reason, throttle_duration_sec=_THROTTLE)
+                now_ns = self._now_ns()
+                trajectory = _readable(message)
+                self._send(self._core.overruled(trajectory, now_ns - age_ns, now_ns, reason))
 
     def _on_jump(self, jump: TimeJump) -> None:
         self.get_logger().warning('the clock jumped back: forgetting where the arm was commanded')
@@ -352,6 +363,13 @@ class ExecutorNode(CheckedLifecycleNode):
 
     def _warn(self, text: str) -> None:
         self.get_logger().warning(text, throttle_duration_sec=_THROTTLE)
+
+
+def _readable(message: JointTrajectory | None) -> Trajectory | None:
+    try:
+        return None if message is None else trajectory_from_msg(message)
+    except ValueError:
+        return None
 
 
 def main() -> int:
