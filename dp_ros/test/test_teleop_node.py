@@ -31,7 +31,7 @@ FINGERS = ['fr3_finger_joint1', 'fr3_finger_joint2']
 HOME = np.array([0.0, -0.78, 0.0, -2.36, 0.0, 1.57, 0.78])
 COMMANDS = 'fr3_arm_controller/joint_trajectory'
 QOS = QoSProfile(depth=50)
-CALM = {'joint_state_timeout': 3.0, 'check_robot': False}
+CALM = {'execute': True, 'joint_state_timeout': 3.0, 'check_robot': False}
 
 
 def parameters(values):

@@ -9,7 +9,7 @@
 
 A person takes over with the first chunk of the teleoperation, be it refused: the policy's are left
 out from then on. The policy goes on when the person has said nothing for as long as `HOLD`. To
-keep it off for longer, `executor/pause` it, or deactivate it.
+keep it off for longer, deactivate it.
 """
 
 from __future__ import annotations
