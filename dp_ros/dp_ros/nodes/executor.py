@@ -57,6 +57,7 @@ class ExecutorNode(CheckedLifecycleNode):
         self._topic = f'{self._values["controller_name"]}/joint_trajectory'
         self._core = self._new_core()
         self._sources = Sources()
+        self._overruled: str | None = None
         self._active = False
         self._waiting: Chunk | None = None
         self._planning = Planning(self, self._on_planned)
@@ -234,7 +235,7 @@ class ExecutorNode(CheckedLifecycleNode):
         """Stop where somebody else has commanded the arm; who does, is told by the graph."""
         for message, age_ns in self._commands.foreign():
             if self._active:
-                reason = self._publisher_watch.foreign()
+                self._overruled = reason = self._publisher_watch.foreign()
                 self.get_logger().error(reason, throttle_duration_sec=_THROTTLE)
                 now_ns = self._now_ns()
                 trajectory = _readable(message)
@@ -349,7 +350,8 @@ class ExecutorNode(CheckedLifecycleNode):
         }
         held = core.phase in (Phase.STOPPED, Phase.INHIBITED)
         level = WARN if held or not self._active else OK
-        level = ERROR if PUBLISHERS in core.interlocks else level
+        overruled = self._overruled is not None and self._overruled in core.reason
+        level = ERROR if overruled or PUBLISHERS in core.interlocks else level
         return level, self._summary() if self._active else 'not active', values
 
     def _summary(self) -> str:
