@@ -55,7 +55,8 @@ def teleop(context):
         nodes.append(node('game_controller_node', package='joy'))
     if kind in DEVICES:
         execute = given(execute=LaunchConfiguration('execute'))
-        nodes.append(node('executor', joint_states, **arm, **execute))
+        is_wanted = IfCondition(LaunchConfiguration('executor'))
+        nodes.append(node('executor', joint_states, condition=is_wanted, **arm, **execute))
     return nodes
 
 
@@ -86,6 +87,7 @@ def generate_launch_description():
             argument('controller_name', 'Joint trajectory controller.', 'fr3_arm_controller'),
             argument('gripper_joint_names', 'To command the gripper too; else as in config.'),
             argument('execute', 'false: a dry run until executor/enable; else as in config.'),
+            argument('executor', 'false: one runs already, beside a policy.', 'true'),
             argument('sim', 'Start the simulated FR3 too.', 'false'),
             node(
                 'demo_recorder',
