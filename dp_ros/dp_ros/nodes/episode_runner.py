@@ -13,6 +13,7 @@ import math
 from typing import Any
 
 from dp_ros.nodes.conversions import time_to_ns
+from dp_ros.nodes.ending import EndingNode
 from dp_ros.nodes.episode_runner_parameters import PARAMETERS
 from dp_ros.nodes.live_parameters import LiveParameters
 from dp_ros.nodes.node_main import run_node
@@ -27,7 +28,6 @@ from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.client import Client
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 from std_srvs.srv import Trigger
@@ -52,7 +52,7 @@ class EpisodeError(RuntimeError):
         self.code = code
 
 
-class EpisodeRunnerNode(Node):
+class EpisodeRunnerNode(EndingNode):
     """Offers the action `~/run`; one episode at a time."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -14,6 +14,7 @@ from dp_ros.control.trajectory import Trajectory
 from dp_ros.nodes.clock_watch import on_jump_back
 from dp_ros.nodes.conversions import time_to_ns, trajectory_to_msg
 from dp_ros.nodes.diagnostics import OK, Diagnostics, Report
+from dp_ros.nodes.ending import EndingNode
 from dp_ros.nodes.fake_gripper_parameters import PARAMETERS
 from dp_ros.nodes.franka_actions import franka_actions
 from dp_ros.nodes.live_parameters import LiveParameters, Values
@@ -21,7 +22,6 @@ from dp_ros.nodes.node_main import run_node
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.clock import TimeJump
-from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
@@ -34,7 +34,7 @@ _DEFAULT_EPSILON = (0.005, 0.005)
 _COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
 
-class FakeGripperNode(Node):
+class FakeGripperNode(EndingNode):
     """Serves `franka_gripper/{move,grasp,homing,gripper_action,stop}` one goal after another."""
 
     def __init__(self, **kwargs: Any) -> None:

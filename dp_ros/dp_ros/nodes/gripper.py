@@ -13,6 +13,7 @@ from dp_ros.control.trajectory import Trajectory
 from dp_ros.nodes.clock_watch import on_jump_back
 from dp_ros.nodes.conversions import time_to_ns, trajectory_from_msg
 from dp_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics, Report
+from dp_ros.nodes.ending import EndingNode
 from dp_ros.nodes.gripper_actions import gripper_actions
 from dp_ros.nodes.gripper_parameters import PARAMETERS, check, gripper_config
 from dp_ros.nodes.live_parameters import LiveParameters, Values
@@ -20,7 +21,6 @@ from dp_ros.nodes.node_main import run_node
 from dp_ros_msgs.msg import ExecutorStatus
 from rclpy.action import ActionClient
 from rclpy.clock import TimeJump
-from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from rclpy.task import Future
 from sensor_msgs.msg import JointState
@@ -31,7 +31,7 @@ _TICK = 0.02
 _THROTTLE = 5.0
 
 
-class GripperNode(Node):
+class GripperNode(EndingNode):
     """Sends one goal at a time; what is not wanted any more when its turn comes is not sent."""
 
     def __init__(self, **kwargs: Any) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from dp_ros.nodes.ending import EndingNode
 from dp_ros.nodes.guard import note_failure
 from lifecycle_msgs.srv import ChangeState
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 
-class CheckedLifecycleNode(LifecycleNode):
+class CheckedLifecycleNode(LifecycleNode, EndingNode):
     """Refuses a transition that is not possible now, and tells why one failed.
 
     rclpy raises for the one, which ends the node, and is silent about the other.
@@ -24,6 +25,13 @@ class CheckedLifecycleNode(LifecycleNode):
         service.callback = partial(self._change, service.callback)
         for state, callback in self._callbacks.items():
             self._callbacks[state] = partial(self._transition, callback)
+
+    def destroy_node(self) -> None:
+        """Let go of the state machine too, which rclpy leaves to a garbage collection."""
+        super().destroy_node()
+        machine, self._state_machine = self._state_machine, None
+        if machine is not None:
+            machine.destroy_when_not_in_use()
 
     def _change(
         self,
