@@ -196,7 +196,7 @@ def test_a_transition_that_fails_says_why(ros_context, monkeypatch):
     )
     with closing(Bench(ros_context, node)) as bench:
         assert node.trigger_configure().name == 'SUCCESS'
-        monkeypatch.setattr(node._core, 'restart', lambda: 1 / 0)
+        monkeypatch.setattr(node._core, 'restart', lambda _: 1 / 0)
         request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_ACTIVATE))
         assert not bench.call(ChangeState, 'executor/change_state', request).success
         assert failures(node).last == 'ZeroDivisionError: division by zero'
