@@ -29,6 +29,7 @@ class Chain:
 
     def __init__(self, context):
         executor = {
+            'execute': True,
             'gripper_joint_names': FINGERS,
             'n_action_steps': 40,
             'joint_state_timeout': 3.0,

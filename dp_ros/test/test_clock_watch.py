@@ -67,7 +67,7 @@ def test_timers_begin_anew_but_for_those_that_were_cancelled(node, monkeypatch):
 
 def test_the_executor_stops_until_it_is_resumed(ros_context, monkeypatch):
     robot = FakeRobot(ros_context)
-    calm = [Parameter('joint_state_timeout', value=3.0)]
+    calm = [Parameter('joint_state_timeout', value=3.0), Parameter('execute', value=True)]
     node = ExecutorNode(context=ros_context, parameter_overrides=calm)
     with closing(Bench(ros_context, node, robot)) as bench:
         bench.until_reason('waiting for a chunk')

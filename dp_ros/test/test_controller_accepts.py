@@ -70,7 +70,8 @@ def bench(request):
     context.init(domain_id=None if RUNNING else request.getfixturevalue('domain_id'))
     robots = [] if RUNNING else [FakeRobot(context)]
     # A test that shares its machine sends and hears late.
-    values = {'joint_state_timeout': 3.0, 'lead_time': 0.3 if robots else 0.06}
+    lead = 0.3 if robots else 0.06
+    values = {'execute': True, 'joint_state_timeout': 3.0, 'lead_time': lead}
     node = ExecutorNode(
         context=context,
         parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],

@@ -86,9 +86,11 @@ def generate_launch_description():
             ),
             argument('controller_name', 'Joint trajectory controller.', 'fr3_arm_controller'),
             argument('gripper_joint_names', 'To command the gripper too; else as in config.'),
-            argument('execute', 'false: a dry run until executor/enable; else as in config.'),
             argument('executor', 'false: one runs already, beside a policy.', 'true'),
             argument('sim', 'Start the simulated FR3 too.', 'false'),
+            argument(
+                'execute', 'false: a dry run until executor/enable.', LaunchConfiguration('sim')
+            ),
             node(
                 'demo_recorder',
                 LaunchConfiguration('recorded_joint_states'),
