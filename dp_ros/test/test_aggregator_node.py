@@ -361,3 +361,13 @@ def test_limits_change_while_it_runs(make):
     count = bench.aggregator._live.counts['front']
     bench.until(lambda: count.received)
     assert count.dropped == 0
+
+
+def test_what_is_done_with_a_set_is_done_outside_of_the_lock_that_upstream_would_keep(make):
+    bench, held = make(), []
+    lock = bench.aggregator._synchronizer.lock
+    publish = bench.aggregator._publish
+    bench.aggregator._publish = lambda: (held.append(lock.locked()), publish())
+    bench.feed()
+    bench.until(lambda: bench.observations)
+    assert held and not any(held)

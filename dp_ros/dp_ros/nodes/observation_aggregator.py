@@ -61,6 +61,7 @@ class ObservationAggregatorNode(Node):
         self._publisher = self.create_publisher(
             Observation, 'observation', QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
         )
+        self._sets: deque[tuple[Image | CompressedImage, ...]] = deque()
         self._synchronizer = self._subscribe_cameras()
         self.create_subscription(
             JointState, self._topics[JOINTS], self._on_joints, qos_profile_sensor_data
@@ -86,7 +87,8 @@ class ObservationAggregatorNode(Node):
             gates.append(SimpleFilter())
             subscriber.registerCallback(partial(self._on_image, name, gates[-1]))
         synchronizer = ApproximateTimeSynchronizer(gates, spec.queue_size, spec.slop_ns / 1e9)
-        synchronizer.registerCallback(self._on_set)
+        # What fails inside of it leaves the lock of upstream's synchronizer held for ever.
+        synchronizer.registerCallback(lambda *messages: self._sets.append(messages))
         return synchronizer
 
     def _on_parameters(self, values: Mapping[str, Any]) -> None:
@@ -105,6 +107,8 @@ class ObservationAggregatorNode(Node):
             self._frame_ids[camera] = message.header.frame_id
             message.header.stamp = ns_to_time(time_ns)
             gate.signalMessage(message)
+        while self._sets:
+            self._on_set(*self._sets.popleft())
 
     def _rgb(self, message: Image | CompressedImage) -> Rgb:
         if isinstance(message, Image):
