@@ -4,6 +4,7 @@
 import os
 from pathlib import Path
 import re
+import signal
 import subprocess
 import sys
 
@@ -25,6 +26,11 @@ file=$1
 shift
 printf '%s\\n' "$@" > "$file"
 """
+READER = """#!/bin/sh
+for word; do :; done
+cat "$word"
+exec sleep 600
+"""
 REAL_NODE = """#!/usr/bin/env python3
 import rclpy
 rclpy.init()
@@ -37,12 +43,12 @@ rclpy.shutdown()
 """
 
 
-# Prints what its node is told.
+# Its node prints the file that it is told, and stays.
 LAUNCHING = """
 from launch import LaunchDescription, LaunchService
 from launch_ros.actions import Node
 
-node = Node(package='demo', executable='talker', parameters=[{'a': 1}], log_cmd=True)
+node = Node(package='demo', executable='reader', parameters=[{'a': 1}], output='screen')
 service = LaunchService(noninteractive=True)
 service.include_launch_description(LaunchDescription([node]))
 service.run()
@@ -54,6 +60,7 @@ def package(tmp_path, monkeypatch):
     """Make a prefix with the package `demo` and its programs."""
     files = {'share/ament_index/resource_index/packages/demo': ''}
     files |= {'lib/demo/program': PROGRAM, 'lib/demo/talker': REAL_NODE}
+    files |= {'lib/demo/reader': READER}
     for name, text in files.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -215,18 +222,25 @@ def test_single_parameters_are_words(told):
     assert [value.split('\n')[0] for value in values] == ['rate:=7', "text:='7'", 'names:=- a']
 
 
-def test_no_parameter_file_outlives_the_launch(package, monkeypatch):
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_no_parameter_file_outlives_the_launch(package, number):
     folder = package / 'tmp'
     folder.mkdir()
-    done = subprocess.run(
-        [sys.executable, '-c', LAUNCHING],
+    launched = subprocess.Popen(
+        [sys.executable, '-u', '-c', LAUNCHING],
         env={**os.environ, 'TMPDIR': str(folder)},
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
-        timeout=60.0,
     )
-    assert str(folder) in done.stdout
-    assert not list(folder.iterdir())
+    try:
+        assert any('a: 1' in line for line in launched.stdout)
+        assert list(folder.iterdir())
+        launched.send_signal(number)
+        launched.communicate(timeout=60.0)
+        assert not list(folder.iterdir())
+    finally:
+        launched.kill()
+        launched.communicate()
 
 
 @pytest.mark.parametrize(
