@@ -73,3 +73,27 @@ raise SystemExit(run_node(make_node))
         [sys.executable, '-c', program], capture_output=True, text=True, timeout=60.0, check=False
     )
     assert (node.returncode, node.stderr) == (0, '')
+
+
+def test_small_systems_are_solved_without_threads_that_spin(domain_id):
+    """Beside a busy process they made a plan of 5 ms take 150 ms and more."""
+    program = """
+import os, sys
+sys.argv = ['executor', '--ros-args', '-p', 'speed_scale:=7.0']
+from dp_ros.nodes.entry import main
+assert main() == 2
+print(len(os.listdir('/proc/self/task')))
+"""
+    unset = {k: v for k, v in os.environ.items() if not k.endswith('_NUM_THREADS')}
+    counts = []
+    for threads in ({}, {'OPENBLAS_NUM_THREADS': '1'}, {'OPENBLAS_NUM_THREADS': '3'}):
+        done = subprocess.run(
+            [sys.executable, '-c', program],
+            env={**unset, **threads, 'ROS_DOMAIN_ID': str(domain_id)},
+            capture_output=True,
+            text=True,
+            timeout=90.0,
+            check=False,
+        )
+        counts.append(int(done.stdout.split()[-1]))
+    assert counts[0] == counts[1] < counts[2]

@@ -15,5 +15,8 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         # Nothing moves yet, and extension modules turn an exception in their import into another.
         signal.signal(number, lambda *_: os._exit(0))
+    # A plan solves systems of 100 unknowns; threads for these spin where other processes run, and
+    # cost 100 ms at times.
+    os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
     code: int = import_module(f'dp_ros.nodes.{Path(sys.argv[0]).stem}').main()
     return code
