@@ -89,8 +89,8 @@ def test_a_box_without_room_is_refused_by_name(low, high, reason):
 def test_a_plan_of_many_points_is_cut_in_few_tries(monkeypatch):
     """Each try solves for a motion; the executor has tens of milliseconds."""
     tries = []
-    border = Workspace.border
-    monkeypatch.setattr(Workspace, 'border', lambda box, q: tries.append(len(q)) or border(box, q))
+    see = Workspace.crossing
+    monkeypatch.setattr(Workspace, 'crossing', lambda box, q: tries.append(len(q)) or see(box, q))
     arm = Arm(workspace=BOX, n_action_steps=14).run(0.1)
     arm.follow(positions=along_x(arm, 0.2))
     assert len(tries) <= 6

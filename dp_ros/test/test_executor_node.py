@@ -4,8 +4,10 @@
 import math
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from dp_ros.control.trajectory import NS
+from dp_ros.control.limits import FR3_LIMITS
+from dp_ros.control.trajectory import NS, TrajectoryReference
 from dp_ros.nodes.conversions import ns_to_time, time_to_ns
+from dp_ros.sim.judge import judge
 from dp_ros_msgs.msg import ExecutorStatus
 from executor_bench import (
     COMMANDS,
@@ -346,3 +348,37 @@ def test_a_clock_that_jumps_back_makes_it_begin_anew(make):
             set_clock(now_ns)
         bench.follow(bench.chunk(now_ns))
         assert time_to_ns(bench.sent[-1].header.stamp) == now_ns + 300 * MS
+
+
+def test_a_chunk_far_away_is_approached_and_the_status_says_how_far_and_why(make):
+    bench = make()
+    far = bench.chunk()
+    for point in far.points:
+        point.positions = (np.array(point.positions) + np.eye(7)[0]).tolist()
+    sent = bench.follow(far)
+    assert_ends_at_rest(sent)
+    assert sent.points[-1].positions[0] > 0.9
+    bench.until(lambda: bench.status().chunks_approached == 1)
+    status = bench.status()
+    assert (status.state, status.chunks_executed) == (ExecutorStatus.RUNNING, 0)
+    assert status.deviation == pytest.approx(1.0, abs=0.3)
+    assert 'it is too far away' in status.reason
+    bench.until(lambda: bench.reports and 'off: it is too far' in bench.reports[-1].message)
+    values = {each.key: each.value for each in bench.reports[-1].values}
+    assert values['chunks approached'] == '1'
+
+
+def test_an_arm_guided_to_its_limit_leaves_it_by_the_next_chunk(make):
+    limit = FR3_LIMITS.upper[3] - 0.002
+    begin = np.where(np.arange(7) == 3, limit, HOME)
+    bench = make(ready=False)
+    bench.reference = TrajectoryReference(JOINTS, begin)
+    bench.until(lambda: bench.status().reason == 'waiting for a chunk')
+    inwards = bench.chunk()
+    for k, point in enumerate(inwards.points):
+        point.positions = (begin - 0.02 * k * np.eye(7)[3]).tolist()
+    bench.follow(inwards)
+    bench.until_at_rest()
+    assert bench.position()[3] < limit - 0.1
+    assert judge(bench.commands()) == []
+    assert bench.status().chunks_executed == 1

@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 Samples = tuple[Array, Array, Array]
 
 _FINE: Final = 0.01
-_MOST: Final = 1000  # Samples of a motion; one of 10 s and more is seen less finely.
+_MOST: Final = 1000  # Samples of a motion, from 10 s on less fine than 10 ms.
 
 
 class SpliceError(ValueError):
@@ -66,10 +66,14 @@ class Motion:
         j = self.jerks[segment]
         return p + t * v + t**2 / 2 * a + t**3 / 6 * j, v + t * a + t**2 / 2 * j, a + t * j
 
-    def sampled(self) -> Samples:
-        """Return positions, velocities and accelerations (k, n) every 10 ms."""
+    def sample_times(self, most: int = _MOST) -> Array:
+        """Return times (k,) every 10 ms, or ``most`` of them where that would be more [s]."""
         end = float(self.times[-1])
-        return self.at(np.arange(0.0, end, max(_FINE, end / _MOST)))
+        return np.arange(0.0, end, max(_FINE, end / most))
+
+    def sampled(self) -> Samples:
+        """Return positions, velocities and accelerations (k, n) at `sample_times`."""
+        return self.at(self.sample_times())
 
     def distance(self, times: Array, points: Array) -> float:
         """Return the largest distance from points (k, n) that are due at times (k,) [rad]."""

@@ -20,6 +20,7 @@ Array = NDArray[np.float64]
 
 AS_ASKED: Final = 0.1
 """A motion that is nowhere further from its points, when they are due, follows them [rad]."""
+_SEEN: Final = 400  # Poses of a motion of which it is seen whether they are in the workspace.
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,18 @@ class Planner:
         times, points, speed = self._paced(begin.position, times, points, ramp, join_ns)
         effort = Effort()
         whole = self._follow(begin, times, points, speed, effort)
-        border = self._border(whole)
-        if border is None:
+        crossing = self._crossing(whole)
+        if crossing is None:
             return replace(whole, why=self._why(whole))
+        seconds, border = crossing
         best, inside, outside = None, 0, len(times)
+        if not whole.motion.approach:
+            outside = min(outside, int(np.searchsorted(times, seconds)) + 2)
         while outside - inside > 1 and not effort.spent:
             middle = (inside + outside) // 2
             last = np.minimum(np.arange(len(times)), middle - 1)
             plan = self._follow(begin, times, points[last], speed, effort)
-            if self._border(plan) is None:
+            if self._crossing(plan) is None:
                 best, inside = plan, middle
             else:
                 outside = middle
@@ -130,7 +134,10 @@ class Planner:
             return 'it is too far away or too fast for the arm to be there in time'
         return 'it turns more sharply than the arm may'
 
-    def _border(self, plan: Plan) -> str | None:
+    def _crossing(self, plan: Plan) -> tuple[float, str] | None:
+        """Return when the TCP would leave the workspace [s], and at which border."""
         if self.workspace is None:
             return None
-        return self.workspace.border(plan.motion.sampled()[0])
+        times = plan.motion.sample_times(_SEEN)
+        crossing = self.workspace.crossing(plan.motion.at(times)[0])
+        return None if crossing is None else (float(times[crossing[0]]), crossing[1])

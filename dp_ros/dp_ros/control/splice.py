@@ -35,6 +35,7 @@ _SLOWER: Final = (1.0, 2.0, 4.0)
 _BRAKE: Final = (0.12, 0.2, 0.28, 0.4, 0.6, 0.8, 1.2)
 _INWARDS: Final = 0.01  # [rad], by which a motion may run past a point where it turns or stops
 _LONGEST: Final = 60.0
+_MOST_POINTS: Final = 128  # Of more points every second one is followed.
 _LONGEST_SLOWER: Final = 4.0  # No chunk is made slower than this lasts [s].
 
 
@@ -74,10 +75,12 @@ def follow(
     if times[-1] > _LONGEST:
         raise SpliceError(f'points reach {times[-1]:.1f} s ahead: at most {_LONGEST:.0f} s')
     effort = effort or Effort()
-    reachable = np.clip(points, *_room(start.position, limits))
-    motion = _in_time(start, times, reachable, limits, effort)
+    every = -(-len(times) // _MOST_POINTS)
+    some = slice((len(times) - 1) % every, None, every)  # The last is among them.
+    due, reachable = times[some], np.clip(points[some], *_room(start.position, limits))
+    motion = _in_time(start, due, reachable, limits, effort)
     if motion is None:
-        motion = replace(_later(start, times, reachable, limits, speed, effort), approach=True)
+        motion = replace(_later(start, due, reachable, limits, speed, effort), approach=True)
     return replace(motion, deviation=motion.distance(times, points))
 
 

@@ -38,16 +38,16 @@ class Workspace:
 
         :raises ChunkRefused: when the TCP is outside.
         """
-        border = self.border(position[None])
-        if border is not None:
+        outside = self.crossing(position[None])
+        if outside is not None:
             tcp = forward(position).round(3).tolist()
             raise ChunkRefused(
-                f'TCP at {tcp} m is outside the workspace, beyond {border}: move the arm inside, '
-                'or change workspace_low and workspace_high'
+                f'TCP at {tcp} m is outside the workspace, beyond {outside[1]}: move the arm '
+                'inside, or change workspace_low and workspace_high'
             )
 
-    def border(self, positions: Array) -> str | None:
-        """Name the border that the TCP crosses first, given the joints (m, n), or None."""
+    def crossing(self, positions: Array) -> tuple[int, str] | None:
+        """Return where the TCP is outside first, given joints (m, n), and beyond which border."""
         tcp = forward(positions)
         outside = (tcp < self.low) | (tcp > self.high)
         if not outside.any():
@@ -55,4 +55,4 @@ class Workspace:
         sample = int(outside.any(axis=1).argmax())
         axis = int(outside[sample].argmax())
         corner = self.low if tcp[sample, axis] < self.low[axis] else self.high
-        return f'{"xyz"[axis]} = {corner[axis]:g} m'
+        return sample, f'{"xyz"[axis]} = {corner[axis]:g} m'
