@@ -9,7 +9,7 @@ import sys
 import time
 
 from dp_ros.data.bags import BagTopics, read_bag
-from dp_ros.data.dataset import episode_windows
+from dp_ros.data.dataset import episode_windows, load_dataset
 from dp_ros.data.window import ActionSpec, WindowSpec
 from dp_ros.sim.kinematics import JOINT_NAMES
 from dp_ros.sim.pick_place import CUBE_SIZE
@@ -21,6 +21,7 @@ import psutil
 import pytest
 
 ACTIONS = ActionSpec(2, 16, pad_after=14)
+SPEC = WindowSpec(JOINT_NAMES, {'front': (96, 96)}, 100_000_000, 2)
 COMMAND = [sys.executable, '-m', 'dp_ros.tools.record_expert', '--seed', '5', '--out']
 
 
@@ -75,6 +76,8 @@ def test_a_killed_recording_goes_on_and_leaves_no_process(tmp_path):
     assert len(entries) >= 4
     assert [int(e['attempt']) for e in entries] == list(range(len(entries)))
     assert [e['side'] for e in entries[:4]] == ['left', 'right', 'left', 'right']
+    dataset, _ = load_dataset(tmp_path, SPEC, BagTopics(), ACTIONS)
+    assert dataset.scene[:4].tolist() == [0, 0, 1, 1]
     for entry in entries:
         check_episode(tmp_path / entry['episode'], float(entry['duration_s']))
 
@@ -100,8 +103,7 @@ def test_the_fingers_are_commanded_through_the_grippers_nodes(tmp_path):
 
 def check_episode(path: Path, duration):
     """Nothing is missing, and the arm is where it was commanded to be."""
-    spec = WindowSpec(JOINT_NAMES, {'front': (96, 96)}, 100_000_000, 2)
-    recording = read_bag(path, spec, BagTopics())
+    recording = read_bag(path, SPEC, BagTopics())
     assert set(np.diff(recording.builder.joints.stamps)) == {10_000_000}
     windows = episode_windows(recording, ACTIONS)
     assert len(windows.actions) >= duration * 10 - 5

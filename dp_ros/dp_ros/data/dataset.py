@@ -136,13 +136,14 @@ class WindowDataset:
 
 
 def _choose(sizes: NDArray[np.int64], wanted: int, rng: np.random.Generator) -> list[int]:
-    """Choose scenes at random that have as many episodes as wanted, or the smallest scene."""
+    """Choose scenes at random that have as many episodes as wanted, or one of the smallest."""
     chosen: list[int] = []
-    for scene in rng.permutation(len(sizes)).tolist():
+    order: list[int] = rng.permutation(len(sizes)).tolist()
+    for scene in order:
         if sizes[scene] <= wanted:
             chosen.append(scene)
             wanted -= sizes[scene]
-    return chosen or [int(np.argmin(sizes))]
+    return chosen or [min(order, key=lambda scene: int(sizes[scene]))]
 
 
 class _Joined:
