@@ -394,8 +394,8 @@ def test_deactivate_stops_publishing_and_activate_goes_on(bench):
     test.start().chunk()
 
 
-def test_a_chunk_that_is_being_denoised_is_dropped_by_deactivate(bench):
-    test = bench().start()
+def denoising(test):
+    """Have the worker begin a chunk, and return what lets it go on."""
     entered, leave = threading.Event(), threading.Event()
     encode = test.policy._policy.encode
 
@@ -407,8 +407,26 @@ def test_a_chunk_that_is_being_denoised_is_dropped_by_deactivate(bench):
     test.policy._policy.encode = slow
     test.send()
     test.until(entered.is_set)
+    return leave
+
+
+def test_a_chunk_that_is_being_denoised_is_dropped_by_deactivate(bench):
+    test = bench().start()
+    leave = denoising(test)
     test.policy.trigger_deactivate()
     leave.set()
+    test.spin(0.3)
+    assert test.chunks == []
+
+
+def test_a_node_that_is_destroyed_waits_for_its_worker_which_publishes_nothing_more(bench):
+    test = bench().start()
+    leave = denoising(test)
+    threading.Timer(0.3, leave.set).start()
+    test.executor.remove_node(test.policy)
+    test.policy.destroy_node()
+    assert test.policy._job.done()
+    assert test.policy._job.exception() is None
     test.spin(0.3)
     assert test.chunks == []
 
