@@ -100,7 +100,7 @@ def test_a_second_publisher_holds_the_arm_until_it_is_gone(make, other, topic, s
     assert len(bench.sent) == 2
     intruder.close()
     bench.until(lambda: list(bench.status().inhibited_by) == ['stop'])
-    assert 'that is over: call executor/resume to move' in bench.status().reason
+    assert 'that is over, call executor/resume to move' in bench.status().reason
     assert bench.call('resume').success
     bench.follow()
 

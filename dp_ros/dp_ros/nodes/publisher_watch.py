@@ -57,7 +57,7 @@ class PublisherWatch:
 
     def _give_back(self, reason: str) -> None:
         if self._was_free:
-            self._inhibit(STOP, f'{reason}; that is over: call executor/resume to move')
+            self._inhibit(STOP, f'{reason}; that is over, call executor/resume to move')
         self._permit(PUBLISHERS)
 
     def _reason(self) -> str | None:
