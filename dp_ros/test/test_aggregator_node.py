@@ -17,12 +17,14 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
+from rclpy.time import Time
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_srvs.srv import Trigger
-from tf2_ros import TransformBroadcaster
+from tf2_ros import Buffer, TransformBroadcaster
 
 MS = 1_000_000
+NOW_NS = 1_800_000_000_000_000_000
 JOINTS = ['fr3_joint1', 'fr3_joint2']
 PARAMETERS = {'joint_names': JOINTS, 'image_sizes': [16, 24]}
 FRONT = 'camera/front/image_raw'
@@ -371,3 +373,26 @@ def test_what_is_done_with_a_set_is_done_outside_of_the_lock_that_upstream_would
     bench.feed()
     bench.until(lambda: bench.observations)
     assert held and not any(held)
+
+
+def test_transforms_from_before_a_jump_back_are_forgotten_whatever_tf2_ros_does(make, monkeypatch):
+    """Do so with the method of tf2_ros 0.36.3, which lacks its first argument."""
+    monkeypatch.setattr(Buffer, 'time_jump_callback', lambda time_jump: None)
+    bench = make(use_sim_time=True, eef_frame='tcp')
+    clock = bench.node.create_publisher(Clock, '/clock', 10)
+    bench.until(clock.get_subscription_count)
+    own = bench.aggregator.get_clock()
+
+    def tick(time_ns):
+        clock.publish(Clock(clock=ns_to_time(time_ns)))
+        bench.until(lambda: own.now().nanoseconds == time_ns)
+
+    tick(NOW_NS)
+    transform = TransformStamped(child_frame_id='tcp')
+    transform.header.frame_id = 'base'
+    transform.header.stamp = ns_to_time(NOW_NS)
+    buffer = bench.aggregator._poses._buffer
+    buffer.set_transform(transform, 'test')
+    assert buffer.can_transform('base', 'tcp', Time())
+    tick(NOW_NS - 5000 * MS)
+    assert not buffer.can_transform('base', 'tcp', Time())

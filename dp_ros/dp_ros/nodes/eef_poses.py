@@ -6,9 +6,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from geometry_msgs.msg import PoseStamped
+from rclpy.clock import TimeJump
 from rclpy.node import Node
 from rclpy.time import Time
 from tf2_ros import Buffer, TransformException, TransformListener
+
+
+class _Buffer(Buffer):
+    """Forgets at a jump back of the clock; tf2_ros 0.36.3's own way to do so raises TypeError."""
+
+    def time_jump_callback(self, time_jump: TimeJump) -> None:
+        self.clear()
 
 
 class EefPoses:
@@ -21,7 +29,7 @@ class EefPoses:
         self._base_frame = base_frame
         self._eef_frame = eef_frame
         if eef_frame:
-            self._buffer = Buffer(node=node)
+            self._buffer = _Buffer(node=node)
             self._listener = TransformListener(self._buffer, node)
 
     def lookup(self, times_ns: Sequence[int]) -> list[PoseStamped] | str:

@@ -32,8 +32,11 @@ class StaticTransformBroadcaster:
     def sendTransform(  # noqa: N802
         self, transform: TransformStamped | Iterable[TransformStamped]
     ) -> None:
-        """Add transforms, replacing those of the same child frame, and publish all."""
-        known = {t.child_frame_id: t for t in self.net_message.transforms}
-        known |= {t.child_frame_id: t for t in as_list(transform)}
-        self.net_message.transforms = list(known.values())
+        """Add transforms of child frames that are new, and publish all.
+
+        The first one of a frame stays, as upstream (0.36): one that moves is not static.
+        """
+        for some in as_list(transform):
+            if some.child_frame_id not in {t.child_frame_id for t in self.net_message.transforms}:
+                self.net_message.transforms.append(some)
         self.pub_tf.publish(self.net_message)
