@@ -135,6 +135,16 @@ def test_what_is_sent_under_the_name_of_following_moves():
     arm.assert_at_rest()
 
 
+@pytest.mark.parametrize('velocity', [-0.5, 0.2, 0.5])
+@pytest.mark.parametrize('speed', [0.01, 0.1])
+def test_a_slow_approach_of_an_arm_in_motion_ends_soon(velocity, speed):
+    start = State(HOME, np.full(7, velocity), np.zeros(7))
+    motion = follow(start, TIMES[1:9], np.tile(HOME + 0.5, (8, 1)), FR3_LIMITS, speed)
+    assert motion.approach
+    assert motion.times[-1] < 10
+    assert np.abs(motion.positions - HOME).max() < 0.5 + 0.1
+
+
 def test_a_state_from_which_no_motion_leads_on_is_refused_by_name():
     begin = at_limit(1, 1, 0.001)
     start = State(begin, 2.0 * JOINTS[1], np.zeros(7))

@@ -71,8 +71,11 @@ def _towards(problem: InputParameter, start: State, target: Array) -> Trajectory
     if solution is None or solution.duration <= APPROACH_TIME:
         return solution
     share = APPROACH_TIME / solution.duration
-    problem.target_position = start.position + share * (target - start.position)
-    return _solved(problem)
+    stopped = start.velocity * np.abs(start.velocity) / (2 * np.array(problem.max_acceleration))
+    stopped += start.position
+    problem.target_position = stopped + share * (target - stopped)
+    nearer = _solved(problem)
+    return nearer if nearer is not None and nearer.duration < 2 * APPROACH_TIME else None
 
 
 def _problem(start: State, acceleration: Array, jerk: float) -> InputParameter:

@@ -32,6 +32,7 @@ def loop_runs(config: PolicyConfig) -> Iterator[Mapping[str, Run]]:
         yield {
             'observation window': window_run(config),
             'splice of a chunk': splice_run(config),
+            'approach of a chunk 1 rad away': splice_run(config, 1.0),
             'simulation of dt': partial(simulate, world, round(config.dt / PERIOD)),
             'camera image, 96x96': world.render,
         }
@@ -60,15 +61,18 @@ def window_run(config: PolicyConfig) -> Run:
     return lambda: builder.build(push())
 
 
-def splice_run(config: PolicyConfig) -> Run:
-    """Join the next actions of an expert to the middle of its motion."""
+def splice_run(config: PolicyConfig, away: float = 0.0) -> Run:
+    """Join the next actions of an expert to the middle of its motion.
+
+    :param away: how far the actions are put off from it [rad].
+    """
     motion = plan(sample_scene(0), 'left', np.random.default_rng(0))
     reference = TrajectoryReference(JOINT_NAMES, motion.positions[0])
     reference.accept(motion, 1)
     times = config.dt * np.arange(1, config.n_action_steps + 1)
     now_ns = 1 * NS
     start = State(*(value[0] for value in reference.sample(np.array([now_ns]))))
-    points = reference.sample(now_ns + (times * NS).astype(np.int64))[0]
+    points = reference.sample(now_ns + (times * NS).astype(np.int64))[0] + away
     return partial(follow, start, times, points, FR3_LIMITS)
 
 
