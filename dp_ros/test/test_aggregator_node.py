@@ -22,6 +22,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_srvs.srv import Trigger
 from tf2_ros import Buffer, TransformBroadcaster
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 MS = 1_000_000
 NOW_NS = 1_800_000_000_000_000_000
@@ -218,9 +219,10 @@ def test_joint_states_that_are_refused(make, positions, names, reason):
     ('pixels', 'encoding', 'reason'),
     [
         (RED[:8], 'rgb8', 'image is 24×8, 24×16 is needed'),
-        (np.zeros((16, 24), np.float32), '32FC1', 'not a color format'),
+        (np.zeros((16, 24), np.float32), '32FC1', "encoding '32FC1': needs one of"),
         (RED, 'no_such', 'no_such'),
-        (RED, 'rgba8', 'step'),
+        (RED, 'rgba8', '1152 bytes for 24×16 rgba8 with a step of 72 bytes: needs at least 96'),
+        (RED[:, :3], 'yuv422', 'OpenCV refuses it'),
     ],
 )
 def test_images_that_are_refused(make, pixels, encoding, reason):
@@ -230,6 +232,68 @@ def test_images_that_are_refused(make, pixels, encoding, reason):
     assert text.startswith('camera front: ') and reason in text
     bench.feed()
     bench.until(lambda: bench.observations)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'reason'),
+    [
+        ({'height': 0, 'width': 0, 'step': 0, 'data': []}, '0 bytes for 0×0 rgb8'),
+        ({'width': 0, 'step': 72}, '1152 bytes for 0×16 rgb8'),
+        ({'data': []}, '0 bytes for 24×16'),
+        ({'data': [0] * 1000}, '1000 bytes for 24×16'),
+    ],
+)
+def test_images_without_their_data_are_refused(make, changes, reason):
+    bench = make()
+    message = Image(height=16, width=24, encoding='rgb8', step=72, data=RED.tobytes())
+    message.header.stamp = ns_to_time(bench.now_ns())
+    for name, value in changes.items():
+        setattr(message, name, value)
+    bench.images_out[FRONT].publish(message)
+    assert reason in bench.refusal('front')
+    bench.feed()
+    bench.until(lambda: bench.observations)
+
+
+def test_big_endian_and_padded_images_are_read_as_they_are(make):
+    bench = make()
+    now_ns = bench.now_ns()
+    grey = np.random.default_rng(0).integers(0, 256, (16, 24), dtype=np.uint8)
+    for back in (100, 0):
+        rows = np.pad((grey.astype('>u2') * 257).view(np.uint8).reshape(16, 48), ((0, 0), (0, 5)))
+        message = Image(height=16, width=24, encoding='mono16', is_bigendian=1, step=53)
+        message.header.stamp = ns_to_time(now_ns - back * MS)
+        message.data.frombytes(rows.tobytes())
+        bench.images_out[FRONT].publish(message)
+    for back in range(200, -50, -50):
+        bench.joints(now_ns - back * MS)
+    bench.until(lambda: bench.observations)
+    seen = np.frombuffer(bench.observations[0].images[1].data, np.uint8).reshape(16, 24, 3)
+    np.testing.assert_array_equal(seen, np.repeat(grey[..., None], 3, axis=2))
+
+
+def test_a_command_that_cannot_be_read_costs_itself_alone(make):
+    bench = make()
+    bench.joints(bench.now_ns())
+    bench.until(lambda: bench.aggregator._live.counts['joint_states'].matched)
+    commands = bench.node.create_publisher(
+        JointTrajectory, 'fr3_arm_controller/joint_trajectory', QoSProfile(depth=50)
+    )
+    bench.until(commands.get_subscription_count)
+    good = JointTrajectoryPoint(positions=[1.0, 2.0])
+    good.time_from_start.nanosec = 50_000_000
+    commands.publish(
+        JointTrajectory(joint_names=JOINTS, points=[JointTrajectoryPoint(positions=[1.0]), good])
+    )
+    commands.publish(JointTrajectory(joint_names=JOINTS, points=[good]))
+    count = bench.aggregator._live.commands
+    bench.until(lambda: count.received == 2)
+    assert count.dropped == 1 and 'points of different lengths: 1 positions' in count.last_refusal
+    followed_ns = bench.now_ns() + 200 * MS
+    bench.until(lambda: bench.now_ns() > followed_ns)
+    bench.feed(bench.now_ns() + 90 * MS)
+    bench.until(lambda: bench.observations)
+    np.testing.assert_allclose(bench.observations[0].commanded_positions[-2:], [1.0, 2.0])
 
 
 @pytest.mark.parametrize(

@@ -199,6 +199,65 @@ def test_a_trajectory_is_placed_on_the_clock_of_the_stamps(tmp_path):
     np.testing.assert_array_equal(found.positions, [where(1.0)])
 
 
+def commands(tmp_path, *contents, actions='auto'):
+    """Read an episode in which these trajectories come after half a second, a message apart."""
+    rows = episode()
+    for content in reversed(contents):
+        rows.insert(50, (TRAJECTORY, rows[50][1], content))
+    topics = BagTopics(trajectories='arm/joint_trajectory', actions=actions)
+    return read_bag(write(tmp_path / 'bag', rows), spec(), topics)
+
+
+def odd(change):
+    content = trajectory(0, [0.1, 0.2], [where(1.0), where(1.1)])
+    for point in content.points:
+        point.velocities = np.zeros(2)
+    change(content)
+    return content
+
+
+def no_first_velocity(content):
+    content.points[0].velocities = np.zeros(0)
+
+
+def no_last_velocity(content):
+    content.points[1].velocities = np.zeros(0)
+
+
+def ragged(content):
+    content.points[1].positions = np.zeros(1)
+
+
+def named_twice(content):
+    content.joint_names = [JOINTS[0], JOINTS[0]]
+
+
+@pytest.mark.parametrize(
+    ('change', 'reason'),
+    [
+        (no_first_velocity, 'points of different lengths: 0 velocities in the first, 2 in point'),
+        (no_last_velocity, 'points of different lengths: 2 velocities in the first, 0 in point'),
+        (ragged, 'points of different lengths: 2 positions in the first, 1 in point 1'),
+        (named_twice, 'one is named twice'),
+    ],
+)
+def test_a_bad_command_costs_itself_and_not_the_episode(tmp_path, change, reason):
+    recording = commands(tmp_path, odd(change), odd(lambda content: None))
+    assert len(recording.stamps_ns) == 15 and not recording.unfollowed
+    ((said, count),) = recording.rejected.items()
+    assert reason in said and count == 1
+    where_at_end = recording.builder.commands.sample(
+        np.array([START + 1400 * MS]), np.zeros((1, 2))
+    )
+    np.testing.assert_allclose(where_at_end, [where(1.1)])
+
+
+@pytest.mark.parametrize('actions', ['auto', 'commanded'])
+def test_commands_of_which_none_can_be_read_are_not_taken_for_none(tmp_path, actions):
+    recording = commands(tmp_path, odd(ragged), actions=actions)
+    assert 'points of different lengths' in recording.unfollowed
+
+
 def test_a_bag_of_an_older_rosbag2_without_definitions(tmp_path):
     """Bags of sqlite3 from Humble carry no definitions; those of Jazzy's messages are known."""
     path = write(tmp_path / 'bag', episode(), 'sqlite3')

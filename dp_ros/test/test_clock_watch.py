@@ -1,20 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """A system clock that is set back stops the arm, and does not stop the watch over it."""
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 import time
 
 from dp_ros.nodes.clock_watch import ClockWatch
+from dp_ros.nodes.conversions import ns_to_duration, ns_to_time
+from dp_ros.nodes.demo_recorder import DemoRecorderNode
+from dp_ros.nodes.episode_runner import EpisodeRunnerNode
 from dp_ros.nodes.executor import ExecutorNode
+from dp_ros.nodes.fake_gripper import FakeGripperNode
+from dp_ros.nodes.franka_sim import FrankaSimNode
+from dp_ros.nodes.gripper import GripperNode
+from dp_ros.nodes.observation_aggregator import ObservationAggregatorNode
+from dp_ros.nodes.policy import PolicyNode
+from dp_ros.nodes.teleop import TeleopNode
+from dp_ros.nodes.teleop_keyboard import TeleopKeyboardNode
 from dp_ros_msgs.msg import ExecutorStatus
 from fake_robot import Bench, FakeRobot
 import pytest
+from rclpy.clock_type import ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.time import Time
+from std_msgs.msg import String
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 HOUR = 3600 * 10**9
+NODES = {
+    ExecutorNode: {'autostart': False},
+    PolicyNode: {'autostart': False},
+    ObservationAggregatorNode: {'joint_names': ['a'], 'image_sizes': [16, 24]},
+    TeleopNode: {},
+    TeleopKeyboardNode: {},
+    GripperNode: {},
+    FakeGripperNode: {},
+    FrankaSimNode: {'camera_names': ['front'], 'camera_height': 16, 'camera_width': 16},
+    EpisodeRunnerNode: {},
+}
 
 
 class SetBack:
@@ -76,3 +100,58 @@ def test_the_executor_stops_until_it_is_resumed(ros_context, monkeypatch):
         status = bench.until_reason('the clock was set back by 3', 'call ~/resume')
         assert status.state == ExecutorStatus.STOPPED
         assert robot.sent == []
+
+
+def overrides(values):
+    return [Parameter(name, value=value) for name, value in values.items()]
+
+
+@pytest.mark.parametrize('kind', [*NODES, DemoRecorderNode], ids=lambda kind: kind.__name__)
+def test_no_timer_of_a_node_waits_for_a_clock_that_was_set_back(ros_context, tmp_path, kind):
+    values = NODES.get(kind, {'directory': str(tmp_path)})
+    with closing_node(kind(context=ros_context, parameter_overrides=overrides(values))) as node:
+        exposed = [t for t in node.timers if t.clock.clock_type != ClockType.STEADY_TIME]
+        assert not exposed or isinstance(node._clock_watch, ClockWatch)
+        assert any(t is node._diagnostics._timer for t in set(node.timers) - set(exposed))
+
+
+@contextmanager
+def closing_node(node):
+    """Spin and destroy it."""
+    try:
+        yield node
+    finally:
+        node.destroy_node()
+
+
+def test_the_gripper_forgets_what_was_wanted(ros_context, monkeypatch, spin_until):
+    user = Node('user', context=ros_context)
+    targets = user.create_publisher(JointTrajectory, 'gripper/target', 1)
+    with closing_node(GripperNode(context=ros_context)) as node, closing_node(user):
+        executor = SingleThreadedExecutor(context=ros_context)
+        executor.add_node(node)
+        target = JointTrajectory(joint_names=['fr3_finger_joint1'])
+        target.header.stamp = ns_to_time(node.get_clock().now().nanoseconds)
+        point = JointTrajectoryPoint(positions=[0.04], time_from_start=ns_to_duration(HOUR))
+        target.points = [point]
+        spin_until(executor, targets.get_subscription_count, timeout=30)
+        targets.publish(target)
+        spin_until(executor, lambda: node._core._plan is not None, timeout=30)
+        behind = SetBack(node)
+        monkeypatch.setattr(node, 'get_clock', lambda: behind)
+        spin_until(executor, lambda: node._core._plan is None, timeout=30)
+
+
+def test_the_teleoperation_says_so_and_holds_the_arm(ros_context, monkeypatch, spin_until):
+    user, said = Node('user', context=ros_context), []
+    user.create_subscription(String, 'teleop/status', lambda m: said.append(m.data), 10)
+    with closing_node(TeleopNode(context=ros_context)) as node, closing_node(user):
+        executor = SingleThreadedExecutor(context=ros_context)
+        executor.add_node(node)
+        executor.add_node(user)
+        spin_until(executor, lambda: node.count_subscribers('teleop/status'), timeout=30)
+        behind = SetBack(node)
+        monkeypatch.setattr(node, 'get_clock', lambda: behind)
+        told = 'the clock was set back by 3'
+        spin_until(executor, lambda: any(told in text for text in said), timeout=30)
+        assert node._core.position(behind.now().nanoseconds) is None

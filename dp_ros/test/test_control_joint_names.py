@@ -19,6 +19,8 @@ def test_joints_are_taken_by_name_from_among_others():
         (('joint1', 'finger'), (0.0, 0.0), r"no joint2 among \['joint1', 'finger'\]$"),
         (WANTED, (0.0,), '2 names, 1 positions'),
         (WANTED, (0.0, np.inf), 'position of joint2 is not finite: inf'),
+        (WANTED, (0.0, 1e300), r'position of joint2 is 1e\+300: no joint goes that far'),
+        ((*WANTED, 'joint2'), (0.0, 1.0, 2.0), 'joint2 is named more than once'),
         (
             ('left_joint1', 'left_joint2'),
             (0.0, 0.0),

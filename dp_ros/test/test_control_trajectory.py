@@ -174,6 +174,7 @@ NAN = np.array([[0.0, 0.0], [np.nan, 0.0]])
         ({'velocities': np.zeros((1, 2))}, 'velocities have shape'),
         ({'accelerations': np.zeros((2, 3))}, 'accelerations have shape'),
         ({'positions': NAN}, 'positions hold a value that is not finite'),
+        ({'positions': np.full((2, 2), 1e300)}, r'positions hold 1e\+300: no joint does that'),
         ({'velocities': np.full((2, 2), np.inf)}, 'velocities hold a value that is not finite'),
         ({'accelerations': NAN}, 'accelerations hold a value that is not finite'),
         ({'times': ()}, 'no points'),

@@ -54,6 +54,46 @@ def test_compressed_as_cv_bridge(format_, channels):
     np.testing.assert_array_equal(decode(image), expected)
 
 
+@pytest.mark.parametrize(('new', 'old'), [('uyvy', 'yuv422'), ('yuyv', 'yuv422_yuy2')])
+def test_the_newer_names_of_encodings_mean_the_same(new, old):
+    image, renamed = message(old, 2), message(new, 2)
+    np.testing.assert_array_equal(decode(image), decode(renamed))
+
+
+def test_a_padding_that_is_no_multiple_of_the_pixel():
+    plain, padded = message('rgb8'), message('rgb8', padding=5)
+    np.testing.assert_array_equal(decode(padded), decode(plain))
+
+
+@pytest.mark.parametrize(
+    'changes',
+    [
+        {'height': 0},
+        {'width': 0},
+        {'height': 0, 'width': 0, 'step': 0, 'data': []},
+        {'step': 0},
+        {'step': 2**32 - 1},
+        {'width': 2**32 - 1},
+        {'height': 2**32 - 1, 'width': 2**32 - 1, 'step': 2**32 - 1},
+        {'data': []},
+        {'encoding': 'yuv422', 'width': 3, 'step': 72},
+    ],
+)
+def test_numbers_that_do_not_fit_each_other_are_refused(changes):
+    image = message('rgb8')
+    for name, value in changes.items():
+        setattr(image, name, value)
+    with pytest.raises(ImageError):
+        decode(image)
+
+
+def test_a_picture_that_claims_to_be_too_large_is_refused():
+    data = bytearray(cv2.imencode('.png', np.zeros((4, 4), np.uint8))[1].tobytes())
+    data[16:24] = b'\x7f\xff\xff\xff' * 2
+    with pytest.raises(ImageError):
+        decode(SimpleNamespace(format='png', data=np.frombuffer(data, np.uint8)))
+
+
 @pytest.mark.parametrize('encoding', ['32FC1', '16UC1', '8UC3', 'jpeg', ''])
 def test_an_encoding_that_is_no_colour_image_is_named(encoding):
     with pytest.raises(ImageError, match=f'encoding {encoding!r}: needs one of'):

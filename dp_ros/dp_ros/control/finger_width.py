@@ -59,6 +59,8 @@ def target_widths(target: Trajectory, fingers: tuple[str, ...], scale: WidthScal
     unknown = [name for name in target.joint_names if name not in fingers]
     if unknown or not target.joint_names:
         raise TargetRefused(f'joints {list(target.joint_names)}: needs {list(fingers)}')
+    if len(set(target.joint_names)) < len(target.joint_names):
+        raise TargetRefused(f'joints {list(target.joint_names)}: one is named twice')
     if not len(target.times):
         raise TargetRefused('no points')
     shape = (len(target.times), len(target.joint_names))

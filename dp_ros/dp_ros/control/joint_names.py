@@ -5,11 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import math
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+
+FARTHEST: Final = 1e12
+"""Beyond it a position [rad or m] is none, and what is computed of it may overflow."""
 
 
 def in_order(
@@ -21,7 +25,7 @@ def in_order(
     """Return the positions (n_wanted,) of a joint state [rad or m].
 
     :param setting: the parameter that says which joints are wanted.
-    :raises ValueError: when one is missing, or has no finite position.
+    :raises ValueError: when one is missing, named twice, or has no finite position.
     """
     order = {name: index for index, name in enumerate(names)}
     missing = [name for name in wanted if name not in order]
@@ -30,10 +34,16 @@ def in_order(
         raise ValueError(f'no {", ".join(missing)} among {list(names)}{hint}')
     if len(positions) != len(names):
         raise ValueError(f'{len(names)} names, {len(positions)} positions')
+    if len(order) < len(names):
+        twice = [name for name in wanted if list(names).count(name) > 1]
+        if twice:
+            raise ValueError(f'{", ".join(twice)} is named more than once')
     values = np.array([positions[order[name]] for name in wanted], dtype=np.float64)
     for name, value in zip(wanted, values.tolist(), strict=True):
         if not math.isfinite(value):
             raise ValueError(f'position of {name} is not finite: {value}')
+        if abs(value) > FARTHEST:
+            raise ValueError(f'position of {name} is {value:g}: no joint goes that far')
     return values
 
 

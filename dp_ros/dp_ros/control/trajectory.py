@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 Samples = tuple[Array, Array, Array]
 
 NS = 1_000_000_000
+_LARGEST = 1e12  # [rad, rad/s, rad/s²], beyond which what is computed of it may overflow.
 
 
 class TrajectoryRejected(ValueError):
@@ -124,6 +125,8 @@ def _matrix(what: str, value: Array | None, times: Array, order: list[int]) -> A
         )
     if not np.isfinite(matrix).all():
         raise TrajectoryRejected(f'{what} hold a value that is not finite')
+    if (np.abs(matrix) > _LARGEST).any():
+        raise TrajectoryRejected(f'{what} hold {np.abs(matrix).max():g}: no joint does that')
     return matrix[:, order]
 
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from dp_ros.control.trajectory import NS, Trajectory, TrajectoryRejected
+from dp_ros.control.trajectory_message import trajectory_from_msg
 from dp_ros.data.images import ImageError, decode, fit_image
 from dp_ros.data.sync import CameraMatcher
 from dp_ros.data.window import JOINTS, Refusal, Stream, WindowBuilder, WindowSpec
 import numpy as np
-from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
@@ -87,7 +87,7 @@ class EpisodeRecording:
     trajectories: list[tuple[int, Trajectory]] = field(default_factory=list)
     fingers: list[tuple[int, Trajectory]] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
-    rejected: dict[str, int] = field(default_factory=dict)
+    rejected: Counter[str] = field(default_factory=Counter)
     unfollowed: str = ''
     arrivals: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     digest: str = ''
@@ -170,6 +170,7 @@ class _Replay:
         spec = recording.builder.spec
         self._matcher = CameraMatcher(spec.camera_names, spec.queue_size, spec.slop_ns)
         self._clock: list[tuple[int, int]] = []
+        self._malformed: dict[str, list[str]] = {topic: [] for topic in self._commanded}
 
     def run(self) -> None:
         wanted = {*self._cameras, self._joints, *self._commanded}
@@ -195,29 +196,31 @@ class _Replay:
                     f'{self._recording.path}: no message on {topic} can be used'
                     f'{self._recording.refusals()}; fit the configuration to it, or the driver'
                 )
-        if self._topics.actions == 'commanded' and not self._recording.trajectories:
+        arm = self._find(self._topics.trajectories)
+        commanded = self._recording.trajectories or self._malformed.get(arm)
+        if self._topics.actions == 'commanded' and not commanded:
             raise BagError(
                 f'{self._recording.path}: nothing on {self._topics.trajectories}: name the topic '
                 'that commands the arm, or set actions to measured where it was guided by hand'
             )
         self._recording.digest = digest.hexdigest()
-        for received in self._commanded.values():
+        for topic, received in self._commanded.items():
             received[:] = [(_on_stamp_clock(t, self._clock), value) for t, value in received]
-            self._follow(received)
+            ours = [each for each in received if self._concerns(topic, each[1].joint_names)]
+            self._follow(ours, self._malformed[topic])
 
-    def _follow(self, received: Sequence[tuple[int, Trajectory]]) -> None:
-        """Let the builder follow what a controller was sent."""
-        recording, reasons = self._recording, []
-        observed = set(recording.builder.spec.joint_names)
-        if received is recording.fingers:
-            received = [each for each in received if observed & set(each[1].joint_names)]
+    def _follow(
+        self, received: Sequence[tuple[int, Trajectory]], malformed: Sequence[str]
+    ) -> None:
+        """Let the builder follow what a controller was sent, but for what it rejected."""
+        recording, reasons = self._recording, list(malformed)
         for received_ns, trajectory in received:
             try:
                 recording.builder.push_command(received_ns, trajectory)
             except TrajectoryRejected as error:  # So did the controller: what ran before went on.
                 reasons.append(str(error))
-        recording.rejected.update(Counter(reasons))
-        if received and len(reasons) == len(received):
+        recording.rejected.update(reasons)
+        if reasons and len(reasons) == len(received) + len(malformed):
             recording.unfollowed = reasons[-1]
 
     def _check_types(self) -> None:
@@ -234,7 +237,7 @@ class _Replay:
     def _take(self, topic: str, bag_ns: int, message: Any) -> None:
         builder = self._recording.builder
         if topic in self._commanded:
-            self._commanded[topic].append((bag_ns, _trajectory(message)))
+            self._take_command(topic, bag_ns, message)
             return
         stamp_ns = _stamp_ns(message.header.stamp)
         stream = JOINTS if topic == self._joints else self._cameras[topic]
@@ -247,6 +250,21 @@ class _Replay:
         matched = self._matcher.add(stream, builder.push_image(stream, stamp_ns, image))
         if matched is not None:
             self._recording.stamps_ns.append(max(matched))
+
+    def _take_command(self, topic: str, bag_ns: int, message: Any) -> None:
+        """Keep a command; one that cannot be read costs itself, never the episode."""
+        try:
+            trajectory = trajectory_from_msg(message)
+            self._commanded[topic].append((bag_ns, trajectory))
+        except TrajectoryRejected as error:
+            if self._concerns(topic, message.joint_names):
+                self._malformed[topic].append(str(error))
+
+    def _concerns(self, topic: str, joint_names: Sequence[str]) -> bool:
+        """Say whether a command is for what is observed; a gripper may not be."""
+        observed = self._recording.builder.spec.joint_names
+        is_fingers = self._commanded[topic] is self._recording.fingers
+        return not is_fingers or bool(set(observed) & set(joint_names))
 
     def _streams(self) -> list[tuple[str, Stream[Any]]]:
         builder = self._recording.builder
@@ -283,25 +301,6 @@ def _on_stamp_clock(bag_ns: int, clock: list[tuple[int, int]]) -> int:
     bag, stamps = np.array(clock, dtype=np.int64).T
     shift = np.interp(bag_ns - bag[0], bag - bag[0], stamps - bag)
     return bag_ns + round(float(shift))
-
-
-def _trajectory(message: Any) -> Trajectory:
-    points = message.points
-
-    def matrix(name: str) -> NDArray[np.float64] | None:
-        rows = [getattr(point, name) for point in points]
-        return np.array(rows, dtype=np.float64) if rows and len(rows[0]) else None
-
-    times = [_stamp_ns(p.time_from_start) / NS for p in points]
-    positions = matrix('positions')
-    return Trajectory(
-        tuple(message.joint_names),
-        _stamp_ns(message.header.stamp),
-        np.array(times),
-        np.zeros((0, len(message.joint_names))) if positions is None else positions,
-        matrix('velocities'),
-        matrix('accelerations'),
-    )
 
 
 def _stamp_ns(stamp: Any) -> int:

@@ -78,6 +78,8 @@ class CommandHistory:
 def _only(trajectory: Trajectory, names: tuple[str, ...]) -> Trajectory:
     """Leave out the joints that nobody asked for."""
     given = trajectory.joint_names
+    if len(set(given)) < len(given):
+        raise TrajectoryRejected(f'joints {list(given)}: one is named twice')
     if not names:
         raise TrajectoryRejected(f'joints {list(given)}: none of those that are observed')
     if len(names) == len(given):

@@ -28,10 +28,13 @@ _COLOURS: Final[dict[str, tuple[int, int | None]]] = {
 _ENCODINGS: Final[dict[str, tuple[int, int, int | None]]] = {
     f'{name}{8 * size}': (size, *colours) for name, colours in _COLOURS.items() for size in (1, 2)
 } | {
-    'yuv422': (1, 2, cv2.COLOR_YUV2RGB_UYVY),
-    'yuv422_yuy2': (1, 2, cv2.COLOR_YUV2RGB_YUY2),
+    name: (1, 2, conversion)
+    for conversion, names in (
+        (cv2.COLOR_YUV2RGB_UYVY, ('uyvy', 'yuv422')),
+        (cv2.COLOR_YUV2RGB_YUY2, ('yuyv', 'yuv422_yuy2')),
+    )
+    for name in names
 }
-
 
 _MAX_STRETCH: Final = 0.02
 
@@ -45,18 +48,23 @@ def decode(message: Any) -> Rgb:
 
     :raises ImageError: for an encoding that is no colour image, or data that do not fit it.
     """
-    if hasattr(message, 'format'):
-        return _decode_compressed(message)
+    try:
+        return _decode_compressed(message) if hasattr(message, 'format') else _decode_raw(message)
+    except cv2.error as error:
+        raise ImageError(f'OpenCV refuses it: {" ".join(str(error).split())}') from error
+
+
+def _decode_raw(message: Any) -> Rgb:
     if message.encoding not in _ENCODINGS:
         raise ImageError(f'encoding {message.encoding!r}: needs one of {sorted(_ENCODINGS)}')
     size, channels, conversion = _ENCODINGS[message.encoding]
     dtype = np.dtype(f'{">" if message.is_bigendian else "<"}u{size}')
     row = message.width * channels * size
     data = np.frombuffer(message.data, dtype=np.uint8)
-    if message.step < row or data.size != message.step * message.height or data.size == 0:
+    if not 0 < row <= message.step or not 0 < message.step * message.height == data.size:
         raise ImageError(
-            f'{data.size} bytes for {message.width}×{message.height} {message.encoding} '
-            f'with rows of {message.step} bytes'
+            f'{data.size} bytes for {message.width}×{message.height} {message.encoding} with a '
+            f'step of {message.step} bytes: needs at least {row} a row, and whole rows'
         )
     rows = np.ascontiguousarray(data.reshape(message.height, message.step)[:, :row])
     pixels = rows.view(dtype).astype(dtype.newbyteorder('='))

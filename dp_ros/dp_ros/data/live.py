@@ -108,6 +108,11 @@ class LiveWindows:
         except TrajectoryRejected as error:
             self._drop(self.commands, f'commands: {error}')
 
+    def refuse_command(self, reason: str) -> None:
+        """Count a trajectory that cannot be read."""
+        self.commands.received += 1
+        self._drop(self.commands, f'commands: {reason}')
+
     def windows(self, now_ns: int) -> Iterator[ObservationWindow]:
         """Give the windows that are complete, oldest first."""
         while self._due:

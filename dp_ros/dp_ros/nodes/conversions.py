@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from builtin_interfaces.msg import Duration as DurationMsg
 from builtin_interfaces.msg import Time as TimeMsg
 from dp_ros.control.trajectory import NS, Trajectory
-import numpy as np
-from numpy.typing import NDArray
+from dp_ros.control.trajectory_message import trajectory_from_msg as trajectory_from_msg
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 
@@ -30,23 +27,6 @@ def ns_to_duration(duration_ns: int) -> DurationMsg:
     return DurationMsg(sec=sec, nanosec=nanosec)
 
 
-def trajectory_from_msg(message: Any) -> Trajectory:
-    """Read a JointTrajectory, of rclpy or of a bag; what it leaves out stays None.
-
-    :raises ValueError: when its points have different numbers of values.
-    """
-    n_joints = len(message.joint_names)
-    positions = _matrix(message.points, 'positions')
-    return Trajectory(
-        joint_names=tuple(message.joint_names),
-        start_ns=time_to_ns(message.header.stamp),
-        times=np.array([time_to_ns(p.time_from_start) / NS for p in message.points]),
-        positions=np.zeros((0, n_joints)) if positions is None else positions,
-        velocities=_matrix(message.points, 'velocities'),
-        accelerations=_matrix(message.points, 'accelerations'),
-    )
-
-
 def trajectory_to_msg(trajectory: Trajectory, frame_id: str = '') -> JointTrajectory:
     """Write a JointTrajectory; ``start_ns`` 0 leaves its stamp zero."""
     message = JointTrajectory(joint_names=list(trajectory.joint_names))
@@ -65,10 +45,3 @@ def trajectory_to_msg(trajectory: Trajectory, frame_id: str = '') -> JointTrajec
             )
         )
     return message
-
-
-def _matrix(points: Any, name: str) -> NDArray[np.float64] | None:
-    rows = [getattr(point, name) for point in points]
-    if not any(len(row) for row in rows):
-        return None
-    return np.array(rows, dtype=np.float64)

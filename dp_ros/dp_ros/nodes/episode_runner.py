@@ -13,6 +13,7 @@ import math
 from typing import Any
 
 from dp_ros.nodes.conversions import time_to_ns
+from dp_ros.nodes.diagnostics import OK, Diagnostics, Report
 from dp_ros.nodes.ending import EndingNode
 from dp_ros.nodes.episode_runner_parameters import PARAMETERS
 from dp_ros.nodes.live_parameters import LiveParameters
@@ -71,6 +72,7 @@ class EpisodeRunnerNode(EndingNode):
             goal_callback=self._on_goal,
             cancel_callback=lambda handle: CancelResponse.ACCEPT,
         )
+        self._diagnostics = Diagnostics(self, self._report)
 
     def _create_clients(self) -> None:
         reset = self._values['reset_service']
@@ -282,6 +284,9 @@ class EpisodeRunnerNode(EndingNode):
         if self._episode.state == EpisodeStatus.IDLE or stamp_ns == 0:
             return self._seconds() - started
         return (stamp_ns - time_to_ns(result.stamp)) / 1e9
+
+    def _report(self) -> Report:
+        return OK, 'an episode is running' if self._busy else 'ready', {'chunks': self._n_chunks}
 
     def _seconds(self) -> float:
         return float(self._steady.now().nanoseconds) / 1e9

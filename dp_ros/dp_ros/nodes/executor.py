@@ -219,7 +219,7 @@ class ExecutorNode(CheckedLifecycleNode):
         except ValueError as error:
             self._core.counts.received += 1
             self._core.counts.refused += 1
-            raise ChunkRefused(f'points of different lengths: {error}') from error
+            raise ChunkRefused(str(error)) from error
         return Chunk(read.start_ns, read.joint_names, read.times, read.positions)
 
     def _tick(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from control_msgs.action import GripperCommand
 from dp_ros.control.fake_hand import STROKE, Command, FakeHand, Outcome
 from dp_ros.control.trajectory import Trajectory
-from dp_ros.nodes.clock_watch import on_jump_back
+from dp_ros.nodes.clock_watch import ClockWatch, on_jump_back
 from dp_ros.nodes.conversions import time_to_ns, trajectory_to_msg
 from dp_ros.nodes.diagnostics import OK, Diagnostics, Report
 from dp_ros.nodes.ending import EndingNode
@@ -59,6 +59,7 @@ class FakeGripperNode(EndingNode):
         self.create_timer(1 / self._values['joint_state_rate'], self._publish_state)
         self._diagnostics = Diagnostics(self, self._report)
         self._jumps = on_jump_back(self, self._on_jump)
+        self._clock_watch = ClockWatch(self, self._on_set_back)
 
     def _create_servers(self) -> None:
         franka = franka_actions()
@@ -110,6 +111,12 @@ class FakeGripperNode(EndingNode):
 
     def _on_jump(self, jump: TimeJump) -> None:
         self.get_logger().warning('the clock jumped back: the goals are stopped')
+        self._stop()
+
+    def _on_set_back(self, seconds: float) -> None:
+        self.get_logger().warning(
+            f'the clock was set back by {seconds:.1f} s: the goals are stopped'
+        )
         self._stop()
 
     # ---- outputs

@@ -10,7 +10,7 @@ from action_msgs.msg import GoalStatus
 from dp_ros.control.finger_width import TargetRefused
 from dp_ros.control.gripper import Flight, GripperCore, Kind
 from dp_ros.control.trajectory import Trajectory
-from dp_ros.nodes.clock_watch import on_jump_back
+from dp_ros.nodes.clock_watch import ClockWatch, on_jump_back
 from dp_ros.nodes.conversions import time_to_ns, trajectory_from_msg
 from dp_ros.nodes.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from dp_ros.nodes.ending import EndingNode
@@ -53,6 +53,7 @@ class GripperNode(EndingNode):
         self.create_timer(_TICK, self._tick)
         self._diagnostics = Diagnostics(self, self._report)
         self._jumps = on_jump_back(self, self._on_jump)
+        self._clock_watch = ClockWatch(self, self._on_set_back)
 
     def _apply(self, values: Values) -> None:
         self._core.config = gripper_config(values)
@@ -71,7 +72,7 @@ class GripperNode(EndingNode):
         try:
             return trajectory_from_msg(message)
         except ValueError as error:
-            raise TargetRefused('points of different lengths') from error
+            raise TargetRefused(str(error)) from error
 
     def _on_joints(self, message: JointState) -> None:
         config = self._core.config
@@ -87,6 +88,12 @@ class GripperNode(EndingNode):
 
     def _on_jump(self, jump: TimeJump) -> None:
         self.get_logger().warning('the clock jumped back: forgetting what was wanted')
+        self._core.forget()
+
+    def _on_set_back(self, seconds: float) -> None:
+        self.get_logger().warning(
+            f'the clock was set back by {seconds:.1f} s: forgetting what was wanted'
+        )
         self._core.forget()
 
     # ---- goals

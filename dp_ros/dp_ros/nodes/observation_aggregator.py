@@ -13,8 +13,8 @@ from functools import partial
 import sys
 from typing import Any
 
-from cv_bridge import CvBridge, CvBridgeError
-from dp_ros.data.images import ImageError, decoded_to_rgb, fit_image
+from dp_ros.control.trajectory import TrajectoryRejected
+from dp_ros.data.images import ImageError, decode, fit_image
 from dp_ros.data.live import LiveWindows
 from dp_ros.data.window import JOINTS, ObservationWindow, Rgb
 from dp_ros.nodes.clock_watch import ClockWatch, on_jump_back
@@ -53,7 +53,6 @@ class ObservationAggregatorNode(Node):
         self._live = LiveWindows(window_spec(values), live_limits(values))
         self._poses = EefPoses(self, values['base_frame'], values['eef_frame'])
         self._topics = {**camera_topics(values), JOINTS: 'joint_states'}
-        self._bridge = CvBridge()
         self._frame_ids: dict[str, str] = {}
         self._waiting: deque[tuple[ObservationWindow, int]] = deque()
         self._observations = self._checked = 0
@@ -97,8 +96,8 @@ class ObservationAggregatorNode(Node):
     def _on_image(self, camera: str, gate: SimpleFilter, message: Image | CompressedImage) -> None:
         """Keep the image; only what was taken goes on to the synchronizer."""
         try:
-            image = fit_image(self._rgb(message), *self._live.spec.image_sizes[camera])
-        except (ImageError, CvBridgeError) as error:
+            image = fit_image(decode(message), *self._live.spec.image_sizes[camera])
+        except ImageError as error:
             self._live.refuse(camera, str(error))
             return
         stamp_ns = time_to_ns(message.header.stamp)
@@ -109,11 +108,6 @@ class ObservationAggregatorNode(Node):
             gate.signalMessage(message)
         while self._sets:
             self._on_set(*self._sets.popleft())
-
-    def _rgb(self, message: Image | CompressedImage) -> Rgb:
-        if isinstance(message, Image):
-            return self._bridge.imgmsg_to_cv2(message, 'rgb8')
-        return decoded_to_rgb(self._bridge.compressed_imgmsg_to_cv2(message))
 
     def _on_set(self, *messages: Image | CompressedImage) -> None:
         stamps = [time_to_ns(message.header.stamp) for message in messages]
@@ -128,9 +122,11 @@ class ObservationAggregatorNode(Node):
 
     def _on_command(self, message: JointTrajectory) -> None:
         try:
-            self._live.push_command(self._now_ns(), trajectory_from_msg(message))
-        except ValueError as error:
-            self._live.last_refusal = f'commands: points of different lengths: {error}'
+            trajectory = trajectory_from_msg(message)
+        except TrajectoryRejected as error:
+            self._live.refuse_command(str(error))
+        else:
+            self._live.push_command(self._now_ns(), trajectory)
 
     def _publish(self) -> None:
         """Publish the windows that are complete and have their poses."""

@@ -65,7 +65,10 @@ class RecordedTopic:
         if not self.is_latched:
             return
         if self.type_name == 'tf2_msgs/msg/TFMessage':
-            message = deserialize_message(data, TFMessage)
+            try:
+                message = deserialize_message(data, TFMessage)
+            except RuntimeError:  # Bytes that are no message: nobody would get them either.
+                return
             self._frames.update({t.child_frame_id: t for t in message.transforms})
             data = serialize_message(TFMessage(transforms=list(self._frames.values())))
         self.latched = data

@@ -13,7 +13,7 @@ from dp_ros.control.teleop import Teleop, Wish
 from dp_ros.control.teleop_inputs import Action, InputRefused, JoyReader, TwistInput
 from dp_ros.control.teleop_leader import LeaderInput
 from dp_ros.control.trajectory import NS, Trajectory
-from dp_ros.nodes.clock_watch import on_jump_back
+from dp_ros.nodes.clock_watch import ClockWatch, on_jump_back
 from dp_ros.nodes.conversions import time_to_ns, trajectory_from_msg, trajectory_to_msg
 from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.nodes.live_parameters import LiveParameters, Values
@@ -95,6 +95,7 @@ class TeleopNode(Node):
             self.create_timer(1 / self._values['rate'], self._tick)
         self._diagnostics = Diagnostics(self, self._report)
         self._jumps = on_jump_back(self, self._on_jump)
+        self._clock_watch = ClockWatch(self, self._on_set_back)
 
     def destroy_node(self) -> None:
         """Brake before the publishers go."""
@@ -178,6 +179,14 @@ class TeleopNode(Node):
         return frame_id == tool if frame_id else self._values['frame'] == 'tool'
 
     def _on_jump(self, jump: TimeJump) -> None:
+        self._forget()
+
+    def _on_set_back(self, seconds: float) -> None:
+        self._warn(f'the clock was set back by {seconds:.1f} s: let go, then go on')
+        self._forget()
+        self._core.hold('the clock was set back')
+
+    def _forget(self) -> None:
         self._core.forget()
         self._twist.clear()
         self._leader.release()

@@ -13,7 +13,9 @@ import tty
 from typing import Any
 
 from dp_ros.control.teleop_keys import HELP, Keys
+from dp_ros.nodes.diagnostics import OK, Diagnostics, Report
 from dp_ros.nodes.node_main import run_node
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Joy
@@ -41,19 +43,22 @@ class TeleopKeyboardNode(Node):
         self._keys = Keys()
         self._joy = self.create_publisher(Joy, 'joy', _EVENTS)
         self.create_subscription(String, 'teleop/status', self._on_status, _LATCHED)
-        self.create_timer(_PERIOD, self._tick)
+        # A hand on the keys knows of no other clock, and they may not stay down if that goes back.
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(_PERIOD, self._tick, clock=self._steady)
+        self._diagnostics = Diagnostics(self, self._report)
         self._show(HELP)
 
     def _tick(self) -> None:
-        now = self.get_clock().now()
+        now_ns = self._steady.now().nanoseconds
         share = self._keys.share
         while select.select([self._terminal], [], [], 0)[0]:
-            self._keys.type(self._read(), now.nanoseconds)
+            self._keys.type(self._read(), now_ns)
         if self._keys.share != share:
             self._show(f'speed {self._keys.share:.0%}\n')
-        axes, buttons = self._keys.joy(now.nanoseconds)
+        axes, buttons = self._keys.joy(now_ns)
         message = Joy(axes=axes, buttons=buttons)
-        message.header.stamp = now.to_msg()
+        message.header.stamp = self.get_clock().now().to_msg()
         self._joy.publish(message)
 
     def _read(self) -> str:
@@ -68,8 +73,12 @@ class TeleopKeyboardNode(Node):
     def _on_status(self, message: String) -> None:
         self._show(f'{_BELL}{message.data}\n')
 
+    def _report(self) -> Report:
+        return OK, 'reading keys', {'speed': self._keys.share}
+
     def _show(self, text: str) -> None:
-        sys.stdout.write(text)
+        encoding = sys.stdout.encoding or 'utf-8'
+        sys.stdout.write(text.encode(encoding, 'replace').decode(encoding))
         sys.stdout.flush()
 
 
