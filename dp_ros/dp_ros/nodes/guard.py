@@ -57,18 +57,6 @@ def note_failure(node: Node, error: BaseException) -> None:
     node.get_logger().error(f'a callback failed, the node goes on:\n{trace}')
 
 
-def guarded(node: Node, callback: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a callback for a library that does not stand its exceptions."""
-
-    def call(*args: Any) -> None:
-        try:
-            callback(*args)
-        except Exception as error:
-            note_failure(node, error)
-
-    return call
-
-
 class GuardedExecutor(SingleThreadedExecutor):
     """Spins on when a callback of its nodes fails; a service that fails answers so.
 

@@ -26,6 +26,7 @@ from dp_ros.nodes.autostart import autostart
 from dp_ros.nodes.clock_watch import ClockWatch, on_jump_back
 from dp_ros.nodes.conversions import ns_to_time, time_to_ns
 from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
+from dp_ros.nodes.guard import note_failure
 from dp_ros.nodes.lifecycle import CheckedLifecycleNode
 from dp_ros.nodes.live_parameters import LiveParameters, Values
 from dp_ros.nodes.node_main import run_node
@@ -294,8 +295,8 @@ class PolicyNode(CheckedLifecycleNode):
             self._denoise(job)
         except (Refusal, ConfigError) as error:
             self._refuse(str(error))
-        except Exception:
-            self.get_logger().error(f'no chunk:\n{traceback.format_exc()}')
+        except Exception as error:
+            note_failure(self, error)
 
     def _denoise(self, job: Job) -> None:
         started = time.monotonic()
