@@ -14,6 +14,7 @@ from dp_ros.control.controller_rules import CONTROLLER_TYPE
 from dp_ros.control.robot_watch import Mode
 from dp_ros.control.trajectory import NS, TrajectoryReference
 from dp_ros.nodes.conversions import ns_to_duration, ns_to_time, trajectory_from_msg
+from dp_ros.nodes.ending import EndingNode
 from dp_ros.sim.description import robot_description
 from dp_ros.sim.kinematics import JOINT_NAMES
 from dp_ros_msgs.msg import ExecutorStatus
@@ -63,7 +64,7 @@ class FakeRobot:
         given = {'context': context, 'namespace': namespace}
         self.controller = Node(CONTROLLER, **given)
         self.manager = Node('controller_manager', **given)
-        self.server = Node('action_server', **given)
+        self.server = EndingNode('action_server', **given)
         self.nodes = (self.controller, self.manager, self.server)
         for name, value in {**PARAMETERS, **parameters}.items():
             self.controller.declare_parameter(name, value)

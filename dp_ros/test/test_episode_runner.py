@@ -8,6 +8,7 @@ import time
 
 from action_msgs.msg import GoalStatus
 from dp_ros.nodes.conversions import ns_to_time, time_to_ns
+from dp_ros.nodes.ending import EndingNode
 from dp_ros.nodes.episode_runner import EpisodeRunnerNode
 from dp_ros_msgs.action import RunEpisode
 from dp_ros_msgs.msg import EpisodeStatus, ExecutorStatus, Observation, PolicyStatus
@@ -19,7 +20,6 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.action import ActionClient
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.task import Future
@@ -33,7 +33,7 @@ START = ['executor/pause', 'seed', 'franka_sim/reset', 'observation_aggregator/r
 START += ['policy/reset', 'executor/resume']
 
 
-class World(Node):
+class World(EndingNode):
     """Answers for all other nodes and notes what it was asked in which order.
 
     :param absent: services that are not there; ``mute``: that take a call and never answer.

@@ -7,12 +7,12 @@ import time
 
 from action_msgs.msg import GoalStatus
 from control_msgs.action import GripperCommand
+from dp_ros.nodes.ending import EndingNode
 from dp_ros.nodes.fake_gripper import FakeGripperNode
 from franka_msgs.action import Grasp, Homing, Move
 import pytest
 from rclpy.action import ActionClient
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import JointState
@@ -30,7 +30,7 @@ class Bench:
     def __init__(self, context, **parameters):
         overrides = [Parameter(name, value=value) for name, value in parameters.items()]
         self.hand = FakeGripperNode(context=context, parameter_overrides=overrides)
-        self.node = Node('bench', context=context)
+        self.node = EndingNode('bench', context=context)
         self.executor = SingleThreadedExecutor(context=context)
         self.executor.add_node(self.hand)
         self.executor.add_node(self.node)

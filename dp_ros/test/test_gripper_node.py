@@ -9,6 +9,7 @@ import time
 from control_msgs.action import GripperCommand
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from dp_ros.nodes.conversions import ns_to_duration, ns_to_time
+from dp_ros.nodes.ending import EndingNode
 from dp_ros.nodes.fake_gripper import FakeGripperNode
 from dp_ros.nodes.gripper import GripperNode
 from dp_ros_msgs.msg import ExecutorStatus
@@ -16,7 +17,6 @@ from franka_msgs.action import Grasp, Move
 import pytest
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import JointState
@@ -34,7 +34,7 @@ class Bench:
         self.executor = SingleThreadedExecutor(context=context)
         self.nodes = []
         self.adapter = self.add(GripperNode, context, parameters)
-        self.node = Node('bench', context=context)
+        self.node = EndingNode('bench', context=context)
         self.executor.add_node(self.node)
         self.reports, self.motions, self.widths = [], [], []
         self.targets = self.node.create_publisher(JointTrajectory, 'gripper/target', QOS)
