@@ -84,6 +84,10 @@ def no_points(message):
     message.points = []
 
 
+def very_many_points(message):
+    message.points = message.points[:1] * 257
+
+
 def uneven(message):
     message.points[3].positions = message.points[3].positions[:5]
 
@@ -116,6 +120,7 @@ def times_that_go_back(message):
         (not_a_number, 'a value that is not finite'),
         (infinite, 'a value that is not finite'),
         (no_points, 'no points'),
+        (very_many_points, 'chunk has 257 points: at most 256'),
         (uneven, 'points of different lengths'),
         (no_positions, 'positions of shape (0, 7)'),
         (no_stamp, 'stamp of zero'),

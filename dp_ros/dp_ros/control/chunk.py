@@ -96,10 +96,7 @@ def check_chunk(chunk: Chunk, now_ns: int, newest_ns: int) -> None:
         )
     if chunk.stamp_ns < newest_ns:
         raise ChunkRefused('chunk is older than the one that runs')
-    if len(chunk.times) == 0:
-        raise ChunkRefused('chunk has no points')
-    if len(chunk.times) > MOST_POINTS:
-        raise ChunkRefused(f'chunk has {len(chunk.times)} points: at most {MOST_POINTS}')
+    check_size(len(chunk.times))
     shape = (len(chunk.times), len(chunk.joint_names))
     if chunk.positions.shape != shape:
         raise ChunkRefused(f'chunk has positions of shape {chunk.positions.shape}, needs {shape}')
@@ -107,3 +104,14 @@ def check_chunk(chunk: Chunk, now_ns: int, newest_ns: int) -> None:
         raise ChunkRefused('chunk holds a value that is not finite')
     if (np.diff(chunk.times) <= 0).any():
         raise ChunkRefused('chunk has times that do not increase')
+
+
+def check_size(n_points: int) -> None:
+    """Check how many points a chunk has.
+
+    :raises ChunkRefused: when it has none, or more than `MOST_POINTS`.
+    """
+    if n_points == 0:
+        raise ChunkRefused('chunk has no points')
+    if n_points > MOST_POINTS:
+        raise ChunkRefused(f'chunk has {n_points} points: at most {MOST_POINTS}')

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
-from dp_ros.control.chunk import Chunk, ChunkRefused
+from dp_ros.control.chunk import Chunk, ChunkRefused, check_size
 from dp_ros.control.deadman import Deadman
 from dp_ros.control.executor import TICK, ChunkExecutor, Planned
 from dp_ros.control.interlocks import ESTOP, PAUSE, PUBLISHERS, STOP, Phase
@@ -215,6 +215,7 @@ class ExecutorNode(CheckedLifecycleNode):
 
     def _chunk(self, message: JointTrajectory) -> Chunk:
         try:
+            check_size(len(message.points))  # To read very many would keep stops waiting.
             read = trajectory_from_msg(message)
         except ValueError as error:
             self._core.counts.received += 1
