@@ -306,6 +306,7 @@ def test_a_refused_checkpoint_can_be_replaced(bench, folder):
         ({'n_obs_steps': 3}, '3 frames, needs 2'),
         ({'joint_positions': [0.0]}, '1 joint_positions, needs 14'),
         ({'joint_positions': [float('nan')] * 14}, 'state of fr3_joint1 is [nan, nan]'),
+        ({'joint_positions': [1e300] * 14}, 'state of fr3_joint1 is [1e+300, 1e+300]'),
         ({'images': []}, '0 images, needs 2'),
         (
             {'images': [Image(height=2, width=2, encoding='rgb8', step=6, data=[0] * 12)] * 2},

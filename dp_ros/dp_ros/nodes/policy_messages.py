@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from dp_ros.control.joint_names import FARTHEST
 from dp_ros.data.images import ImageError, decode
 from dp_ros.data.window import Refusal
 from dp_ros.nodes.conversions import ns_to_duration, ns_to_time
@@ -59,10 +58,7 @@ def _state(message: Observation, config: PolicyConfig) -> NDArray[np.float64]:
 
     def positions(field: str) -> NDArray[np.float64]:
         rows = _rows(field, getattr(message, field), message, message.joint_names)
-        values = np.array(rows, dtype=np.float64)[:, joints]
-        if not (np.abs(values) < FARTHEST).all():
-            raise Refusal(f'observation: {field} hold a value that is no position of a joint')
-        return values
+        return np.array(rows, dtype=np.float64)[:, joints]
 
     measured = positions('joint_positions')
     if not config.past_actions:

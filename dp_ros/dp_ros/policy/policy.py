@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dp_ros.control.joint_names import FARTHEST
 from dp_ros.policy.config import ConfigError, PolicyConfig
 from dp_ros.policy.engines import Engine
 from dp_ros.policy.methods.method import drawn_from
@@ -132,8 +133,8 @@ class Policy:
         if state.shape != expected:
             raise ConfigError(f'state has shape {state.shape}: needs {expected}')
         for name, values in zip(config.observed_names, state.T, strict=True):
-            if not np.isfinite(values).all():
-                raise ConfigError(f'state of {name} is {values.tolist()}: needs finite numbers')
+            if not (np.abs(values) < FARTHEST).all():  # Larger ones overflow in the networks.
+                raise ConfigError(f'state of {name} is {values.tolist()}: needs finite positions')
         for name, size in config.image_sizes.items():
             if name not in observation['images']:
                 raise ConfigError(f'no image of camera {name!r} in the observation')
