@@ -4,21 +4,32 @@
 A pickle is a program: it may name any function and call it. Here a name means one of the few
 stand-ins below, which only hold values, or the file is refused and the name said. OmegaConf's
 containers become dicts and lists; neither OmegaConf nor dill is needed, nor are they used.
+
+A short program can also make much: what it makes is bounded by what is read. Tensors are views
+of their storage, which is read once; and values used many times count as often.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from dataclasses import dataclass, field
+import io
+from math import prod
 from pathlib import Path
 import pickle
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 import zipfile
 
+from dp_ros.policy.component import brief
 from dp_ros.policy.importing.source import SourceError
 import torch
 from torch import Tensor
 
+_MOST_PICKLE: Final = 8_000_000
+_MOST_DEPTH: Final = 64
+_MOST_DIMENSIONS: Final = 8
+_MOST_REPEATED: Final = 65_536
+"""Values of a tensor that repeats those of its storage, as where all statistics are one."""
 _STORAGES: Final[Mapping[str, torch.dtype]] = {
     'torch.FloatStorage': torch.float32,
     'torch.DoubleStorage': torch.float64,
@@ -34,11 +45,17 @@ _STORAGES: Final[Mapping[str, torch.dtype]] = {
 _NODES: Final = ('Any', 'String', 'Integer', 'Float', 'Boolean', 'Path', 'Bytes')
 
 
-class Record:
+class Made:
+    """What a pickle may make, but not change: it would call a method of its choice."""
+
+    def __setstate__(self, state: Any) -> None:
+        raise SourceError(f'it sets the state of a {type(self).__name__.lower()}')
+
+
+class Record(Made):
     """What stands for an object of OmegaConf: its state, and no more."""
 
-    def __init__(self) -> None:
-        self.state: Mapping[str, Any] = {}
+    state: Mapping[str, Any] = {}
 
     def __setstate__(self, state: Any) -> None:
         self.state = state if isinstance(state, dict) else {}
@@ -51,33 +68,75 @@ class _Dict(dict[Any, Any]):
         pass
 
 
-def _tensor(
-    storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any
-) -> Tensor:
-    return storage.as_strided(size, stride, offset).clone()
+@dataclass(frozen=True)
+class Storage(Made):
+    """The values of one tensor or more."""
+
+    values: Tensor
 
 
-def _parameter(data: Tensor, *_: Any) -> Tensor:
+@dataclass(frozen=True)
+class View(Made):
+    """A tensor, before it is made."""
+
+    storage: Storage
+    offset: int
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    def tensor(self) -> Tensor:
+        """Make the tensor, which takes no memory."""
+        return self.storage.values.as_strided(self.size, self.stride, self.offset)
+
+
+@dataclass(frozen=True)
+class Text(Made):
+    """Bytes that are written as a text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Function(Made):
+    """What stands for a function or class."""
+
+    call: Callable[..., Any] = field(repr=False)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Call what it stands for."""
+        return self.call(*arguments)
+
+
+def _tensor(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> View:
+    if not isinstance(storage, Storage) or not isinstance(size, tuple):
+        raise SourceError('it makes a tensor of something else than a storage')
+    count = max(len(storage.values), _MOST_REPEATED)
+    if len(size) > _MOST_DIMENSIONS or prod(size) > count:
+        raise SourceError(f'it makes a tensor of more values than its storage has, {count}')
+    return View(storage, offset, size, stride)
+
+
+def _parameter(data: Any, *_: Any) -> Any:
     return data
 
 
-def _bytes(text: str, _: str) -> bytes:
-    return text.encode('latin1')
+def _bytes(text: str, _: str) -> Text:
+    return Text(text)
 
 
 def _default(*_: Any) -> dict[Any, Any]:
     return {}
 
 
-def _type_name(*names: Any) -> str:
-    return str(names)
+def _type_name(*_: Any) -> str:
+    return 'a type'
 
 
 _FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = {
     'torch._utils._rebuild_tensor_v2': _tensor,
     'torch._utils._rebuild_parameter': _parameter,
     '_codecs.encode': _bytes,
-    'collections.OrderedDict': _Dict,
+    'collections.OrderedDict': lambda: _Dict(),
     'collections.defaultdict': _default,
     'dill._dill._load_type': _type_name,
 }
@@ -92,36 +151,76 @@ _TYPES: Final = (
     'typing.Any',
     *(f'{module}.{name}' for module in ('builtins', '__builtin__') for name in ('dict', 'list')),
 )
+# What torch.save does not write: sets and buffers, and older ways to make an object.
+_UNUSED: Final = (
+    *(pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.BYTEARRAY8, pickle.NEXT_BUFFER),
+    *(pickle.READONLY_BUFFER, pickle.INST, pickle.OBJ, pickle.NEWOBJ_EX),
+    *(pickle.EXT1, pickle.EXT2, pickle.EXT4),
+)
 
 
-class _Unpickler(pickle.Unpickler):
-    """Knows no name but those above."""
+def _checked(code: bytes, keys: slice) -> Callable[[Any], None]:
+    """Make an operation refuse keys that hold others.
 
-    def __init__(self, archive: zipfile.ZipFile, folder: str) -> None:
-        super().__init__(archive.open(f'{folder}data.pkl'))
+    To hash a key that is made of another one twice, and so on, takes for ever.
+
+    :param keys: where they are on the stack.
+    """
+    load = pickle._Unpickler.dispatch[code[0]]
+
+    def checked(unpickler: Any) -> None:
+        for key in unpickler.stack[keys]:
+            if not isinstance(key, str | int | float | bytes | None):
+                raise SourceError(f'it has a key that is a {type(key).__name__}')
+        load(unpickler)
+
+    return checked
+
+
+class _Unpickler(pickle._Unpickler):
+    """Knows no name but those above.
+
+    The one in Python: the one in C makes a memo as long as a pickle says.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = {
+        code: load
+        for code, load in pickle._Unpickler.dispatch.items()
+        if bytes([code]) not in _UNUSED
+    } | {
+        pickle.SETITEM[0]: _checked(pickle.SETITEM, slice(-2, -1)),
+        pickle.SETITEMS[0]: _checked(pickle.SETITEMS, slice(None, None, 2)),
+        pickle.DICT[0]: _checked(pickle.DICT, slice(None, None, 2)),
+    }
+
+    def __init__(self, archive: zipfile.ZipFile, folder: str, data: bytes) -> None:
+        super().__init__(io.BytesIO(data))
         self._archive, self._folder = archive, folder
+        self._read: dict[str, bytearray] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         path = f'{module}.{name}'
-        # A new class or function for each, for a pickle can change what it is given.
         if path in _RECORDS:
-            return type('Record', (Record,), {})
+            return type('Record', (Record,), {})  # A new one, for a pickle can change it.
         if path in _FUNCTIONS:
-            return partial(_FUNCTIONS[path])
+            return Function(_FUNCTIONS[path])
         if path in _STORAGES or path in _TYPES:
             return path
         raise SourceError(f'it names {path}, which is neither a tensor nor a plain container')
 
-    def persistent_load(self, pid: Any) -> Tensor:
+    def persistent_load(self, pid: Any) -> Storage:
+        if not isinstance(pid, tuple) or [type(part) for part in pid[:3]] != [str] * 3:
+            raise SourceError('it refers to something that is no storage of a tensor')
         kind, storage, key, _, count = pid
         if kind != 'storage' or storage not in _STORAGES:
-            raise SourceError(f'it refers to {pid}, which is no storage of a tensor')
-        data = bytearray(self._archive.read(f'{self._folder}data/{key}'))
-        dtype = _STORAGES[storage]
+            raise SourceError(f'it refers to {kind} {storage}, which is no storage of a tensor')
+        if key not in self._read:
+            self._read[key] = bytearray(self._archive.read(f'{self._folder}data/{key}'))
+        data, dtype = self._read[key], _STORAGES[storage]
         values = torch.frombuffer(data, dtype=dtype) if data else torch.empty(0, dtype=dtype)
         if len(values) != count:
             raise SourceError(f'storage {key} has {len(values)} values instead of {count}')
-        return values
+        return Storage(values)
 
 
 def load(file: Path) -> Any:
@@ -131,7 +230,9 @@ def load(file: Path) -> Any:
     """
     try:
         with zipfile.ZipFile(file) as archive:
-            return _plain(_Unpickler(archive, _folder(archive)).load())
+            folder = _folder(archive, file.stat().st_size)
+            data = archive.read(f'{folder}data.pkl')
+            return _Plain(len(data)).make(_Unpickler(archive, folder, data).load())
     except SourceError as error:
         raise SourceError(f'{file}: refused, {error}') from None
     except OSError as error:
@@ -141,27 +242,79 @@ def load(file: Path) -> Any:
             f'{file}: truncated, or not written by torch.save of PyTorch 1.6 or newer ({error})'
         ) from error
     except Exception as error:  # A broken pickle can end in an error of any kind.
-        raise SourceError(f'{file}: broken ({type(error).__name__}: {error})') from error
+        reason = brief(f'{type(error).__name__}: {error}')
+        raise SourceError(f'{file}: broken ({reason})') from error
 
 
-def _folder(archive: zipfile.ZipFile) -> str:
-    """Return the folder in the archive that holds everything, with its slash."""
+def _folder(archive: zipfile.ZipFile, size: int) -> str:
+    """Return the folder in the archive that holds everything, with its slash.
+
+    :param size: of the archive [bytes].
+    """
     for entry in archive.infolist():
         if entry.compress_type != zipfile.ZIP_STORED:
             raise SourceError(f'{entry.filename} is compressed, which torch.save does not do')
-    pickles = [name for name in archive.namelist() if name.endswith('data.pkl')]
+    if sum(entry.file_size for entry in archive.infolist()) > size:
+        raise SourceError('its entries are larger than itself')
+    pickles = [entry for entry in archive.infolist() if entry.filename.endswith('data.pkl')]
     if len(pickles) != 1:
         raise SourceError(f'it holds {len(pickles)} data.pkl instead of one')
-    return pickles[0].removesuffix('data.pkl')
+    if pickles[0].file_size > _MOST_PICKLE:
+        raise SourceError(f'its data.pkl has {pickles[0].file_size} bytes, over {_MOST_PICKLE}')
+    return pickles[0].filename.removesuffix('data.pkl')
 
 
-def _plain(value: Any) -> Any:
-    """Replace records by what they hold."""
-    if isinstance(value, Record):
-        held = value.state
-        return _plain(held['_content'] if '_content' in held else held.get('_val'))
-    if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_plain(entry) for entry in value)
-    return value
+class _Plain:
+    """Replaces what stands for something else by what it holds.
+
+    :param size: of the pickle [bytes]; its values may weigh ten times as much where they are
+        used more than once, and little pickles a bit more.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._most = self._spare = 10 * size + 100_000
+        self._done: dict[int, tuple[Any, int]] = {}
+
+    def make(self, value: Any) -> Any:
+        """Return the plain value.
+
+        :raises SourceError: for one that is nested too deep, or too large where written out.
+        """
+        return self._make(value, 0)[0]
+
+    def _make(self, value: Any, depth: int) -> tuple[Any, int]:
+        """Return a plain value and how much it weighs, each value and character as one."""
+        if depth > _MOST_DEPTH:
+            raise SourceError(f'its values are nested deeper than {_MOST_DEPTH} levels')
+        if id(value) not in self._done:
+            plain, weight = self._inside(value, depth + 1)
+            self._check(weight <= self._most)
+            self._done[id(value)] = plain, weight
+        return self._done[id(value)]
+
+    def _check(self, fits: bool) -> None:
+        if not fits:
+            raise SourceError('its values are much larger than what it holds')
+
+    def _inside(self, value: Any, depth: int) -> tuple[Any, int]:
+        if isinstance(value, Record):
+            held = value.state
+            return self._make(held['_content'] if '_content' in held else held.get('_val'), depth)
+        if isinstance(value, View):
+            return value.tensor(), 1
+        if isinstance(value, Text):
+            self._spare -= len(value.text)
+            self._check(self._spare >= 0)
+            return value.text.encode('latin1'), 1 + len(value.text)
+        if isinstance(value, dict):
+            made = [self._make(entry, depth) for entry in value.values()]
+            names = sum(len(key) for key in value if isinstance(key, str | bytes))
+            entries = dict(zip(value, (entry for entry, _ in made), strict=True))
+            return entries, 1 + names + sum(weight for _, weight in made)
+        if isinstance(value, list | tuple):
+            made = [self._make(entry, depth) for entry in value]
+            plain = type(value)(entry for entry, _ in made)
+            return plain, 1 + sum(weight for _, weight in made)
+        if isinstance(value, Made) or isinstance(value, type):
+            raise SourceError(f'it holds a {type(value).__name__.lower()} as a value')
+        return value, 1 + (len(value) if isinstance(value, str | bytes) else 0)
