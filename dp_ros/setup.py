@@ -56,6 +56,6 @@ setup(
     license='Apache-2.0',
     entry_points={
         'console_scripts': [f'{name} = dp_ros.nodes.entry:main' for name in NODES]
-        + [f'{name} = dp_ros.tools.{name}:main' for name in TOOLS],
+        + [f'{name} = dp_ros.tools.entry:main' for name in TOOLS],
     },
 )

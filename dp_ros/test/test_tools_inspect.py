@@ -5,6 +5,7 @@ import json
 
 from bag_maker import IMAGE, JOINT_STATE, MS, START, episode, trajectory, where, write
 import cv2
+from dp_ros.data.checksums import seal
 from dp_ros.tools import inspect
 import numpy as np
 import pytest
@@ -60,6 +61,17 @@ def test_findings_are_a_line_each_and_a_status(command, bags, capsys):
     assert any(line.startswith(f'{gap}Training leaves out ') for line in said)
     assert any(line.startswith('torn: cannot be read: ') for line in said)
     assert said[-1].startswith('look at these: 11 of 12 episodes')
+
+
+def test_recordings_without_checksums_are_named(command, bags, capsys):
+    for index in range(9):
+        seal(bags / f'episode_{index}' / f'episode_{index}.mcap')
+    assert command(bags) == 0
+    said = capsys.readouterr().out
+    assert 'episode_9: without checksums, as sqlite3 and some writers' in said
+    seal(bags / 'episode_9' / 'episode_9.mcap')
+    command(bags)
+    assert 'without checksums' not in capsys.readouterr().out
 
 
 def test_what_cannot_be_trained_on_says_so(command, tmp_path, capsys):

@@ -74,6 +74,7 @@ def test_demonstrations_guided_by_hand_are_trained_on(
     assert command('--data', str(tmp_path / 'bags'), '--steps', '2') == 0
     said = ' '.join(capsys.readouterr().out.split())
     assert '2 of 2 episodes without commands, as guided by hand: their actions are' in said
+    assert '2 of 2 episodes without checksums: damage in them may go unnoticed' in said
     load_policy(tmp_path / 'out', engine='torch')
 
 

@@ -14,25 +14,26 @@ from dataclasses import dataclass, field
 from functools import cache
 import hashlib
 from pathlib import Path
+import re
 from typing import Any, Final
 
 from dp_ros.control.trajectory import NS, Trajectory, TrajectoryRejected
 from dp_ros.control.trajectory_message import trajectory_from_msg
+from dp_ros.data.checksums import DamageError, check_files
 from dp_ros.data.images import ImageError, decode, fit_image
 from dp_ros.data.sync import CameraMatcher
 from dp_ros.data.window import JOINTS, Refusal, Stream, WindowBuilder, WindowSpec
+from dp_ros.outside import OutsideError, check_yaml, read_yaml
 import numpy as np
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
-import yaml
 
 IMAGE_TYPES: Final = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 JOINTS_TYPE: Final = 'sensor_msgs/msg/JointState'
 ACTIONS: Final = ('auto', 'commanded', 'measured')
 COMMAND_TYPE: Final = 'trajectory_msgs/msg/JointTrajectory'
 _AGAIN: Final = 'copy it again, or take its folder away'
-_YamlLoader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
 
 class BagError(ValueError):
@@ -78,6 +79,7 @@ class EpisodeRecording:
     :param unfollowed: why a controller could follow nothing of what it was sent, or ''.
     :param arrivals: when each message of a camera or of ``joint_states`` was received, and its
         stamp, whether or not it was taken [ns].
+    :param has_checksums: whether damage in any of its messages would have been noticed.
     """
 
     path: Path
@@ -91,6 +93,7 @@ class EpisodeRecording:
     unfollowed: str = ''
     arrivals: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     digest: str = ''
+    has_checksums: bool = True
 
     def refuse(self, refusal: Exception) -> None:
         """Count a sample that was not taken."""
@@ -114,14 +117,39 @@ def bag_info(path: Path) -> dict[str, str]:
 
     :raises BagError: when the bag's metadata cannot be read.
     """
+    file = path / 'metadata.yaml'
     try:
-        metadata = yaml.load((path / 'metadata.yaml').read_text(), _YamlLoader)
-        return dict(metadata['rosbag2_bagfile_information'].get('custom_data') or {})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+        information = read_yaml(file)['rosbag2_bagfile_information']
+        for topic in information.get('topics_with_message_count') or []:
+            profiles = topic['topic_metadata'].get('offered_qos_profiles')
+            if isinstance(profiles, str):  # YAML in YAML, which rosbags parses
+                check_yaml(profiles, str(file))
+        noted = dict(information.get('custom_data') or {})
+        return {str(key): _text(value) for key, value in noted.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         reason = error.strerror if isinstance(error, OSError) else repr(error)
+        if isinstance(error, OutsideError):
+            reason = str(error).removeprefix(f'{file}: cannot be read: ')
         raise BagError(
             f'{path}: metadata.yaml cannot be read: {reason}; `ros2 bag reindex` writes it anew'
         ) from error
+
+
+def _text(value: Any) -> str:
+    """Return what the recorder noted as it wrote it, also where an editor took its quotes."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def check_bag(path: Path) -> bool:
+    """Check a bag's files.
+
+    :returns: whether all its messages have a checksum.
+    :raises BagError: for one that is not what was written.
+    """
+    try:
+        return check_files(path)
+    except (DamageError, OutsideError, OSError) as error:
+        raise BagError(f'{path}: cannot be read: {error}; {_AGAIN}') from error
 
 
 def read_bag(path: Path, spec: WindowSpec, topics: BagTopics) -> EpisodeRecording:
@@ -130,10 +158,18 @@ def read_bag(path: Path, spec: WindowSpec, topics: BagTopics) -> EpisodeRecordin
     :raises BagError: for a bag that is corrupt, empty, or lacks a topic.
     """
     recording = EpisodeRecording(path, WindowBuilder(spec), bag_info(path))
+    recording.has_checksums = check_bag(path)
     with open_bag(path) as reader:
-        recording.builder.reset(int(recording.info.get('start_ns', 0)))
+        recording.builder.reset(_start_ns(recording))
         _Replay(reader, recording, topics).run()
     return recording
+
+
+def _start_ns(recording: EpisodeRecording) -> int:
+    noted = recording.info.get('start_ns', '0')
+    if not re.fullmatch(r'\d{1,19}', noted):
+        raise BagError(f'{recording.path}: start_ns = {noted[:50]!r}: needs a time [ns]')
+    return int(noted)
 
 
 @contextmanager

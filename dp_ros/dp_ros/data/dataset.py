@@ -34,6 +34,7 @@ class EpisodeWindows:
     :param images: (n_images, H, W, 3) per camera; ``image_index``: (n, To) into them.
     :param measured: whether the arm's actions are what was measured, not what was commanded.
     :param scene: that was demonstrated in; empty where the recording does not say.
+    :param has_checksums: whether damage in the recording would have been noticed.
     """
 
     state: Float32
@@ -42,6 +43,7 @@ class EpisodeWindows:
     image_index: dict[str, NDArray[np.int64]]
     measured: bool
     scene: str = ''
+    has_checksums: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class WindowDataset:
     :param digest: sha256 over the messages of all bags that were used.
     :param n_measured: episodes whose actions are what was measured, not what was commanded.
     :param scene: (n_episodes,) which scene each is of; None: of one of its own.
+    :param n_unchecked: episodes of recordings in which damage may go unnoticed.
     """
 
     state: Tensor
@@ -80,6 +83,7 @@ class WindowDataset:
     digest: str
     n_measured: int = 0
     scene: NDArray[np.int64] | None = None
+    n_unchecked: int = 0
 
     def __post_init__(self) -> None:
         for name in ('state', 'actions'):
@@ -184,6 +188,7 @@ class _Joined:
             self._digest.hexdigest(),
             sum(part.measured for part in parts),
             _numbered([part.scene for part in parts]),
+            sum(not part.has_checksums for part in parts),
         )
 
 
@@ -298,6 +303,7 @@ def episode_windows(recording: EpisodeRecording, actions: ActionSpec) -> Episode
         {name: np.stack(stream.samples) for name, stream in builder.images.items()},
         image_index,
         measured=not recording.trajectories,
+        has_checksums=recording.has_checksums,
     )
 
 

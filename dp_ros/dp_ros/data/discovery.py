@@ -7,7 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from dp_ros.data.bags import COMMAND_TYPE, IMAGE_TYPES, JOINTS_TYPE, BagError, BagTopics, open_bag
+from dp_ros.data.bags import (
+    COMMAND_TYPE,
+    IMAGE_TYPES,
+    JOINTS_TYPE,
+    BagError,
+    BagTopics,
+    bag_info,
+    check_bag,
+    open_bag,
+)
 from dp_ros.data.dataset import DatasetError
 from dp_ros.data.images import ImageError, decode
 from rosbags.highlevel import AnyReader
@@ -26,6 +35,8 @@ def discover(bags: Sequence[Path]) -> dict[str, Any]:
     reasons = []
     for bag in bags:
         try:
+            bag_info(bag)
+            check_bag(bag)
             with open_bag(bag) as reader:
                 return _look(reader, bag)
         except BagError as error:

@@ -14,14 +14,17 @@ A bag appears under its name only when it is whole, so a crash loses the open ep
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 import json
 import os
 from pathlib import Path
 import shutil
 import sqlite3
-from typing import Final
+from typing import Any, Final
 
 from dp_ros.data.bags import BagError, bag_info
+from dp_ros.data.checksums import seal
+from dp_ros.outside import OutsideError, parse_json
 from rosbags.interfaces import Connection, Qos
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 from rosbags.typesys.store import Typestore
@@ -34,6 +37,10 @@ _PREFIX: Final = 'episode_'
 _BAG_VERSION: Final = 9
 
 Entry = dict[str, str]
+
+
+def _names(entry: Mapping[str, Any]) -> bool:
+    return isinstance(entry.get('episode'), str)
 
 
 class RecordingError(RuntimeError):
@@ -77,6 +84,8 @@ class OpenEpisode:
         for key, value in info.items():
             self._writer.set_custom_data(key, value)
         self._guard(self._writer.close)
+        for file in self.path.glob('*.mcap'):
+            self._guard(partial(seal, file))
 
     def abandon(self) -> None:
         """Delete the bag."""
@@ -132,10 +141,10 @@ class EpisodeFolder:
         entries = []
         for line in file.read_text().splitlines() if file.is_file() else []:
             try:
-                entries.append(json.loads(line))
-            except json.JSONDecodeError:
+                entries.append(parse_json(line, INDEX))
+            except OutsideError:
                 continue
-        return [entry for entry in entries if isinstance(entry, dict) and 'episode' in entry]
+        return [entry for entry in entries if isinstance(entry, dict) and _names(entry)]
 
     def open(self, storage: str, types: Typestore) -> OpenEpisode:
         """Begin the next episode.

@@ -19,7 +19,7 @@ from dp_ros.outside import OutsideError, read_json
 from dp_ros.policy.component import brief, require, shown
 from dp_ros.policy.config import ConfigError, PolicyConfig, policy_from_dict, to_dict
 from dp_ros.policy.engines import make_engine
-from dp_ros.policy.network import PolicyNetwork
+from dp_ros.policy.network import PolicyNetwork, check_size
 from dp_ros.policy.policy import Policy
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
@@ -124,16 +124,6 @@ def _check_whole(given: Any, full: Mapping[str, Any], what: str) -> None:
         require(key in given or key in _ADDED, f'{what}.{key} is missing')
         if isinstance(value, Mapping) and 'name' in value:
             _check_whole(given[key], value, f'{what}.{key}')
-
-
-def check_size(config: PolicyConfig, n_values: int) -> None:
-    """Refuse a configuration of larger networks than there are weights, before they are made.
-
-    :raises ConfigError: saying how many weights they have.
-    """
-    with torch.device('meta'):  # Shapes alone, which take no memory.
-        needed = sum(value.numel() for value in PolicyNetwork(config).state_dict().values())
-    require(needed <= n_values, f'networks of {needed} weights: there are {n_values}')
 
 
 def _ranges(normalizer: Any, config: PolicyConfig) -> dict[str, Tensor]:

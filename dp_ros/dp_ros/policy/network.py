@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from dp_ros.policy.component import require
 from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.denoisers.denoiser import Shapes
 from dp_ros.policy.methods.method import Draw
@@ -86,6 +87,16 @@ class PolicyNetwork(nn.Module):
             self.denoise, noise, cond, method.sampler(sampler), num_inference_steps, draw
         )
         return self.actions.inverse(chunks)
+
+
+def check_size(config: PolicyConfig, n_values: int) -> None:
+    """Refuse a configuration of larger networks than there are weights, before they are made.
+
+    :raises ConfigError: saying how many weights they have.
+    """
+    with torch.device('meta'):  # Shapes alone, which take no memory.
+        needed = sum(value.numel() for value in PolicyNetwork(config).state_dict().values())
+    require(needed <= n_values, f'networks of {needed} weights: there are {n_values}')
 
 
 def _encoder_sizes(config: PolicyConfig) -> Mapping[str, tuple[int, int]]:

@@ -14,6 +14,7 @@ from pathlib import Path
 import sys
 
 from dp_ros.policy.checkpoint import save_checkpoint
+from dp_ros.policy.component import brief
 from dp_ros.policy.importing import diffusion_policy, lerobot
 from dp_ros.policy.importing.source import Imported, Names, SourceError
 
@@ -26,7 +27,7 @@ def main() -> int:
         found = read(args.source, names)
         _store(args.out, found, args.source)
     except (SourceError, OSError) as error:
-        print(f'import_checkpoint: {error}', file=sys.stderr)
+        print(f'import_checkpoint: {brief(str(error))}', file=sys.stderr)
         return 1
     print(f'checkpoint: {args.out}')
     print(

@@ -37,6 +37,13 @@ def print_report(
     console.print(episode_table(episodes, findings))
     for group in by_kind(findings):
         console.print(told(group), soft_wrap=True)
+    unchecked = [episode.name for episode in read if not episode.has_checksums]
+    if unchecked:
+        console.print(
+            f'{_listed(unchecked)}: without checksums, as sqlite3 and some writers of MCAP leave '
+            'them: damage in them may go unnoticed',
+            soft_wrap=True,
+        )
     console.print(
         f'{verdict.value}: {total(episodes)}',
         style=_COLOURS[verdict],

@@ -115,6 +115,12 @@ def _load(folder: Path, config: RunConfig, topics: BagTopics, progress: Progress
             'by hand: their actions are the measured positions',
             markup=False,
         )
+    if dataset.n_unchecked:
+        progress.console.print(
+            f'{dataset.n_unchecked} of {dataset.n_episodes} episodes without checksums: damage in '
+            'them may go unnoticed',
+            markup=False,
+        )
     progress.console.print(
         f'{dataset.n_episodes} episodes, {len(dataset)} windows, sha256 {dataset.digest[:16]}',
         highlight=False,

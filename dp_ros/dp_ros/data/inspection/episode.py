@@ -60,6 +60,7 @@ def measure(recording: EpisodeRecording, name: str, actions: ActionSpec) -> Epis
         measure_joints(recording, motion),
         measure_commands(recording, motion),
         motion,
+        recording.has_checksums,
     )
 
 

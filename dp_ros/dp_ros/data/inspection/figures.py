@@ -130,6 +130,7 @@ class EpisodeFigures:
     :param refused: how many messages are not taken, by reason.
     :param image_bytes: memory that its images need in training.
     :param motion: for pictures; not part of ``summary``.
+    :param has_checksums: whether damage in its messages would have been noticed.
     """
 
     name: str
@@ -148,6 +149,7 @@ class EpisodeFigures:
     joints: JointFigures | None = None
     commands: CommandFigures | None = None
     motion: Motion | None = None
+    has_checksums: bool = True
 
     def summary(self) -> dict[str, Any]:
         """Return the figures as JSON holds them."""

@@ -80,8 +80,8 @@ def convert(payload: Any, names: Names) -> Imported:
     policy.need('pred_action_steps_only', False)
     policy.need('eta', 0.0)
     policy.finish()
-    network = make_network(values)
     tensors = _weights(content, cfg)
+    network = make_network(values, tensors)
     load_module(network.denoiser, rename(below(tensors, 'model.'), renaming), 'denoiser')
     set_bounds(network.states, *_bounds(tensors, 'obs'))
     set_bounds(network.actions, *_bounds(tensors, 'action'))
@@ -150,7 +150,7 @@ def _read_transformer(policy: Settings, model: Settings) -> Mapping[str, Any]:
 def _weights(content: Settings, cfg: Settings) -> Mapping[str, Tensor]:
     """Return the weights that the source's own evaluation uses: the averaged ones, if any."""
     training = Settings(cfg.take('training', {}), 'training')
-    name = 'ema_model' if training.take('use_ema', False) else 'model'
+    name = 'ema_model' if training.flag('use_ema', False) else 'model'
     states = Settings(content.take('state_dicts'), 'state_dicts')
     found = Settings(states.take(name), f'state_dicts.{name}').rest()
     strange = [key for key, value in found.items() if not isinstance(value, Tensor)]
@@ -166,6 +166,8 @@ def _bounds(tensors: Mapping[str, Tensor], key: str) -> tuple[Tensor, Tensor]:
         params.take(f'normalizer.params_dict.{key}.{name}').double()
         for name in ('scale', 'offset')
     )
+    if scale.shape != offset.shape:
+        raise SourceError(f'normaliser of {key}: scale and offset are of other shapes')
     return (-1 - offset) / scale, (1 - offset) / scale
 
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from dp_ros.policy.component import shown
 from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.encoders.resnet import Resnet
 from dp_ros.policy.importing.lerobot_stats import Stats, load_stats
 from dp_ros.policy.importing.source import (
+    MOST_COUNTED,
     Imported,
     Names,
     Settings,
@@ -83,7 +85,7 @@ def load(folder: Path, names: Names) -> Imported:
     features = _read_features(config)
     modes = Settings(config.take('normalization_mapping', {}), 'normalization_mapping')
     stats = load_stats(folder, tensors, modes.rest())
-    network = make_network(_read_values(config, features, stats, names))
+    network = make_network(_read_values(config, features, stats, names), tensors)
     _load_weights(network, below(tensors, 'diffusion.'))
     set_bounds(network.actions, *widen(*stats.bounds(_ACTION, 'ACTION', features.n_joints)))
     bounds = [_state_bounds(*stats.bounds(*feature)) for feature in features.states]
@@ -140,10 +142,11 @@ def _shape(feature: Any, kind: str) -> tuple[int, ...]:
     """Return the shape of a feature, which must be of a kind that has it."""
     read = Settings(feature, 'feature')
     shape = read.take('shape', None)
-    sizes = [side for side in shape if isinstance(side, int)] if isinstance(shape, list) else []
+    sizes = [side for side in shape if type(side) is int] if isinstance(shape, list) else []
     fits = len(sizes) == 1 if kind != 'VISUAL' else len(sizes) == 3 and sizes[0] == 3
-    if read.take('type', None) != kind or sizes != shape or not fits or min(sizes) < 1:
-        raise SourceError(f'feature {feature}: cannot be represented, needs a {kind}')
+    counted = all(1 <= side <= MOST_COUNTED for side in sizes)
+    if read.take('type', None) != kind or sizes != shape or not fits or not counted:
+        raise SourceError(f'feature {shown(feature)}: cannot be represented, needs a {kind}')
     return tuple(sizes)
 
 
@@ -174,21 +177,23 @@ def _read_encoder(config: Settings, features: _Features, stats: Stats) -> Mappin
         'name': Resnet.name,
         'depth': _RESNETS[backbone],
         'n_keypoints': config.count('spatial_softmax_num_keypoints'),
-        'shared': not config.take('use_separate_rgb_encoder_per_camera', False),
+        'shared': not config.flag('use_separate_rgb_encoder_per_camera', False),
         'crop_margin': _margin(config.take('crop_shape', None), features),
         'mean': mean,
         'std': std,
     }
 
 
-def _margin(crop: list[int] | None, features: _Features) -> int:
+def _margin(crop: Any, features: _Features) -> int:
     """Return what is cropped on each side [px]."""
     size = next(iter(features.cameras.values()))
-    cut = [have - want for have, want in zip(size, crop or size, strict=True)]
-    if cut[0] != cut[1] or cut[0] % 2:
+    wanted = list(size) if crop is None else crop
+    pair = isinstance(wanted, list) and [type(side) for side in wanted] == [int, int]
+    cut = [have - want for have, want in zip(size, wanted, strict=True)] if pair else [0, 1]
+    if cut[0] != cut[1] or cut[0] % 2 or cut[0] < 0:
         raise SourceError(
-            f'crop_shape = {crop} of images of {size}: only the same even number of pixels less '
-            'in height and width can be represented'
+            f'crop_shape = {shown(crop)} of images of {size}: only the same even number of pixels '
+            'less in height and width can be represented'
         )
     return cut[0] // 2
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from dp_ros.policy.component import shown
 from dp_ros.policy.importing.source import Settings, SourceError, read_json, read_tensors
 from dp_ros.policy.importing.weights import below
 import torch
@@ -45,8 +46,8 @@ class Stats:
         if mode == 'none':
             return -torch.ones(size), torch.ones(size)
         if mode == 'min_max':
-            return self._get(key, 'min'), self._get(key, 'max')
-        mean, std = self._get(key, 'mean'), self._get(key, 'std')
+            return self._get(key, 'min', size), self._get(key, 'max', size)
+        mean, std = self._get(key, 'mean', size), self._get(key, 'std', size)
         return mean - std, mean + std
 
     def pixels(self, keys: Sequence[str]) -> tuple[list[float], list[float]]:
@@ -61,14 +62,16 @@ class Stats:
 
     def _pixels(self, key: str) -> tuple[list[float], list[float]]:
         low, high = self.bounds(key, 'VISUAL', 3)
-        centre, half = (low + high).flatten() / 2, (high - low).flatten() / 2
+        centre, half = (low + high) / 2, (high - low) / 2
         return centre.tolist(), half.tolist()
 
-    def _get(self, key: str, statistic: str) -> Tensor:
+    def _get(self, key: str, statistic: str, size: int) -> Tensor:
         value = self._values.get(_underscored(f'{key}.{statistic}'))
         if value is None:
             raise SourceError(f'{key}.{statistic}: no such statistic in the checkpoint')
-        return value.double()
+        if value.numel() != size:
+            raise SourceError(f'{key}.{statistic}: {value.numel()} values, the feature has {size}')
+        return value.double().flatten()
 
 
 def _underscored(name: str) -> str:
@@ -108,14 +111,14 @@ def _find_step(file: Path, wanted: str) -> Settings:
     found = None
     steps = Settings(read_json(file), file.name).take('steps')
     if not isinstance(steps, list):
-        raise SourceError(f'{file.name}.steps = {steps!r}: needs a list')
+        raise SourceError(f'{file.name}.steps = {shown(steps)}: needs a list')
     for entry in steps:
         step = Settings(entry, file.name)
         name = step.take('registry_name', None)
         if name == wanted:
             found = step
         elif name not in _HARMLESS:
-            raise SourceError(f'{file.name}: step {name or entry} cannot be represented')
+            raise SourceError(f'{file.name}: step {shown(name or entry)} cannot be represented')
     if found is None:
         raise SourceError(f'{file.name}: has no step {wanted}')
     return found

@@ -9,22 +9,30 @@ from pathlib import Path
 from typing import Any, Final
 
 from dp_ros import outside
+from dp_ros.policy.component import brief, shown
 from dp_ros.policy.config import ConfigError, PolicyConfig
 from dp_ros.policy.methods.diffusion import Diffusion
-from dp_ros.policy.network import PolicyNetwork
+from dp_ros.policy.network import PolicyNetwork, check_size
 from dp_ros.policy.normalizer import Normalizer
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 import torch
 from torch import Tensor
 
+MOST_COUNTED: Final = 10_000
+"""What a source may say that there is of anything, as its dimensions or steps."""
 _REQUIRED: Final = object()
 # The narrowest range that our normaliser does not take for a constant dimension.
 _NARROW: Final = 4e-6
+# The most that our normalisers hold beside the weights.
+_NORMALIZERS: Final = 100_000
 
 
 class SourceError(ValueError):
-    """A policy cannot be imported; the message names what stands in the way."""
+    """A policy cannot be imported; the message names what stands in the way, in a line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(brief(message))
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ class Settings:
 
     def __init__(self, values: Any, what: str) -> None:
         if not isinstance(values, Mapping):
-            raise SourceError(f'{what}: missing, or no mapping')
+            raise SourceError(f'{what} = {shown(values)}: needs keys and values')
         self._left, self._what = dict(values), what
 
     def take(self, key: str, default: Any = _REQUIRED) -> Any:
@@ -93,7 +101,17 @@ class Settings:
         if value is _REQUIRED:
             raise SourceError(f'{self._what}.{key}: missing')
         if isinstance(value, str) and '${' in value:
-            raise SourceError(f'{self._what}.{key} = {value!r}: was stored without its value')
+            raise SourceError(f'{self._what}.{key} = {shown(value)}: was stored without its value')
+        return value
+
+    def flag(self, key: str, default: bool) -> bool:
+        """Return whether something is so.
+
+        :raises SourceError: for anything but true or false.
+        """
+        value = self.take(key, default)
+        if not isinstance(value, bool):
+            raise SourceError(f'{self._what}.{key} = {shown(value)}: needs true or false')
         return value
 
     def count(self, key: str, default: int | None = None) -> int:
@@ -104,8 +122,11 @@ class Settings:
         """
         value = self.take(key, _REQUIRED if default is None else default)
         value = default if value is None else value
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise SourceError(f'{self._what}.{key} = {value!r}: needs a positive whole number')
+        if type(value) is not int or not 1 <= value <= MOST_COUNTED:
+            raise SourceError(
+                f'{self._what}.{key} = {shown(value)}: needs a positive whole number, at most '
+                f'{MOST_COUNTED}'
+            )
         return value
 
     def one_of(self, key: str, known: Collection[str], default: Any = _REQUIRED) -> str:
@@ -116,7 +137,8 @@ class Settings:
         value = self.take(key, default)
         if not isinstance(value, str) or value not in known:
             raise SourceError(
-                f'{self._what}.{key} = {value!r}: cannot be represented, only {", ".join(known)}'
+                f'{self._what}.{key} = {shown(value)}: cannot be represented, only '
+                f'{", ".join(known)}'
             )
         return value
 
@@ -126,9 +148,9 @@ class Settings:
         :param default: what the source means where the key is missing; what is needed, if none.
         """
         value = self.take(key, needed if default is _REQUIRED else default)
-        if value != needed:
+        if type(value) is not type(needed) or value != needed:
             raise SourceError(
-                f'{self._what}.{key} = {value!r}: cannot be represented, only {needed!r} can'
+                f'{self._what}.{key} = {shown(value)}: cannot be represented, only {needed!r} can'
             )
 
     def rest(self) -> dict[str, Any]:
@@ -141,7 +163,7 @@ class Settings:
         :raises SourceError: naming it.
         """
         if self._left:
-            raise SourceError(f'{self._what}: unknown settings {sorted(self._left)}')
+            raise SourceError(f'{self._what}: unknown settings {sorted(map(str, self._left))}')
 
 
 def numbered(given: Sequence[str], count: int, kind: str) -> tuple[str, ...]:
@@ -167,14 +189,17 @@ def read_diffusion(scheduler: Settings, defaults: Mapping[str, Any]) -> dict[str
     return {'name': Diffusion.name} | values
 
 
-def make_network(values: Mapping[str, Any]) -> PolicyNetwork:
+def make_network(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> PolicyNetwork:
     """Make the networks of a configuration, untrained.
 
+    :param tensors: what the source holds, at least as many weights as the networks.
     :raises SourceError: for what our configuration refuses.
     """
     try:
-        return PolicyNetwork(PolicyConfig(**values)).eval()
-    except (ConfigError, TypeError, ValueError) as error:
+        config = PolicyConfig(**values)
+        check_size(config, _NORMALIZERS + sum(value.numel() for value in tensors.values()))
+        return PolicyNetwork(config).eval()
+    except (ConfigError, TypeError, ValueError, RuntimeError) as error:
         raise SourceError(f'cannot be represented: {error}') from error
 
 

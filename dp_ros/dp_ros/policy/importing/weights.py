@@ -69,7 +69,7 @@ def rename(tensors: Mapping[str, Tensor], renaming: Renaming) -> dict[str, Tenso
         for pattern, ours in renaming:
             name = re.sub(pattern, ours, name)
         owner, packed, kind = name.partition('.in.')
-        if packed:
+        if packed and value.dim():
             third = len(value) // 3
             found[f'{owner}.query.{kind}'] = value[:third]
             found[f'{owner}.key_value.{kind}'] = value[third:]

@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the files of a bag are what was written: by MCAP's checksums and SQLite's own check.
+
+MCAP may hold three: of each chunk, of the data section, of the summary; zero means that it was
+not calculated (https://mcap.dev/spec). SQLite has none: a value that was altered in it stays one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+import itertools
+import mmap
+from pathlib import Path
+import sqlite3
+import struct
+from struct import Struct
+from typing import Final
+from zlib import crc32
+
+from dp_ros.outside import check_yaml
+
+_HEADER: Final = Struct('<BQ')  # of a record: what it is, and its length
+_U32: Final = Struct('<I')
+_U64: Final = Struct('<Q')
+_MAGIC: Final = 8
+_QOS: Final = 'offered_qos_profiles'
+_FOOTER, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END = 0x02, 0x04, 0x05, 0x06, 0x0F
+# Where their checksums are in these records.
+_CRC_AT: Final = {_CHUNK: 24, _DATA_END: 0, _FOOTER: 16}
+
+
+class DamageError(ValueError):
+    """A file is not what was written; the message says where it is not."""
+
+
+def check_files(bag: Path) -> bool:
+    """Check the files of a bag's folder.
+
+    :returns: whether all messages have a checksum.
+    :raises DamageError: for a file that is damaged.
+    """
+    known = {'.mcap': _check_mcap, '.db3': _check_sqlite}
+    files = [file for file in sorted(bag.iterdir()) if file.suffix in known]
+    checked = [known[file.suffix](file) for file in files]
+    return all(checked) and bool(files)
+
+
+def seal(file: Path) -> None:
+    """Write the checksums of an MCAP file that was written without, and without compression."""
+    with file.open('r+b') as opened, mmap.mmap(opened.fileno(), 0) as data:
+        for kind, begin, _ in _records(data):
+            if kind in _CRC_AT:
+                at = begin + _CRC_AT[kind]
+                _U32.pack_into(data, at, _crcs(data, kind, begin)[0])
+
+
+def _check_mcap(file: Path) -> bool:
+    try:
+        with file.open('rb') as opened, mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as data:
+            return _check_records(data)
+    except (ValueError, struct.error) as error:
+        reason = error if file.stat().st_size else 'empty'
+        raise DamageError(f'{file.name}: {reason}') from error
+
+
+def _check_records(data: mmap.mmap) -> bool:
+    """Check the records of a file; return whether all messages have a checksum."""
+    lacking = whole = ended = False
+    for kind, begin, end in _records(data):
+        if kind == _MESSAGE:
+            lacking = True
+        elif kind == _CHANNEL:
+            _check_channel(data[begin:end])
+        elif kind in _CRC_AT:
+            at = begin + _CRC_AT[kind]
+            (stored,) = _U32.unpack_from(data, at)
+            if stored and stored not in _crcs(data, kind, begin):
+                raise DamageError(f'altered: the checksum at byte {at} is another')
+            lacking |= kind == _CHUNK and not stored
+            whole |= kind == _DATA_END and bool(stored)
+            ended |= kind == _DATA_END
+    if not ended or end + _MAGIC != len(data):
+        raise DamageError(f'altered: its last record ends at byte {end} of {len(data)}')
+    return whole or not lacking
+
+
+def _records(data: mmap.mmap) -> Iterator[tuple[int, int, int]]:
+    """Give each record: what it is, where its content begins, and where it ends.
+
+    :raises DamageError: where one cannot be.
+    """
+    place, kind = _MAGIC, -1
+    while kind != _FOOTER:
+        begin = place + _HEADER.size
+        kind, length = _HEADER.unpack_from(data, place) if begin <= len(data) else (0, 0)
+        place = begin + length
+        if not kind or place > len(data) or kind in _CRC_AT and length < _CRC_AT[kind] + 4:
+            raise DamageError(
+                f'cut off or altered: no record ends where that of byte {begin} does'
+            )
+        yield kind, begin, place
+
+
+def _crcs(data: mmap.mmap, kind: int, begin: int) -> tuple[int, ...]:
+    """Return what the checksum in a record may be, the one that we write first."""
+    with memoryview(data) as view:
+        if kind == _CHUNK:
+            return _chunk_crc(view, begin)
+        if kind == _FOOTER:
+            (start,) = _U64.unpack_from(view, begin)
+            with view[start or begin - _HEADER.size : begin + _CRC_AT[_FOOTER]] as part:
+                return (crc32(part),)
+        # Some writers count from the first byte of the file, others from its first record on.
+        _, length = _HEADER.unpack_from(view, _MAGIC)
+        starts = (0, _MAGIC, _MAGIC + _HEADER.size + length)
+        return tuple(_part_crc(view, start, begin - _HEADER.size) for start in starts)
+
+
+def _part_crc(view: memoryview, start: int, end: int) -> int:
+    with view[start:end] as part:
+        return crc32(part)
+
+
+def _chunk_crc(view: memoryview, begin: int) -> tuple[int, ...]:
+    """Return the checksum of a chunk's records; of compressed ones rosbags compares it."""
+    at = begin + _CRC_AT[_CHUNK] + 4
+    (named,) = _U32.unpack_from(view, at)
+    if named:
+        return _U32.unpack_from(view, begin + _CRC_AT[_CHUNK])
+    (size,) = _U64.unpack_from(view, at + 4)
+    return (_part_crc(view, at + 12, at + 12 + size),)
+
+
+def _check_channel(content: bytes) -> None:
+    """Check what rosbags gives to its parser of YAML.
+
+    :raises OutsideError: for what is nested too deep.
+    """
+    texts = list(_texts(content))
+    for key, value in zip(texts[2::2], texts[3::2], strict=False):
+        if key == _QOS:
+            check_yaml(value, f'{_QOS} of {texts[0]}')
+
+
+def _texts(content: bytes) -> Iterator[str]:
+    """Give a channel's topic, its encoding, and the keys and values of its metadata."""
+    place = 4
+    for index in itertools.count():
+        place += 4 * (index == 2)  # the length of the metadata
+        if place >= len(content):
+            return
+        (length,) = _U32.unpack_from(content, place)
+        place += 4 + length
+        yield content[place - length : place].decode()
+
+
+def _check_sqlite(file: Path) -> bool:
+    """Check the structure of a database, which is all there is to check."""
+    try:
+        with closing(sqlite3.connect(f'file:{file}?immutable=1', uri=True)) as database:
+            (found,) = database.execute('PRAGMA quick_check(1)').fetchone()
+            columns = [row[1] for row in database.execute('PRAGMA table_info(topics)')]
+            asked = f'SELECT {_QOS} FROM topics' if _QOS in columns else 'SELECT 1 WHERE 0'
+            profiles = [text for (text,) in database.execute(asked)]
+    except sqlite3.Error as error:
+        raise DamageError(f'{file.name}: {error}') from error
+    for text in profiles:
+        check_yaml(str(text), f'{file.name}: {_QOS}')
+    if found != 'ok':
+        raise DamageError(f'{file.name}: altered: {" ".join(found.split())}')
+    return False

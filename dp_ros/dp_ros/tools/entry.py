@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `ros2 run dp_ros TOOL` starts: the tool, which an interrupt or SIGTERM ends quietly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+import os
+from pathlib import Path
+import signal
+import sys
+from typing import Any
+
+_AGAIN = 0.01
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def main() -> int:
+    """Run the tool that the command is named after.
+
+    :returns: its exit code; 130 after an interrupt and 143 after SIGTERM.
+    """
+    for number in _SIGNALS:
+        # Nothing is there to clean up, and modules turn an exception in their import into another.
+        signal.signal(number, lambda number, _: os._exit(128 + number))
+    tool = import_module(f'dp_ros.tools.{Path(sys.argv[0]).stem}')
+    came: list[int] = []
+
+    def end(number: int, frame: Any) -> None:
+        came.append(number)
+        raise KeyboardInterrupt  # so that child processes end and temporary folders go
+
+    for number in (*_SIGNALS, signal.SIGALRM):
+        signal.signal(number, end)
+    sys.unraisablehook = partial(_unraisable, sys.unraisablehook)
+    try:
+        code: int = tool.main()
+    except BaseException:
+        if not came:
+            raise
+        code = 1  # Whatever became of the interrupt on its way through libraries.
+    return 128 + came[0] if came and code else code
+
+
+def _unraisable(show: Callable[[Any], None], unraisable: Any) -> None:
+    """Interrupt again what an interrupt did not reach, for it came in a callback of Python's."""
+    if isinstance(unraisable.exc_value, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+    else:
+        show(unraisable)
