@@ -40,6 +40,10 @@ def main() -> int:
         if not came:
             raise
         code = 1  # Whatever became of the interrupt on its way through libraries.
+    finally:
+        for number in (*_SIGNALS, signal.SIGALRM):
+            signal.signal(number, signal.SIG_IGN)
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
     return 128 + came[0] if came and code else code
 
 

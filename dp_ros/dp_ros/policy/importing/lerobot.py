@@ -190,7 +190,7 @@ def _margin(crop: Any, features: _Features) -> int:
     wanted = list(size) if crop is None else crop
     pair = isinstance(wanted, list) and [type(side) for side in wanted] == [int, int]
     cut = [have - want for have, want in zip(size, wanted, strict=True)] if pair else [0, 1]
-    if cut[0] != cut[1] or cut[0] % 2 or cut[0] < 0:
+    if cut[0] != cut[1] or cut[0] % 2:
         raise SourceError(
             f'crop_shape = {shown(crop)} of images of {size}: only the same even number of pixels '
             'less in height and width can be represented'

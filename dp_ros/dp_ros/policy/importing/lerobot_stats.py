@@ -118,7 +118,7 @@ def _find_step(file: Path, wanted: str) -> Settings:
         if name == wanted:
             found = step
         elif name not in _HARMLESS:
-            raise SourceError(f'{file.name}: step {shown(name or entry)} cannot be represented')
+            raise SourceError(f'{file.name}: step {name or entry} cannot be represented')
     if found is None:
         raise SourceError(f'{file.name}: has no step {wanted}')
     return found
