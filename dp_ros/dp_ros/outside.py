@@ -146,7 +146,8 @@ def _text(file: Path) -> str:
     :raises OutsideError: for one that is, or that holds no text.
     """
     with file.open('rb') as opened:
-        data = opened.read(MOST_BYTES + 1)
+        size = file.stat().st_size or MOST_BYTES  # Of a pipe it is not known.
+        data = opened.read(min(size, MOST_BYTES) + 1)
     if len(data) > MOST_BYTES:
         raise OutsideError(f'{file}: cannot be read: over {MOST_BYTES} bytes')
     try:
