@@ -28,7 +28,9 @@ def test_the_backbone_is_torchvisions(depth):
     assert len(backbone.state_dict()) == golden['n_tensors']
     with torch.no_grad():
         maps = backbone(pixels(1, 3, 40, 56))
-    torch.testing.assert_close(maps.mean(dim=(0, 2, 3)), torch.tensor(golden['means']))
+    # Processors round so deep a network differently: 4e-4 lie between float32 and float64.
+    means = torch.tensor(golden['means'])
+    torch.testing.assert_close(maps.mean(dim=(0, 2, 3)), means, atol=4e-4, rtol=0)
 
 
 def test_the_transformer_is_dinov2s():

@@ -18,6 +18,8 @@ import yaml
 
 CONFIG = Path(__file__).resolve().parents[2] / 'dp_ros_bringup' / 'config'
 READY = 'waiting for a chunk'
+# What shares its machine plans and sends late.
+CALM = {'execute': True, 'joint_state_timeout': 3.0, 'lead_time': 0.3}
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def start(ros_context):
     with ExitStack() as stack:
 
         def start_bench(*robots, namespace='', **parameters):
-            values = {'execute': True, 'joint_state_timeout': 3.0, **parameters}
+            values = CALM | parameters
             overrides = [Parameter(name, value=value) for name, value in values.items()]
             node = ExecutorNode(
                 context=ros_context, namespace=namespace, parameter_overrides=overrides

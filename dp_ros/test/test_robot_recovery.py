@@ -18,6 +18,8 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 READY = 'waiting for a chunk'
+# What shares its machine plans and sends late.
+CALM = {'execute': True, 'joint_state_timeout': 1.0, 'n_action_steps': 15, 'lead_time': 0.3}
 ALL = f'activate {CONTROLLER} {BROADCASTER} joint_state_broadcaster'
 
 
@@ -27,8 +29,7 @@ def make(ros_context):
     with ExitStack() as stack:
 
         def make_bench(robots=None, **parameters):
-            values = {'joint_state_timeout': 1.0, 'n_action_steps': 15} | parameters
-            values.setdefault('execute', True)
+            values = CALM | parameters
             overrides = [Parameter(name, value=value) for name, value in values.items()]
             node = ExecutorNode(context=ros_context, parameter_overrides=overrides)
             robots = [FakeRobot(ros_context)] if robots is None else robots
