@@ -105,6 +105,7 @@ def test_a_controller_that_is_deactivated_on_the_way_holds_the_arm_until_resume(
     arm.states[CONTROLLER] = 'active'
     bench.until_reason('that is over, call executor/resume to move')
     assert bench.status.inhibited_by == ['stop']
+    sent = len(arm.sent)
     bench.publish_chunk(arm.position())
     assert len(arm.sent) == sent
     assert bench.call('resume').success

@@ -73,10 +73,14 @@ class RobotLink:
         self._was_free |= not any(found.values())
 
     def _give_back(self, name: str) -> str | None:
+        """Return None once what held the arm is taken back, at the latest when it is at rest."""
+        held = self._held[name]
+        if self._release(name) is not None:
+            return held
         if self._was_free:
-            cause = self._held[name].split(': ')[0]
+            cause = held.split(': ')[0]
             self._inhibit(STOP, f'{cause}: that is over, call executor/resume to move')
-        return self._release(name)
+        return None
 
     def _found(self) -> dict[str, str | None]:
         checks = None if self._checks is None else self._checks.inhibition()
