@@ -134,8 +134,7 @@ def config(tmp_path):
     values = yaml.safe_load(CONFIG.read_text())
     for section in values.values():
         section['ros__parameters']['use_sim_time'] = True
-    slow = {'publish_clock': True, 'real_time_factor': 0.1}
-    values['/**/franka_sim']['ros__parameters'] |= slow
+    values['/**/franka_sim']['ros__parameters']['real_time_factor'] = 0.1
     values['/**/executor']['ros__parameters']['slow_start_time'] = 0.0
     values['/**/demo_recorder']['ros__parameters'] |= {'max_silence': 30.0, 'min_free_space': 0}
     file = tmp_path / 'dp_ros.yaml'

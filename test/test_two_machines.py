@@ -152,11 +152,11 @@ def test_a_colleague_on_the_network_finds_nothing_unless_told_by_name(connected)
 
 def test_the_arm_rests_while_the_link_is_down_and_goes_on_when_it_is_back(machines, patient):
     arm, gpu = machines
-    checkpoint = f'checkpoint:={ROOT / "models" / "reach"}'
+    given = ('-p', f'checkpoint:={ROOT / "models" / "reach"}', '-p', 'use_sim_time:=true')
     simulation = ('ros2', 'launch', 'dp_ros_bringup', 'sim.launch.py', 'policy:=remote', patient)
     said = arm.start('arm', *simulation)
     watched = arm.start('watch', sys.executable, '-c', WATCH)
-    policy = gpu.start('policy', 'ros2', 'run', 'dp_ros', 'policy', '--ros-args', '-p', checkpoint)
+    policy = gpu.start('policy', 'ros2', 'run', 'dp_ros', 'policy', '--ros-args', *given)
 
     def status():
         lines = [line for line in watched().splitlines(keepends=True) if line.endswith('\n')]

@@ -24,6 +24,8 @@ def parameter(name, value):
 
 
 def node(executable, joint_states='joint_states', package='dp_ros', condition=None, **given):
+    if given and executable != 'franka_sim':
+        given['use_sim_time'] = LaunchConfiguration('sim')
     parameters = [parameter(name, value) for name, value in given.items()]
     return Node(
         package=package,

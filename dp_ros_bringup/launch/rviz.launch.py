@@ -6,6 +6,7 @@ from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import Parameter
 from launch_ros.substitutions import FindPackageShare
 
 
@@ -21,11 +22,15 @@ def generate_launch_description():
                 ),
                 description='View to open.',
             ),
+            DeclareLaunchArgument(
+                'use_sim_time', default_value='false', description='Follow /clock.'
+            ),
             Node(
                 package='rviz2',
                 executable='rviz2',
                 namespace=LaunchConfiguration('namespace'),
                 arguments=['-d', LaunchConfiguration('rviz_config')],
+                parameters=[Parameter('use_sim_time', LaunchConfiguration('use_sim_time'))],
                 output='screen',
             ),
         ]

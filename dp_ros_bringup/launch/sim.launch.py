@@ -66,7 +66,7 @@ def generate_launch_description():
                     Node(
                         package='dp_ros',
                         executable='episode_runner',
-                        parameters=[config, overlay],
+                        parameters=[config, overlay, Parameter('use_sim_time', True)],
                         output='screen',
                     ),
                 ]
@@ -78,6 +78,7 @@ def generate_launch_description():
                 config=config,
                 overlay=overlay,
                 execute='true',
+                use_sim_time='true',
             ),
             GroupAction(
                 [
@@ -87,13 +88,13 @@ def generate_launch_description():
                         config=config,
                         fake='true',
                         follow_joint_states='true',
-                        use_sim_time='false',
+                        use_sim_time='true',
                     )
                 ],
                 condition=IfCondition(NotEqualsSubstitution(task, 'reach')),
             ),
             GroupAction(
-                [include('rviz.launch.py', namespace=namespace)],
+                [include('rviz.launch.py', namespace=namespace, use_sim_time='true')],
                 condition=IfCondition(LaunchConfiguration('rviz')),
             ),
         ]

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 from array import array
-import sys
 from typing import Any
 
 from cv_bridge import CvBridge
 from dp_ros.control.trajectory import NS
 from dp_ros.nodes.conversions import ns_to_time, trajectory_from_msg
-from dp_ros.nodes.diagnostics import OK, Diagnostics, Report
+from dp_ros.nodes.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.nodes.franka_sim_parameters import PARAMETERS
 from dp_ros.nodes.live_parameters import LiveParameters
 from dp_ros.nodes.node_main import run_node
@@ -23,6 +22,7 @@ from dp_ros.nodes.scene_messages import (
     joint_state,
     scene_markers,
 )
+from dp_ros.sim.clock import SlippingClock, Speed, slowness
 from dp_ros.sim.description import robot_description
 from dp_ros.sim.kinematics import JOINT_NAMES, LINK_NAMES
 from dp_ros.sim.simulation import Simulation
@@ -46,9 +46,7 @@ TICK = 0.01
 TICK_NS = round(TICK * NS)
 STATUS_NS = NS // 10
 TRANSFORMS_NS = NS // 50
-SLIP_NS = NS // 10
-STALL_NS = 30 * NS
-CATCH_UP_TICKS = 50
+THROTTLE = 10.0
 
 RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -62,17 +60,18 @@ LATCHED = QoSProfile(
 class FrankaSimNode(Node):
     """Node `franka_sim`.
 
+    Time is the simulation's, on `/clock`. It begins as the system's and passes at the wanted
+    speed; where the machine cannot keep up it passes slower, and with it all that follows it.
     What is published has the stamp of the moment at which it was true, never one in the future,
-    and an input takes effect at the millisecond at which it came. After a stall the simulation
-    catches up with the ROS clock; where that jumps, by more than half a minute or back, the scene
-    starts anew. With its own clock (``publish_clock``) simulated time slips instead when the
-    machine cannot keep up.
+    and an input takes effect at the millisecond at which it came.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('franka_sim', **kwargs)
         self._values = LiveParameters(self, PARAMETERS, check=_check)
+        # Not the node's clock, which may be the one that is made here.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._system = Clock(clock_type=ClockType.SYSTEM_TIME)
         self._bridge = CvBridge()
         self._due: dict[str, int] = {}
         self._rejected = 0
@@ -90,10 +89,6 @@ class FrankaSimNode(Node):
         """Free the renderers too."""
         self._simulation.world.close()
         super().destroy_node()
-
-    @property
-    def _own_clock(self) -> bool:
-        return bool(self._values['publish_clock'])
 
     def _make_publishers(self) -> None:
         p = self._values
@@ -130,54 +125,39 @@ class FrankaSimNode(Node):
 
     def _start(self, world: FrankaWorld) -> None:
         factor = self._values['real_time_factor']
-        self._started_ns = self._steady.now().nanoseconds
-        self._epoch_ns = NS if self._own_clock else self.get_clock().now().nanoseconds
+        start_ns, real_ns = self._system.now().nanoseconds, self._steady.now().nanoseconds
+        self._time, self._speed = SlippingClock(factor, start_ns, real_ns), Speed()
         period = TICK / factor if factor else 1e-4
         self._timer = self.create_timer(period, self._tick, clock=self._steady)
-        self._simulation = Simulation(world, self._epoch_ns)
+        self._simulation = Simulation(world, start_ns)
         self._show_scene()
 
     def _tick(self) -> None:
         self._take_commands()
-        ahead_ns = 0 if self._values['real_time_factor'] else TICK_NS
-        self._run_to(self._now_ns() + ahead_ns, max_ticks=CATCH_UP_TICKS)
+        ahead_ns = 0 if self._time.factor else TICK_NS
+        self._run_to(self._now_ns() + ahead_ns)
 
-    def _meet(self, received_ns: int = 0) -> None:
-        """Bring the simulation to this moment, for an input that has come.
+    def _meet(self, age_ns: int = 0) -> None:
+        """Bring the simulation to the moment at which an input came, where that is still to come.
 
-        :param received_ns: when it came, where that is known [ns]; a controller does not keep its
-            inputs waiting while images are rendered.
+        :param age_ns: how long ago that was; a controller does not keep its inputs waiting while
+            images are rendered.
         """
-        now_ns = self._now_ns()
-        if received_ns and not (self._own_clock or self.get_clock().ros_time_is_active):
-            now_ns = min(now_ns, received_ns)
-        self._run_to(now_ns)
-        self._simulation.advance(now_ns)
+        came_ns = self._now_ns() - round(self._time.factor * age_ns)
+        self._run_to(came_ns)
+        self._simulation.advance(came_ns)
 
     def _now_ns(self) -> int:
         """Time that it is now, as far as the simulation may go."""
-        if not self._own_clock:
-            return self.get_clock().now().nanoseconds
-        factor = self._values['real_time_factor']
-        if factor == 0.0:
-            return self._simulation.now_ns
-        elapsed_ns = self._steady.now().nanoseconds - self._started_ns
-        now_ns = self._epoch_ns + round(factor * elapsed_ns)
-        slip_ns = max(0, now_ns - self._simulation.now_ns - SLIP_NS)
-        self._epoch_ns -= slip_ns
-        return now_ns - slip_ns
+        return self._time.now_ns(self._steady.now().nanoseconds, self._simulation.now_ns)
 
-    def _run_to(self, until_ns: int, max_ticks: int = sys.maxsize) -> None:
+    def _run_to(self, until_ns: int) -> None:
         """Simulate up to the last tick before a time, and publish what falls due at each."""
         simulation = self._simulation
-        if not -NS <= until_ns - simulation.now_ns <= STALL_NS:
-            self._jump(until_ns)
-        while (tick_ns := self._next_tick_ns()) <= until_ns and max_ticks > 0:
-            max_ticks -= 1
+        while (tick_ns := self._next_tick_ns()) <= until_ns:
             before = simulation.state
             simulation.advance(tick_ns)
-            if self._own_clock:
-                self._clock_out.publish(ClockMsg(clock=ns_to_time(simulation.now_ns)))
+            self._clock_out.publish(ClockMsg(clock=ns_to_time(simulation.now_ns)))
             self._publish_due()
             if simulation.state is not before:
                 self._publish_status()
@@ -185,11 +165,6 @@ class FrankaSimNode(Node):
     def _next_tick_ns(self) -> int:
         start_ns = self._simulation.start_ns
         return start_ns + ((self._simulation.now_ns - start_ns) // TICK_NS + 1) * TICK_NS
-
-    def _jump(self, now_ns: int) -> None:
-        gap = (now_ns - self._simulation.now_ns) / NS
-        self.get_logger().warning(f'the clock jumped by {gap:.1f} s: the scene starts anew')
-        self._begin(self._simulation.world.scene, now_ns)
 
     def _begin(self, scene: Scene, now_ns: int) -> None:
         for topic in (self._arm_in, self._hand_in):
@@ -207,10 +182,10 @@ class FrankaSimNode(Node):
             self._joints_out.publish(joint_state(self._simulation))
         if self._is_due('tf', TRANSFORMS_NS):
             self._publish_transforms()
-        if self._is_due('images', NS / p['camera_rate']):
-            self._publish_images()
         if self._is_due('status', STATUS_NS):
             self._publish_status()
+        if self._is_due('images', NS / p['camera_rate']):
+            self._publish_images()
 
     def _is_due(self, what: str, period_ns: float) -> bool:
         """Tell whether a period has passed, counted from the first tick of the episode."""
@@ -247,7 +222,10 @@ class FrankaSimNode(Node):
         self._markers_out.publish(scene_markers(world, base, self._stamp()))
 
     def _status(self) -> EpisodeStatus:
-        return episode_status(self._simulation, self._values['base_frame'])
+        return episode_status(self._simulation, self._values['base_frame'], self._measured_speed())
+
+    def _measured_speed(self) -> float:
+        return self._speed.measure(self._steady.now().nanoseconds, self._simulation.now_ns)
 
     def _show_scene(self) -> None:
         """Publish what changes only with the scene."""
@@ -268,7 +246,7 @@ class FrankaSimNode(Node):
         ):
             while (taken := topic.take()) is not None:
                 message, received_ns = taken
-                self._meet(received_ns)
+                self._meet(max(0, self._system.now().nanoseconds - received_ns))
                 try:
                     accept(trajectory_from_msg(message))
                 except ValueError as error:
@@ -317,14 +295,18 @@ class FrankaSimNode(Node):
         return response
 
     def _report(self) -> Report:
-        simulation = self._simulation
+        simulation, speed = self._simulation, self._measured_speed()
         values = {
             'scene': simulation.world.scene.seed,
             'state': simulation.state.name,
             'distance [m]': simulation.world.distance,
             'trajectories rejected': self._rejected,
+            'real time factor': speed,
         }
-        return OK, 'simulating', values
+        slow = slowness(speed, self._time.factor)
+        if slow:
+            self.get_logger().warning(slow, throttle_duration_sec=THROTTLE)
+        return (WARN, slow, values) if slow else (OK, 'simulating', values)
 
 
 def _check(values: Any) -> str | None:
@@ -332,11 +314,6 @@ def _check(values: Any) -> str | None:
     unknown = [name for name in values['camera_names'] if name not in cameras]
     if unknown:
         return f'camera_names: no camera {unknown}; there are {sorted(cameras)}'
-    if values['real_time_factor'] != 1.0 and not values['publish_clock']:
-        return (
-            f'real_time_factor = {values["real_time_factor"]} needs publish_clock: true, '
-            'so that others can follow the time'
-        )
     return None
 
 

@@ -13,15 +13,9 @@ PARAMETERS = ParameterTable(
     Parameter(
         'real_time_factor',
         1.0,
-        'How fast simulated time runs; 1: the wall clock, 0: as fast as possible.',
+        'Simulated per real time, at most; 0: as fast as possible.',
         low=0.0,
         high=100.0,
-        read_only=True,
-    ),
-    Parameter(
-        'publish_clock',
-        False,
-        'Publish /clock and stamp with simulated time; needed when real_time_factor is not 1.',
         read_only=True,
     ),
     Parameter('controller_name', 'fr3_arm_controller', 'Name of the controller.', read_only=True),

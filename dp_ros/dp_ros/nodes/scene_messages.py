@@ -92,13 +92,17 @@ def joint_state(simulation: Simulation) -> JointState:
     return message
 
 
-def episode_status(simulation: Simulation, frame: str) -> EpisodeStatus:
-    """Return how the episode stands now."""
+def episode_status(simulation: Simulation, frame: str, speed: float) -> EpisodeStatus:
+    """Return how the episode stands now.
+
+    :param speed: simulated per real time, NaN where that is not known.
+    """
     world, scene = simulation.world, simulation.world.scene
     status = EpisodeStatus(
         state=int(simulation.state),
         seed=scene.seed,
         elapsed=(simulation.now_ns - simulation.start_ns) / NS,
+        real_time_factor=speed,
         distance=world.distance,
         side=simulation.side,
         collision_with=world.collision,

@@ -104,7 +104,6 @@ def _nodes(args: argparse.Namespace) -> Mapping[str, Mapping[str, Any]]:
     nodes: dict[str, dict[str, Any]] = {
         'franka_sim': {
             'real_time_factor': 0.0,
-            'publish_clock': True,
             'controller_name': args.controller_name,
             'task': args.task,
             'camera_names': cameras,
