@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import ctypes
+from functools import partial
 from pathlib import Path
 import signal
 import subprocess
@@ -13,15 +14,21 @@ from typing import IO
 _SET_PARENT_DEATH_SIGNAL = 1
 
 
-def start(command: Sequence[str], log: IO[str]) -> subprocess.Popen[bytes]:
-    """Start a command; a Ctrl-C in the terminal does not reach it."""
+def start(
+    command: Sequence[str], log: IO[str], last_signal: signal.Signals = signal.SIGTERM
+) -> subprocess.Popen[bytes]:
+    """Start a command; a Ctrl-C in the terminal does not reach it.
+
+    :param last_signal: what it gets when this process ends, however that is; `ros2 launch` ends
+        its nodes at an interrupt only.
+    """
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=_die_with_parent,
+        preexec_fn=partial(_die_with_parent, last_signal),
     )
 
 
@@ -42,5 +49,5 @@ def last_lines(log: Path, count: int) -> str:
     return '\n'.join(log.read_text().splitlines()[-count:])
 
 
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+def _die_with_parent(last_signal: signal.Signals) -> None:
+    ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, last_signal)

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+import re
+import signal
 from types import TracebackType
 
 from dp_ros.tools.child_process import interrupt, last_lines, start
 import psutil
 
 _MAX_ERRORS = 5
+_ENDED = re.compile(r'\[(\w+)-\d+\]: process has (?:died|finished cleanly).*')
 NODES = ('observation_aggregator', 'policy', 'executor')
 
 
@@ -27,7 +30,7 @@ class LaunchedSimulation:
 
     def __enter__(self) -> LaunchedSimulation:
         self._log = self._log_path.open('w')
-        self._process = start(self._command, self._log)
+        self._process = start(self._command, self._log, signal.SIGINT)
         return self
 
     def __exit__(
@@ -40,11 +43,13 @@ class LaunchedSimulation:
         self._log.close()
 
     def failure(self) -> str | None:
-        """Say how the launch ended and show its last lines, or None while it runs."""
-        if self._process.poll() is None:
+        """Say what has ended, the launch or a node, and show the last lines; else None."""
+        status = self._process.poll()
+        ended = _ENDED.search(self._log_path.read_text())
+        if status is None and ended is None:
             return None
-        tail = last_lines(self._log_path, 15)
-        return f'the simulation ended with exit code {self._process.returncode}:\n{tail}'
+        what = f'the node {ended[1]}' if ended else f'the simulation, with exit code {status},'
+        return f'{what} has ended:\n{last_lines(self._log_path, 15)}'
 
     def errors(self) -> list[str]:
         """Return the last errors that the nodes have logged."""
