@@ -23,6 +23,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.task import Future
+from rosgraph_msgs.msg import Clock
 from std_srvs.srv import Trigger
 
 Result = RunEpisode.Result
@@ -45,6 +46,7 @@ class World(EndingNode):
         self.calls, self.goals, self.outcome = [], [], EpisodeStatus.RUNNING
         self.refusals, self.chunks, self.start_ns = {}, 0, 0
         self.silent = set(silent)
+        self.inhibited = {}
         self.mute = mute
         for name, kind in (
             ('executor/pause', Trigger),
@@ -95,6 +97,13 @@ class World(EndingNode):
         status.goal.x, status.goal.y = 0.68, 0.1
         return status
 
+    def executor_status(self):
+        return ExecutorStatus(
+            chunks_received=self.chunks,
+            inhibited_by=list(self.inhibited),
+            reason='; '.join(self.inhibited.values()),
+        )
+
     def publish(self):
         if 'executor/resume' not in self.calls:
             return
@@ -102,7 +111,7 @@ class World(EndingNode):
         for topic, message in (
             ('observation', Observation()),
             ('policy/status', PolicyStatus(latency=0.04)),
-            ('executor/status', ExecutorStatus(chunks_received=self.chunks)),
+            ('executor/status', self.executor_status()),
             ('episode/status', self.status(self.outcome)),
         ):
             if topic not in self.silent:
@@ -229,6 +238,102 @@ def test_silence_ends_the_episode_and_is_named(bench, silent, code, reason, from
     status, result = test.end(handle)
     assert (status, result.error_code) == (GoalStatus.STATUS_ABORTED, code)
     assert reason in result.error_msg
+
+
+@pytest.mark.parametrize('name', ['stop', 'estop', 'deadman', 'workspace'])
+def test_an_executor_that_stops_the_arm_ends_the_episode_with_its_reason(bench, name):
+    test = bench()
+    handle = test.send()
+    test.until(lambda: test.feedback)
+    test.world.inhibited = {name: 'no joint states for 0.30 s'}
+    status, result = test.end(handle)
+    assert (status, result.error_code) == (GoalStatus.STATUS_ABORTED, Result.FAULT)
+    assert result.error_msg == 'executor: no joint states for 0.30 s'
+    test.world.inhibited = {}
+    test.world.outcome = EpisodeStatus.SUCCESS
+    assert test.run()[1].error_code == Result.NONE
+
+
+def test_a_pause_is_no_fault(bench):
+    test = bench()
+    handle = test.send()
+    test.until(lambda: test.feedback)
+    test.world.inhibited = {'pause': 'paused'}
+    chunks = test.world.chunks
+    test.until(lambda: test.world.chunks > chunks + 20)
+    test.world.outcome = EpisodeStatus.SUCCESS
+    assert test.end(handle)[1].error_code == Result.NONE
+
+
+def test_a_fault_of_before_the_episode_is_none_of_it(bench):
+    test = bench()
+    test.world.inhibited = {'stop': 'an earlier fault', 'pause': 'paused'}
+    handle = test.send()
+    test.until(lambda: 'executor/resume' in test.world.calls)
+    chunks = test.world.chunks
+    test.until(lambda: test.world.chunks > chunks + 10)
+    test.world.inhibited = {}
+    test.until(lambda: len(test.feedback) > 2)
+    test.world.outcome = EpisodeStatus.SUCCESS
+    assert test.end(handle)[1].error_code == Result.NONE
+
+
+def test_a_decided_episode_is_decided_although_the_executor_stops_after_it(bench):
+    test = bench()
+    handle = test.send()
+    test.until(lambda: test.feedback)
+    test.world.outcome = EpisodeStatus.COLLISION
+    test.world.inhibited = {'stop': 'the arm is astray'}
+    status, result = test.end(handle)
+    assert (status, result.error_code) == (GoalStatus.STATUS_SUCCEEDED, Result.NONE)
+
+
+def test_an_executor_that_falls_silent_is_a_fault(bench):
+    test = bench(chunk_timeout=PATIENCE)
+    handle = test.send()
+    test.until(lambda: test.feedback and test.feedback[-1].feedback.chunks > 2)
+    test.world.silent = {'executor/status'}
+    status, result = test.end(handle)
+    assert (status, result.error_code) == (GoalStatus.STATUS_ABORTED, Result.FAULT)
+    assert 'executor: no status for' in result.error_msg
+
+
+class Time:
+    """Publishes a simulated time, which passes at ``factor`` of the real one."""
+
+    def __init__(self, node, factor):
+        self.factor, self.time_ns, self.node = factor, 1_800_000_000 * 10**9, node
+        self.topic = node.create_publisher(Clock, '/clock', 1)
+        self.real = time.monotonic()
+        node.create_timer(0.01, self.tick)
+
+    def tick(self):
+        now = time.monotonic()
+        self.time_ns += round(self.factor * (now - self.real) * 1e9)
+        self.real = now
+        self.topic.publish(Clock(clock=ns_to_time(self.time_ns)))
+
+
+def test_the_time_of_an_episode_is_that_of_a_slow_simulation(bench):
+    test = bench(use_sim_time=True)
+    Time(test.world, 0.2)
+    test.until(lambda: test.runner.get_clock().now().nanoseconds)
+    began = time.monotonic()
+    status, result = test.run(timeout=0.5)
+    assert status == GoalStatus.STATUS_SUCCEEDED
+    assert time.monotonic() - began > 2.0
+
+
+def test_a_simulated_time_that_stands_still_is_named(bench):
+    test = bench(use_sim_time=True, service_timeout=PATIENCE)
+    clock = Time(test.world, 1.0)
+    test.until(lambda: test.runner.get_clock().now().nanoseconds)
+    handle = test.send()
+    test.until(lambda: test.feedback)
+    clock.factor = 0.0
+    status, result = test.end(handle)
+    assert (status, result.error_code) == (GoalStatus.STATUS_ABORTED, Result.NOT_READY)
+    assert '/clock stands still' in result.error_msg
 
 
 @pytest.mark.parametrize('name', ['executor/resume', 'franka_sim/reset', 'policy/set_parameters'])

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-from dp_ros.tools.summary import EpisodeResult, EpisodeTiming, summarize, wilson
+import json
+
+from dp_ros.tools.summary import EpisodeResult, EpisodeTiming, Fault, summarize, wilson
 import pytest
 
 
@@ -49,3 +51,19 @@ def test_figures_come_from_the_episodes():
 def test_a_run_without_chunks_has_no_latency():
     summary = summarize([episode(0)], [timing()], {})
     assert summary['latency_ms'] == {'p50': None, 'p95': None}
+    assert summary['real_time_factor'] == 1.0
+
+
+def test_faults_of_the_system_count_neither_for_nor_against_the_policy():
+    faults = [Fault(1, 'no joint states'), Fault(1, 'no joint states'), Fault(2, 'a jump')]
+    summary = summarize([episode(0), episode(2)], [timing(), timing()], {}, faults)
+    assert summary['success_rate'] == 1.0
+    assert summary['not_completed'] == [1]
+    assert [fault['seed'] for fault in summary['faults']] == [1, 1, 2]
+    json.dumps(summary, allow_nan=False)
+
+
+def test_a_speed_that_is_not_known_is_left_out():
+    timings = [EpisodeTiming((), 0, 0, 0.0, factor) for factor in (0.2, float('nan'), 0.4)]
+    assert summarize([], timings, {})['real_time_factor'] == pytest.approx(0.3)
+    assert summarize([], timings[1:2], {})['real_time_factor'] is None

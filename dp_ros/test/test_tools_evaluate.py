@@ -7,10 +7,11 @@ import time
 from types import SimpleNamespace
 
 from dp_ros.tools import demo, evaluate
-from dp_ros.tools.rollout import Rollout, RolloutError
+from dp_ros.tools.rollout import EpisodeFault, Rollout, RolloutError
 from dp_ros.tools.simulation import LaunchedSimulation
 from dp_ros.tools.summary import EpisodeResult, EpisodeTiming
 import pytest
+from rich.console import Console
 
 SUMMARY_KEYS = {
     'episodes',
@@ -23,6 +24,9 @@ SUMMARY_KEYS = {
     'chunks',
     'late_chunks',
     'max_velocity_step_rad_s',
+    'real_time_factor',
+    'faults',
+    'not_completed',
     'peak_rss_mb',
 }
 EPISODE_KEYS = {
@@ -62,7 +66,7 @@ def launches(monkeypatch):
     launches = []
 
     @contextmanager
-    def running(arguments, log, **options):
+    def running(arguments, log, console, **options):
         launches.append((arguments, Client()))
         yield SimpleNamespace(peak_rss_mb=lambda: NODES), launches[-1][1]
 
@@ -177,6 +181,68 @@ def test_an_episode_that_cannot_be_run_is_one_line_and_an_exit_code(
     assert not (models.parent / 'demo_out' / 'summary.json').exists()
 
 
+class Faulty(Client):
+    """Has the system end every try of the episodes whose seeds are in ``ended``, that often."""
+
+    def __init__(self, ended):
+        super().__init__()
+        self.ended = ended
+
+    def run(self, seed, *args):
+        rollout = super().run(seed, *args)
+        if self.ended.get(seed, 0):
+            self.ended[seed] -= 1
+            raise EpisodeFault('executor: no joint states for 0.30 s')
+        return rollout
+
+
+@pytest.fixture
+def faulty(launches, monkeypatch):
+    """Return faulty({seed: tries that the system ends}), which gives the client in use."""
+
+    def install(ended):
+        client = Faulty(ended)
+        monkeypatch.setattr(f'{__name__}.Client', lambda: client)
+        return client
+
+    return install
+
+
+def test_what_the_system_ended_is_run_again_and_told_apart(command, faulty, capsys, models):
+    client = faulty({1: 1})
+    words = ['--episodes', '3', '--json', 'out.json']
+    assert command(evaluate, '--policy', 'models/reach', *words) == 0
+    assert [seed for seed, *_ in client.asked] == [0, 1, 1, 2]
+    summary = json.loads((models.parent / 'out.json').read_text())
+    assert summary['faults'] == [{'seed': 1, 'reason': 'executor: no joint states for 0.30 s'}]
+    assert (summary['success_rate'], len(summary['episodes'])) == (1.0, 3)
+    assert summary['not_completed'] == []
+    said = capsys.readouterr().out
+    assert 'seed    1  FAULT      executor: no joint states for 0.30 s' in said
+    assert '1 x executor: no joint states for 0.30 s' in said
+    assert 'not completed' not in said
+
+
+def test_an_episode_that_never_comes_to_its_end_is_no_miss(command, faulty, capsys, models):
+    client = faulty({1: 99})
+    words = ['--episodes', '3', '--json', 'out.json']
+    assert command(evaluate, '--policy', 'models/reach', *words) == 0
+    assert [seed for seed, *_ in client.asked] == [0, 1, 1, 1, 2]
+    summary = json.loads((models.parent / 'out.json').read_text())
+    assert (summary['success_rate'], len(summary['episodes'])) == (1.0, 2)
+    assert summary['not_completed'] == [1]
+    said = capsys.readouterr().out
+    assert '100.0% of 2' in said
+    assert 'not completed seeds 1, not in the success rate' in said
+
+
+def test_a_system_that_lets_no_episode_end_is_given_up(command, faulty, capsys):
+    client = faulty(dict.fromkeys(range(100), 99))
+    assert command(evaluate, '--policy', 'models/reach') == 1
+    assert len(client.asked) == 9
+    assert '3 episodes in a row could not be completed' in capsys.readouterr().out
+
+
 class Complaining(LaunchedSimulation):
     """Instead of the nodes: one that says what is wrong, and lives on."""
 
@@ -189,15 +255,15 @@ class Complaining(LaunchedSimulation):
 def test_what_the_nodes_complain_of_is_told_with_the_failure(monkeypatch, tmp_path):
     log = tmp_path / 'log'
 
-    def wait_until_ready(timeout, failure):
-        end = time.monotonic() + timeout
+    def wait_until_ready(failure, say):
+        end = time.monotonic() + 60.0
         while 'ready' not in log.read_text():
             assert time.monotonic() < end
 
     client = SimpleNamespace(wait_until_ready=wait_until_ready, destroy_node=lambda: None)
     monkeypatch.setattr(evaluate, 'start_client', lambda **options: client)
     monkeypatch.setattr(evaluate, 'LaunchedSimulation', Complaining)
-    with pytest.raises(RolloutError) as failed, evaluate.running_simulation([], log):
+    with pytest.raises(RolloutError) as failed, evaluate.running_simulation([], log, Console()):
         raise RolloutError('no chunk for 5.0 s')
     expected = 'no chunk for 5.0 s\n[policy-4] [ERROR] weights were altered'
     assert str(failed.value) == expected

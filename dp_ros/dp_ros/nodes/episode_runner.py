@@ -3,8 +3,10 @@
 
 ```
 pause executor → set the policy's seed → reset scene → forget older data → resume executor
-    → watch until success, collision, time-out or cancel → pause executor
+    → watch until success, collision, fault, time-out or cancel → pause executor
 ```
+
+An episode's time is the node's clock, so a slow simulation has as much of it as a fast one.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ _LATCHED = QoSProfile(
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
 _WATCH = 0.05
+_PAUSE = 'pause'  # what the runner itself forbids motion with
+_UNDER_WAY = 1.0  # How long a status may be on its way [s].
 _FEEDBACK_EVERY = 4
 _LARGEST_SEED = 2**63 - 1  # A parameter of the policy is a signed number.
 _DECIDED = (EpisodeStatus.SUCCESS, EpisodeStatus.COLLISION, EpisodeStatus.FAILURE)
@@ -100,8 +104,15 @@ class EpisodeRunnerNode(EndingNode):
         self._latency = math.nan
         self._n_chunks = 0
         self._goal_moved = False
+        self._released = False
         self._first_chunk: float | None = None
-        self._last_observation = self._last_chunk = self._seconds()
+        self._attend()
+
+    def _attend(self) -> None:
+        """Take every node for one that has just been heard."""
+        self._attended = self._seconds()
+        self._last_observation = self._last_chunk = self._last_status = self._attended
+        self._ticked = self._steady_seconds(), self._attended
 
     # ---- inputs
 
@@ -118,6 +129,8 @@ class EpisodeRunnerNode(EndingNode):
 
     def _on_executor(self, status: ExecutorStatus) -> None:
         self._executor_status = status
+        self._last_status = self._seconds()
+        self._released = self._released or not status.inhibited_by
 
     def _on_observation(self, observation: Observation) -> None:
         self._last_observation = self._seconds()
@@ -165,7 +178,7 @@ class EpisodeRunnerNode(EndingNode):
         for client in self._forget:
             await self._call(client, Trigger.Request())
         await self._resume()
-        self._last_observation = self._last_chunk = self._seconds()
+        self._attend()
         before = self._executor_status or ExecutorStatus()
         started = self._seconds()
         await self._watch(handle, started)
@@ -184,6 +197,8 @@ class EpisodeRunnerNode(EndingNode):
                 return
             if handle.is_cancel_requested:
                 raise EpisodeError(RunEpisode.Result.CANCELED, 'cancelled')
+            self._check_clock()
+            self._check_executor()
             self._check_progress()
             self._move_goal(goal)
             if turn % _FEEDBACK_EVERY == 0:
@@ -197,6 +212,33 @@ class EpisodeRunnerNode(EndingNode):
                 )
             turn += 1
             await self._sleep(_WATCH)
+
+    def _check_clock(self) -> None:
+        """Raise when simulated time has stood still for too long."""
+        real, time = self._steady_seconds(), self._seconds()
+        still = real - self._ticked[0]
+        if time != self._ticked[1]:
+            self._ticked = real, time
+        elif still >= self._values['service_timeout']:
+            raise EpisodeError(
+                RunEpisode.Result.NOT_READY,
+                f'/clock stands still for {still:.0f} s: does the simulation run?',
+            )
+
+    def _check_executor(self) -> None:
+        """Raise when the executor has stopped the arm, or is not there to follow a chunk."""
+        status, now = self._executor_status, self._seconds()
+        if status is None:
+            return
+        # What was sent before the release tells of an earlier fault.
+        is_new = self._released or now - self._attended > _UNDER_WAY
+        if is_new and any(name != _PAUSE for name in status.inhibited_by):
+            raise EpisodeError(RunEpisode.Result.FAULT, f'executor: {status.reason}')
+        silence = now - self._last_status
+        if silence >= self._values['chunk_timeout']:
+            raise EpisodeError(
+                RunEpisode.Result.FAULT, f'executor: no status for {silence:.1f} s: is it running?'
+            )
 
     def _check_progress(self) -> None:
         """Raise when the policy has been silent for too long, with whose fault it is."""
@@ -240,12 +282,12 @@ class EpisodeRunnerNode(EndingNode):
 
     async def _resume(self) -> None:
         """Let the executor follow chunks again, as soon as the arm is at rest."""
-        deadline = self._seconds() + self._values['service_timeout']
+        deadline = self._steady_seconds() + self._values['service_timeout']
         while True:
             response = await self._call(self._executor_services['resume'], Trigger.Request())
             if response.success:
                 return
-            if self._seconds() > deadline:
+            if self._steady_seconds() > deadline:
                 raise EpisodeError(RunEpisode.Result.NOT_READY, f'executor: {response.message}')
             await self._sleep(_WATCH)
 
@@ -258,16 +300,16 @@ class EpisodeRunnerNode(EndingNode):
     async def _call(self, client: Client, request: Any) -> Any:
         """Call a service and await its answer, for a bounded time."""
         name = self.resolve_service_name(client.srv_name)
-        deadline = self._seconds() + self._values['service_timeout']
+        deadline = self._steady_seconds() + self._values['service_timeout']
         while not client.service_is_ready():
-            if self._seconds() > deadline:
+            if self._steady_seconds() > deadline:
                 raise EpisodeError(
                     RunEpisode.Result.NOT_READY, f'no service {name}: is its node up?'
                 )
             await self._sleep(_WATCH)
         future = client.call_async(request)
         while not future.done():
-            if self._seconds() > deadline:
+            if self._steady_seconds() > deadline:
                 raise EpisodeError(RunEpisode.Result.NOT_READY, f'{name} does not answer')
             await self._sleep(_WATCH / 5)
         return future.result()
@@ -289,6 +331,12 @@ class EpisodeRunnerNode(EndingNode):
         return OK, 'an episode is running' if self._busy else 'ready', {'chunks': self._n_chunks}
 
     def _seconds(self) -> float:
+        """Time of the simulation where there is one; else one that nobody sets back [s]."""
+        clock = self.get_clock()
+        now = clock.now() if clock.ros_time_is_active else self._steady.now()
+        return float(now.nanoseconds) / 1e9
+
+    def _steady_seconds(self) -> float:
         return float(self._steady.now().nanoseconds) / 1e9
 
 

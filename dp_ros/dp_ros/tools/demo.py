@@ -14,11 +14,11 @@ import random
 import sys
 
 from dp_ros.sim.render import VideoScene
-from dp_ros.tools.evaluate import describe, run_episodes, running_simulation
+from dp_ros.tools.evaluate import describe, figures_of, run_episodes, running_simulation
 from dp_ros.tools.picture import Run, draw_comparison
 from dp_ros.tools.replay import replay
 from dp_ros.tools.rollout import Rollout, RolloutError
-from dp_ros.tools.summary import summarize
+from dp_ros.tools.summary import Fault
 from dp_ros.tools.video import write_video
 from rclpy.utilities import try_shutdown
 from rich.console import Console
@@ -83,17 +83,23 @@ def _plan(args: argparse.Namespace) -> dict[str, range]:
 
 
 def _demo(args: argparse.Namespace, console: Console) -> None:
-    rollouts: dict[str, list[Rollout]] = {}
+    runs: dict[str, list[Rollout | Fault]] = {}
     for index, (model, seeds) in enumerate(_plan(args).items()):
         arguments = [f'policy:={(args.models / model).resolve()}']
         log = args.out / f'{model}.log'
-        with running_simulation(arguments, log, keep_markers=True) as (simulation, client):
-            rollouts[model] = list(run_episodes(client, seeds, console, model))
+        with running_simulation(arguments, log, console, keep_markers=True) as (
+            simulation,
+            client,
+        ):
+            runs[model] = list(run_episodes(client, seeds, console, model))
             if index == 0:
                 peaks = simulation.peak_rss_mb()
-    main_runs = next(iter(rollouts.values()))
-    summary = summarize([r.result for r in main_runs], [r.timing for r in main_runs], peaks)
+    summary = figures_of(next(iter(runs.values())), peaks)
     (args.out / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n')
+    rollouts = {
+        model: [run for run in several if isinstance(run, Rollout)]
+        for model, several in runs.items()
+    }
     _draw(rollouts, args.out, console)
     console.print(describe(summary), markup=False)
     for name in ('summary.json', 'picture.png', 'video.mp4'):

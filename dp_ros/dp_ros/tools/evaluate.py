@@ -7,8 +7,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import contextlib
+from functools import partial
 import json
 import math
 import os
@@ -19,15 +21,16 @@ import tempfile
 from typing import Any
 
 from dp_ros.policy.model_card import add_measurement
+from dp_ros.sim.clock import slowness
 from dp_ros.sim.tasks import TASKS
 from dp_ros.tools.progress import make_progress
-from dp_ros.tools.rollout import Rollout, RolloutClient, RolloutError, start_client
+from dp_ros.tools.rollout import EpisodeFault, Rollout, RolloutClient, RolloutError, start_client
 from dp_ros.tools.simulation import LaunchedSimulation
-from dp_ros.tools.summary import summarize
+from dp_ros.tools.summary import Fault, summarize
 from rclpy.utilities import try_shutdown
 from rich.console import Console
 
-START_TIMEOUT = 60.0
+TRIES = 3
 
 
 def main() -> int:
@@ -107,8 +110,8 @@ def _evaluate(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     arguments = [f'policy:={args.policy.resolve()}', f'task:={args.task}', *args.launch]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / 'launch.log'
-        with running_simulation(arguments, log) as (simulation, client):
-            rollouts = list(
+        with running_simulation(arguments, log, console) as (simulation, client):
+            runs = list(
                 run_episodes(
                     client,
                     range(args.seed, args.seed + args.episodes),
@@ -119,12 +122,23 @@ def _evaluate(args: argparse.Namespace, console: Console) -> dict[str, Any]:
                 )
             )
             peaks = simulation.peak_rss_mb()
-    return summarize([r.result for r in rollouts], [r.timing for r in rollouts], peaks)
+    return figures_of(runs, peaks)
+
+
+def figures_of(
+    runs: Sequence[Rollout | Fault], peak_rss_mb: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return the figures of what `run_episodes` gave."""
+    rollouts = [run for run in runs if isinstance(run, Rollout)]
+    faults = [run for run in runs if isinstance(run, Fault)]
+    return summarize(
+        [r.result for r in rollouts], [r.timing for r in rollouts], peak_rss_mb, faults
+    )
 
 
 @contextlib.contextmanager
 def running_simulation(
-    arguments: Sequence[str], log: Path, **client_options: bool
+    arguments: Sequence[str], log: Path, console: Console, **client_options: bool
 ) -> Iterator[tuple[LaunchedSimulation, RolloutClient]]:
     """Launch the simulation and wait until it takes episodes.
 
@@ -134,8 +148,8 @@ def running_simulation(
     client = start_client(**client_options)
     try:
         with LaunchedSimulation(arguments, log) as simulation:
-            client.wait_until_ready(START_TIMEOUT, simulation.failure)
             try:
+                client.wait_until_ready(simulation.failure, partial(console.print, markup=False))
                 yield simulation, client
             except RolloutError as error:
                 raise RolloutError('\n'.join([str(error), *simulation.errors()])) from error
@@ -150,31 +164,60 @@ def run_episodes(
     title: str,
     timeout: float = 15.0,
     move_goal: float = 0.0,
-) -> Iterator[Rollout]:
-    """Run one episode per seed under a progress bar, and print a line for each."""
+) -> Iterator[Rollout | Fault]:
+    """Run one episode per seed under a progress bar, and print a line for each.
+
+    One that a fault of the system ended is run again, and every such fault given too.
+
+    :raises RolloutError: when the system lets no episode come to its end.
+    """
     with make_progress(console, live=True) as progress:
         task = progress.add_task(title, total=len(seeds), live='')
 
         def show(status: Any) -> None:
             latency = client.latest_latency_ms
             text = f'{status.side or "…":>10}  {status.distance * 1e3:4.0f} mm'
-            progress.update(task, live=text + (f'  {latency:3.0f} ms' if latency else ''))
+            parts = (
+                text,
+                f'{latency:3.0f} ms' if latency else '',
+                slowness(status.real_time_factor),
+            )
+            progress.update(task, live='  '.join(part for part in parts if part))
 
+        lost = 0
         for seed in seeds:
-            rollout = client.run(seed, timeout, move_goal, show)
-            progress.console.print(_line(rollout), markup=False, highlight=False)
+            for run in _tries(lambda seed=seed: client.run(seed, timeout, move_goal, show), seed):
+                progress.console.print(_line(run), markup=False, highlight=False)
+                yield run
             progress.advance(task)
+            lost = lost + 1 if isinstance(run, Fault) else 0
+            if lost == TRIES:
+                raise RolloutError(f'{lost} episodes in a row could not be completed')
+
+
+def _tries(run: Callable[[], Rollout], seed: int) -> Iterator[Rollout | Fault]:
+    """Run an episode, and again when the system ended it."""
+    for _ in range(TRIES):
+        try:
+            rollout = run()
+        except EpisodeFault as fault:
+            yield Fault(seed, str(fault))
+        else:
             yield rollout
+            return
 
 
-def _line(rollout: Rollout) -> str:
-    result, timing = rollout.result, rollout.timing
+def _line(run: Rollout | Fault) -> str:
+    if isinstance(run, Fault):
+        return f'seed {run.seed:4d}  FAULT      {run.reason}'
+    result, timing = run.result, run.timing
     outcome = 'reached' if result.success else 'COLLISION' if result.collision else 'missed'
     latency = max(timing.latencies_ms, default=float('nan'))
     return (
         f'seed {result.seed:4d}  {outcome:9}  {result.side or "-":10}  '
         f'{result.final_distance_m * 1e3:4.0f} mm  {result.duration_s:5.1f} s  '
         f'{timing.chunks:3d} chunks, slowest {latency:.0f} ms'
+        + (f'; {slow}' if (slow := slowness(timing.real_time_factor)) else '')
     )
 
 
@@ -183,11 +226,11 @@ def describe(summary: dict[str, Any]) -> str:
     low, high = summary['wilson_95']
     latency = summary['latency_ms']
     count = len(summary['episodes'])
+    rate = f'{summary["success_rate"]:.1%}' if count else 'unknown,'
     sides = ', '.join(f'{number} {side}' for side, number in summary['sides'].items())
     return '\n'.join(
         (
-            f'success       {summary["success_rate"]:.1%} of {count} '
-            f'(95 % interval {low:.1%} to {high:.1%})',
+            f'success       {rate} of {count} (95 % interval {low:.1%} to {high:.1%})',
             f'sides         {sides or "-"}',
             f'collisions    {summary["collisions"]}',
             f'judge         {summary["judge_violations"]} violations',
@@ -195,8 +238,23 @@ def describe(summary: dict[str, Any]) -> str:
             f'chunks        {summary["chunks"]}, late {summary["late_chunks"]}',
             f'velocity step {summary["max_velocity_step_rad_s"]:.4f} rad/s at chunk boundaries',
             f'peak memory   {sum(summary["peak_rss_mb"].values()):.0f} MB',
+            *_shortcomings(summary),
         )
     )
+
+
+def _shortcomings(summary: dict[str, Any]) -> Iterator[str]:
+    """Say what of the system, not of the policy, is to be known with the figures."""
+    slow = slowness(summary['real_time_factor'] or math.nan)
+    if slow:
+        yield f'speed         {slow}; latencies are in real time'
+    if summary['faults']:
+        yield f'faults        {len(summary["faults"])} tries, not counted above:'
+        reasons = Counter(fault['reason'] for fault in summary['faults'])
+        yield from (f'              {count} x {reason}' for reason, count in reasons.items())
+    if summary['not_completed']:
+        seeds = ', '.join(map(str, summary['not_completed']))
+        yield f'not completed seeds {seeds}, not in the success rate'
 
 
 if __name__ == '__main__':

@@ -11,7 +11,9 @@ from typing import Any
 from action_msgs.msg import GoalStatus
 from dp_ros.nodes.conversions import time_to_ns
 from dp_ros.nodes.ros_domain import keep_to_this_machine
+from dp_ros.sim.clock import TimeTable
 from dp_ros.sim.judge import boundary_velocity_steps, judge
+from dp_ros.tools.loading import Loading, LoadingFailed
 from dp_ros.tools.summary import EpisodeResult, EpisodeTiming
 from dp_ros_msgs.action import RunEpisode
 from dp_ros_msgs.msg import EpisodeStatus, PolicyStatus
@@ -24,13 +26,22 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
+from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
 _RELIABLE = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+_FAULTS = (RunEpisode.Result.FAULT, RunEpisode.Result.NO_OBSERVATION, RunEpisode.Result.NO_CHUNK)
+_LONGEST_START = 600.0
+_LONGEST_SILENCE = 120.0
+_SAY_EVERY = 10.0
 
 
 class RolloutError(RuntimeError):
     """An episode could not be run; the message says what is missing."""
+
+
+class EpisodeFault(RolloutError):
+    """The system ended an episode, which says nothing about the policy."""
 
 
 @dataclass(frozen=True)
@@ -73,44 +84,72 @@ class RolloutClient(Node):
         self._executor.add_node(self)
         self._action = ActionClient(self, RunEpisode, 'episode_runner/run')
         self._log_client = self.create_client(GetCommandLog, 'franka_sim/command_log')
-        self._policy_statuses: list[PolicyStatus] = []
-        self._statuses: list[EpisodeStatus] = []
+        self._needed = [
+            self._log_client,
+            self.create_client(Trigger, 'observation_aggregator/reset'),
+        ]
+        self._loading = [Loading(self, name) for name in ('executor', 'policy')]
+        self._failure: Callable[[], str | None] = lambda: None
+        # Each with when it was sent, in real time [ns]: its stamp is the simulation's.
+        self._policy_statuses: list[tuple[int, PolicyStatus]] = []
+        self._statuses: list[tuple[int, EpisodeStatus]] = []
         self._markers: list[tuple[int, MarkerArray]] = []
-        self.create_subscription(
-            PolicyStatus, 'policy/status', self._policy_statuses.append, _RELIABLE
-        )
-        self.create_subscription(EpisodeStatus, 'episode/status', self._on_status, _RELIABLE)
+        self._record(PolicyStatus, 'policy/status', self._policy_statuses)
+        self._record(EpisodeStatus, 'episode/status', self._statuses)
         if keep_markers:
-            self.create_subscription(MarkerArray, 'policy/markers', self._on_markers, _RELIABLE)
+            self._record(MarkerArray, 'policy/markers', self._markers)
+
+    def _record(self, kind: Any, topic: str, record: list[tuple[int, Any]]) -> None:
+        def take(message: Any, info: dict[str, int]) -> None:
+            record.append((info['source_timestamp'], message))
+
+        self.create_subscription(kind, topic, take, _RELIABLE)
 
     @property
     def latest_latency_ms(self) -> float | None:
-        """Latency of the newest chunk [ms], None before the first."""
-        return self._policy_statuses[-1].latency * 1e3 if self._policy_statuses else None
+        """Latency of the newest chunk, in real time [ms]; None before the first."""
+        return next(iter(self._latencies_ms(self._policy_statuses[-1:], self._times())), None)
 
-    def _on_status(self, status: EpisodeStatus) -> None:
-        self._statuses.append(status)
+    def wait_until_ready(
+        self, failure: Callable[[], str | None], say: Callable[[str], None] = lambda text: None
+    ) -> None:
+        """Wait until an episode can be run, as long as the nodes live and start.
 
-    def _on_markers(self, markers: MarkerArray) -> None:
-        self._markers.append((self.get_clock().now().nanoseconds, markers))
-
-    def wait_until_ready(self, timeout: float, failure: Callable[[], str | None]) -> None:
-        """Wait for the episode runner.
-
-        :param failure: asked again and again; a text ends the waiting.
-        :raises RolloutError: when it did not come, with what was awaited.
+        :param failure: asked now and whenever something is awaited; a text ends the waiting.
+        :param say: told now and then what is awaited.
+        :raises RolloutError: when it cannot be, with the reason.
         """
-        deadline = time.monotonic() + timeout
-        while not self._action.server_is_ready():
-            reason = failure()
-            if reason is not None:
-                raise RolloutError(reason)
-            if time.monotonic() > deadline:
+        self._failure = failure
+        began = said = time.monotonic()
+        while (missing := self._missing()) is not None:
+            self._check_failure()
+            now = time.monotonic()
+            if now - began > _LONGEST_START:
                 raise RolloutError(
-                    f'no action server {self._action._action_name!r} within {timeout:g} s: '
-                    'is sim.launch.py running in this ROS_DOMAIN_ID?'
+                    f'waited {now - began:.0f} s in vain for {missing}: does something else take '
+                    'the processor, or is it in another ROS_DOMAIN_ID?'
                 )
+            if now - said > _SAY_EVERY:
+                said = now
+                say(f'waiting for {missing}, for {now - began:.0f} s')
             self._executor.spin_once(timeout_sec=0.1)
+
+    def _missing(self) -> str | None:
+        """Name the first of what an episode needs that is not there yet."""
+        if not self._action.server_is_ready():
+            return 'episode_runner'
+        for client in self._needed:
+            if not client.service_is_ready():
+                return str(client.srv_name)
+        try:
+            return next((node.name for node in self._loading if not node.is_active()), None)
+        except LoadingFailed as error:
+            raise RolloutError(str(error)) from error
+
+    def _check_failure(self) -> None:
+        reason = self._failure()
+        if reason is not None:
+            raise RolloutError(reason)
 
     def run(
         self,
@@ -123,31 +162,44 @@ class RolloutClient(Node):
 
         :param timeout: given to the policy for the episode [s].
         :param move_goal: how far the goal moves in mid-run [m].
+        :raises EpisodeFault: when the system ended it; it may be run again.
         :raises RolloutError: when the episode could not be run.
         """
         for record in (self._policy_statuses, self._statuses, self._markers):
             record.clear()
         goal = RunEpisode.Goal(seed=seed, timeout=timeout, move_goal=move_goal)
-        sent = self._action.send_goal_async(
-            goal, lambda message: on_feedback(message.feedback.status)
+
+        def hear(message: Any) -> None:
+            self._heard = time.monotonic()
+            on_feedback(message.feedback.status)
+
+        handle = self._await(
+            self._action.send_goal_async(goal, hear), 30.0, 'the episode runner to answer'
         )
-        handle = self._await(sent, 10.0, 'the episode runner to answer')
         if not handle.accepted:
             raise RolloutError('the episode runner refused the episode: is another one running?')
         try:
-            answer = self._await(handle.get_result_async(), timeout + 60.0, 'the episode to end')
+            answer = self._await(
+                handle.get_result_async(), _LONGEST_SILENCE, 'a word from the episode'
+            )
         except KeyboardInterrupt:
             self._await(handle.cancel_goal_async(), 5.0, 'the episode to be cancelled')
             raise
         result = answer.result
+        if result.error_code in _FAULTS:
+            raise EpisodeFault(result.error_msg)
         if answer.status != GoalStatus.STATUS_SUCCEEDED or result.error_code != result.NONE:
             raise RolloutError(f'episode with seed {seed}: {result.error_msg}')
         return self._rollout(seed, result, self._command_log())
 
     def _await(self, future: Future, timeout: float, what: str) -> Any:
-        self._executor.spin_until_future_complete(future, timeout_sec=timeout)
-        if not future.done():
-            raise RolloutError(f'waited {timeout:g} s in vain for {what}')
+        """Wait for an answer, as long as an episode is heard of now and then."""
+        self._heard = time.monotonic()
+        while not future.done():
+            self._check_failure()
+            if time.monotonic() - self._heard > timeout:
+                raise RolloutError(f'waited {timeout:g} s in vain for {what}')
+            self._executor.spin_until_future_complete(future, timeout_sec=0.5)
         return future.result()
 
     def _command_log(self) -> CommandLog:
@@ -168,7 +220,9 @@ class RolloutClient(Node):
 
     def _rollout(self, seed: int, result: RunEpisode.Result, log: CommandLog) -> Rollout:
         start_ns = time_to_ns(result.stamp)
-        chunks = [s for s in self._policy_statuses if time_to_ns(s.header.stamp) >= start_ns]
+        times = self._times(start_ns)
+        chunks = [c for c in self._policy_statuses if time_to_ns(c[1].header.stamp) >= start_ns]
+        markers = [(times.simulated_ns(sent_ns), marker) for sent_ns, marker in self._markers]
         steps = boundary_velocity_steps(log.positions, log.trajectory_ids)
         status = result.status
         return Rollout(
@@ -182,15 +236,29 @@ class RolloutClient(Node):
                 judge_violations=len(judge(log.positions)),
             ),
             timing=EpisodeTiming(
-                latencies_ms=tuple(chunk.latency * 1e3 for chunk in chunks),
+                latencies_ms=tuple(self._latencies_ms(chunks, times)),
                 chunks=result.chunks,
                 late_chunks=result.late_chunks,
                 max_velocity_step_rad_s=float(np.max(steps, initial=0.0)),
+                real_time_factor=times.speed,
             ),
             log=log,
-            statuses=[s for s in self._statuses if time_to_ns(s.header.stamp) >= start_ns],
-            markers=[(t, m) for t, m in self._markers if t >= start_ns],
+            statuses=[s for _, s in self._statuses if time_to_ns(s.header.stamp) >= start_ns],
+            markers=[(t, m) for t, m in markers if t >= start_ns],
         )
+
+    def _times(self, start_ns: int = 0) -> TimeTable:
+        """Return what the simulation's clock has shown since ``start_ns``."""
+        seen = [(real, time_to_ns(status.header.stamp)) for real, status in self._statuses]
+        seen = [(real, simulated) for real, simulated in seen if simulated >= start_ns]
+        return TimeTable([real for real, _ in seen], [simulated for _, simulated in seen])
+
+    def _latencies_ms(
+        self, chunks: list[tuple[int, PolicyStatus]], times: TimeTable
+    ) -> list[float]:
+        """Return what each chunk took since its observation, in real time [ms]."""
+        seen_ns = [times.real_ns(time_to_ns(status.header.stamp)) for _, status in chunks]
+        return [(sent - seen) / 1e6 for (sent, _), seen in zip(chunks, seen_ns, strict=True)]
 
 
 def start_client(**kwargs: Any) -> RolloutClient:

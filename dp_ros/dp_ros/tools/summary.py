@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 import math
 from typing import Any
@@ -34,7 +34,8 @@ class EpisodeResult:
 class EpisodeTiming:
     """How the chunks of one episode were timed.
 
-    :param latencies_ms: from observation stamp to published chunk, one per chunk.
+    :param latencies_ms: from observation stamp to published chunk in real time, one per chunk.
+    :param real_time_factor: how much was simulated per real time; NaN where that is not known.
     :param max_velocity_step_rad_s: largest change of the commanded velocity within 1 ms where
         one trajectory replaced another.
     """
@@ -43,6 +44,15 @@ class EpisodeTiming:
     chunks: int
     late_chunks: int
     max_velocity_step_rad_s: float
+    real_time_factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A try to run an episode that the system ended; it says nothing about the policy."""
+
+    seed: int
+    reason: str
 
 
 def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
@@ -60,8 +70,14 @@ def summarize(
     episodes: Sequence[EpisodeResult],
     timings: Sequence[EpisodeTiming],
     peak_rss_mb: Mapping[str, float],
+    faults: Sequence[Fault] = (),
 ) -> dict[str, Any]:
-    """Return the figures as a dict that JSON can hold."""
+    """Return the figures as a dict that JSON can hold.
+
+    :param episodes: that ran to their end; rates are of these alone.
+    :param faults: tries that did not, of which most were repeated.
+    """
+    completed = {episode.seed for episode in episodes}
     successes = sum(episode.success for episode in episodes)
     sides = Counter(episode.side for episode in episodes if episode.side)
     latencies = [latency for timing in timings for latency in timing.latencies_ms]
@@ -77,6 +93,9 @@ def summarize(
         'max_velocity_step_rad_s': max(
             (timing.max_velocity_step_rad_s for timing in timings), default=0.0
         ),
+        'real_time_factor': _mean(timing.real_time_factor for timing in timings),
+        'faults': [asdict(fault) for fault in faults],
+        'not_completed': sorted({fault.seed for fault in faults} - completed),
         'peak_rss_mb': dict(peak_rss_mb),
         'episodes': [asdict(episode) for episode in episodes],
     }
@@ -84,3 +103,8 @@ def summarize(
 
 def _percentile(values: Sequence[float], percent: float) -> float | None:
     return round(float(np.percentile(values, percent)), 2) if values else None
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    known = [value for value in values if not math.isnan(value)]
+    return round(sum(known) / len(known), 3) if known else None
