@@ -4,7 +4,7 @@
 from dp_ros.control.deadman import Deadman
 from dp_ros.control.executor import Phase
 from dp_ros.control.trajectory import NS
-from fake_arm import MS, Arm
+from fake_arm import MS, START, Arm
 import numpy as np
 import pytest
 
@@ -97,7 +97,7 @@ def test_a_silence_joins_a_braking_motion_within_100_ms_of_its_timeout():
 
 def assert_braked(arm, braking):
     """The speed falls from the join on and never rises again."""
-    begin = (braking.start_ns - 100 * NS) // MS
+    begin = (braking.start_ns - START) // MS
     arm.run(0.8)
     arm.assert_at_rest()
     assert arm.core.phase is Phase.INHIBITED
