@@ -42,6 +42,7 @@ _LATCHED = QoSProfile(
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
 _WATCH = 0.05
+_KEPT = 3 * 10**9  # [s]. When a result could be forgotten, rcl wakes the node at every /clock.
 _PAUSE = 'pause'  # what the runner itself forbids motion with
 _UNDER_WAY = 1.0  # How long a status may be on its way [s].
 _FEEDBACK_EVERY = 4
@@ -75,6 +76,7 @@ class EpisodeRunnerNode(EndingNode):
             self._run,
             goal_callback=self._on_goal,
             cancel_callback=lambda handle: CancelResponse.ACCEPT,
+            result_timeout=_KEPT,
         )
         self._diagnostics = Diagnostics(self, self._report)
 

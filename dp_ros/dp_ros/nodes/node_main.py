@@ -8,6 +8,7 @@ import signal
 import sys
 from typing import Any
 
+from dp_ros.nodes.clock_reader import ClockReader
 from dp_ros.nodes.guard import GuardedExecutor
 from dp_ros.nodes.ros_domain import keep_to_this_machine, who_finds_this
 import rclpy
@@ -36,12 +37,13 @@ def run_node(make_node: Callable[[], Node]) -> int:
 
     for number in _SIGNALS:
         signal.signal(number, interrupt)
-    node = None
+    node = reader = None
     try:
         keep_to_this_machine()
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
         rclpy.logging.get_logger('dp_ros').info(who_finds_this())
         node = make_node()
+        reader = ClockReader(node)
         executor = GuardedExecutor(ended=lambda: bool(interrupts))
         executor.add_node(node)
         while not interrupts:  # An exception of a handler may be swallowed on its way here.
@@ -58,6 +60,8 @@ def run_node(make_node: Callable[[], Node]) -> int:
     finally:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+        if reader is not None:
+            reader.close()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()

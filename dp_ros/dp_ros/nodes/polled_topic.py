@@ -25,7 +25,7 @@ class PolledTopic:
     ) -> None:
         self._kind, self._raw = kind, raw
         self._subscription = node.create_subscription(
-            kind, topic, lambda _: None, qos, callback_group=_Never()
+            kind, topic, lambda _: None, qos, callback_group=Never()
         )
 
     @property
@@ -47,14 +47,17 @@ class PolledTopic:
         return newest
 
 
-class _Never(CallbackGroup):
+class Never(CallbackGroup):
     """What an executor never waits for."""
 
     def can_execute(self, entity: Any) -> bool:
+        """Say no."""
         return False
 
     def beginning_execution(self, entity: Any) -> bool:
+        """Say no."""
         return False
 
     def ending_execution(self, entity: Any) -> None:
+        """Fail, for nothing began."""
         raise AssertionError('nothing began')
