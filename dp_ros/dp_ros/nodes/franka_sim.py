@@ -48,7 +48,8 @@ STATUS_NS = NS // 10
 TRANSFORMS_NS = NS // 50
 THROTTLE = 10.0
 
-RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
+# As many as a recorder may be behind: faster than real time, 50 last for 20 ms.
+RELIABLE = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
 COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(
     depth=1,
