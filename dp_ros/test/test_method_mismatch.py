@@ -2,6 +2,7 @@
 """A checkpoint of one method that is taken for one of another."""
 
 from dataclasses import replace
+import json
 
 from dp_ros.policy.checkpoint import CheckpointError, load_network, load_policy
 from dp_ros.policy.config import ConfigError
@@ -13,6 +14,7 @@ import tiny_policy
 
 SMALL = {'image_sizes': {}, 'denoiser': Unet(down_dims=(16,), timestep_dim=16)}
 CONFIG = replace(tiny_policy.CONFIG, **SMALL)
+MISFIT = r'(?s)do not fit: (.*size mismatch for denoiser|networks of \d+ weights: there are)'
 
 
 def checkpoint(folder, method, **changes):
@@ -57,9 +59,11 @@ def test_a_method_without_samplers_answers_the_same_whatever_is_asked_of_it(tmp_
     ],
 )
 def test_weights_of_another_method_are_refused(tmp_path, written, read):
-    folder = checkpoint(tmp_path, written)
-    rewrite(folder, lambda description: description['policy'].update(method=read))
-    with pytest.raises(CheckpointError, match='(?s)do not fit: .*size mismatch for denoiser'):
+    folder = checkpoint(tmp_path / 'written', written)
+    other = json.loads((checkpoint(tmp_path / 'read', read) / 'policy.json').read_text())
+    method = other['policy']['method']
+    rewrite(folder, lambda description: description['policy'].update(method=method))
+    with pytest.raises(CheckpointError, match=MISFIT):
         load_network(folder)
 
 

@@ -20,7 +20,7 @@ from dp_ros.nodes.gripper import GripperNode
 from dp_ros.nodes.guard import GuardedExecutor, failures
 from dp_ros.nodes.observation_aggregator import ObservationAggregatorNode
 from dp_ros.nodes.policy import PolicyNode
-from dp_ros.nodes.polled_topic import _Never as Never
+from dp_ros.nodes.polled_topic import Never
 from dp_ros.nodes.teleop import TeleopNode
 from dp_ros.nodes.teleop_keyboard import TeleopKeyboardNode
 from dp_ros_msgs.msg import EpisodeStatus, ExecutorStatus, Observation, PolicyStatus
