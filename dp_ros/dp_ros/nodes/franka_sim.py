@@ -136,7 +136,10 @@ class FrankaSimNode(Node):
     def _tick(self) -> None:
         self._take_commands()
         ahead_ns = 0 if self._time.factor else TICK_NS
-        self._run_to(self._now_ns() + ahead_ns)
+        until_ns = self._now_ns() + ahead_ns
+        while (tick_ns := self._next_tick_ns()) <= until_ns:
+            self._run_to(tick_ns)
+            self._take_commands()  # A controller takes them while images are rendered, too.
 
     def _meet(self, age_ns: int = 0) -> None:
         """Bring the simulation to the moment at which an input came, where that is still to come.
