@@ -94,7 +94,7 @@ def _solved(problem: InputParameter) -> Trajectory | None:
     solution = Trajectory(problem.degrees_of_freedom)
     try:
         Ruckig(problem.degrees_of_freedom).calculate(problem, solution)
-    except RuckigError:
+    except (RuckigError, ValueError):  # The other for a result that it has no name for.
         return None
     return solution
 

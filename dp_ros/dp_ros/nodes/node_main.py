@@ -37,7 +37,7 @@ def run_node(make_node: Callable[[], Node]) -> int:
 
     for number in _SIGNALS:
         signal.signal(number, interrupt)
-    node = reader = None
+    node = reader = executor = None
     try:
         keep_to_this_machine()
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
@@ -64,5 +64,7 @@ def run_node(make_node: Callable[[], Node]) -> int:
             reader.close()
         if node is not None:
             node.destroy_node()
+        if executor is not None:  # Else a collection may end its parts in the wrong order.
+            executor.shutdown()
         rclpy.try_shutdown()
     return 0
