@@ -145,25 +145,27 @@ def test_after_the_last_stop_the_arm_is_at_rest_in_time(seed):
 # ---- nothing moves by itself, nor at full speed
 
 
+def done_at_first(arm):
+    """Follow a chunk; return how far it leads in the first 0.4 s, 0.08 rad at full speed."""
+    begin = arm.state()[0][0]
+    arm.follow()
+    arm.run(LEAD + 0.4)
+    return arm.state()[0][0] - begin
+
+
 @pytest.mark.parametrize('silence', [1.2, 60.0])
 def test_after_a_silence_of_the_policy_the_motion_starts_slowly(silence):
     arm = moving(Arm(slow_start_time=1.0).run(0.1))
     arm.run(silence + 1.0)
     arm.assert_at_rest()
-    begin = arm.state()[0][0]
-    arm.follow()
-    arm.run(LEAD + 0.4)
-    assert 0.0 < arm.state()[0][0] - begin < 0.2 * 0.4 / 2
+    assert 0.0 < done_at_first(arm) < 0.2 * 0.4 / 2
 
 
 def test_between_chunks_that_follow_each_other_it_keeps_its_speed():
     arm = moving(Arm(slow_start_time=1.0).run(0.1))
     arm.run(1.2)
     arm.assert_at_rest()
-    begin = arm.state()[0][0]
-    arm.follow()
-    arm.run(LEAD + 0.4)
-    assert arm.state()[0][0] - begin > 0.2 * 0.4 * 0.8
+    assert done_at_first(arm) > 0.2 * 0.4 * 0.8
 
 
 def test_a_new_activation_while_it_brakes_goes_on_from_what_is_commanded():
@@ -189,10 +191,7 @@ def test_a_stall_of_this_process_brakes_and_then_it_goes_on_slowly():
     assert_rests_in_time(arm, arm.now)
     arm.run(0.5)
     arm.assert_at_rest()
-    begin = arm.state()[0][0]
-    arm.follow()
-    arm.run(LEAD + 0.4)
-    assert 0.0 < arm.state()[0][0] - begin < 0.2 * 0.4 / 2
+    assert 0.0 < done_at_first(arm) < 0.2 * 0.4 / 2
 
 
 def test_a_stall_after_which_joint_states_are_there_is_no_reason_to_brake():
