@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import math
 from typing import Final
 
@@ -10,7 +11,14 @@ from dp_ros.control.limits import JointLimits
 from dp_ros.control.motion import Motion, SpliceError, State
 import numpy as np
 from numpy.typing import NDArray
-from ruckig import ControlInterface, InputParameter, Ruckig, RuckigError, Trajectory
+from ruckig import (
+    ControlInterface,
+    InputParameter,
+    Ruckig,
+    RuckigError,
+    Synchronization,
+    Trajectory,
+)
 
 Array = NDArray[np.float64]
 
@@ -26,6 +34,7 @@ _HASTE: Final = ((1.0, 1.0), (0.4, 1.0), (0.4, 3.0))
 _APPROACH_STEP: Final = 0.04
 _BRAKE_STEP: Final = 0.01
 _BRAKE_JERK: Final = 500.0
+_UNSOLVED: Final = (RuckigError, ValueError)  # The second for a result that has no name.
 
 
 def time_optimal_brake(start: State, limits: JointLimits) -> Motion:
@@ -62,6 +71,23 @@ def approach(start: State, target: Array, limits: JointLimits, speed: float = 1.
     )
 
 
+def solve(calculation: Callable[[], object], problem: InputParameter) -> None:
+    """Run a calculation of ruckig, and again without synchronization of the joints if it fails.
+
+    Synchronization fails by rounding now and then, where joints move almost alike.
+
+    :raises RuckigError, ValueError: when there is no solution.
+    """
+    try:
+        calculation()
+    except _UNSOLVED:
+        wanted, problem.synchronization = problem.synchronization, Synchronization.No
+        try:
+            calculation()
+        finally:
+            problem.synchronization = wanted
+
+
 def _towards(problem: InputParameter, start: State, target: Array) -> Trajectory | None:
     # A joint that is to stay is left out: rounding would move it, which a limit may forbid.
     moving = (start.velocity != 0) | (start.acceleration != 0)
@@ -91,10 +117,10 @@ def _problem(start: State, acceleration: Array, jerk: float) -> InputParameter:
 
 
 def _solved(problem: InputParameter) -> Trajectory | None:
-    solution = Trajectory(problem.degrees_of_freedom)
+    ruckig, solution = Ruckig(problem.degrees_of_freedom), Trajectory(problem.degrees_of_freedom)
     try:
-        Ruckig(problem.degrees_of_freedom).calculate(problem, solution)
-    except (RuckigError, ValueError):  # The other for a result that it has no name for.
+        solve(lambda: ruckig.calculate(problem, solution), problem)
+    except _UNSOLVED:
         return None
     return solution
 

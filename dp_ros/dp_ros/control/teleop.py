@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from dp_ros.control.chunk import Chunk
 from dp_ros.control.limits import JointLimits
 from dp_ros.control.motion import State
+from dp_ros.control.ruckig_motion import solve
 from dp_ros.control.trajectory import NS, Trajectory, TrajectoryReference, TrajectoryRejected
 import numpy as np
 from numpy.typing import NDArray
@@ -238,7 +239,7 @@ class Teleop:
             q = states[-1].position
             wanted = wish(q, *self._bounds(q)) if left > 0 else np.zeros(n_joints)
             problem.target_velocity = self.speed_scale * wanted
-            steer.update(problem, output)
+            solve(lambda: steer.update(problem, output), problem)
             output.pass_to_input(problem)
             states.append(
                 State(
