@@ -15,8 +15,8 @@ def test_joints_that_move_almost_alike_can_be_brought_to_rest(synchronization):
     problem = InputParameter(7)
     problem.control_interface = ControlInterface.Velocity
     problem.synchronization = synchronization
-    problem.current_velocity = [0.03662966437161781] * 3 + [0.03662966437161694] + (
-        [0.03662966437161781] * 3
+    problem.current_velocity = (
+        [0.03662966437161781] * 3 + [0.03662966437161694] + ([0.03662966437161781] * 3)
     )
     problem.current_acceleration = -4.952525735973798 - ALMOST_ALIKE
     problem.max_acceleration, problem.max_jerk = [4.0] * 7, [80.0] * 7
