@@ -5,10 +5,10 @@ from pathlib import Path
 import sys
 import time
 
-from dp_ros.data.bags import BagTopics, read_bag
-from dp_ros.nodes.conversions import ns_to_time, time_to_ns
-from dp_ros.nodes.observation_aggregator import ObservationAggregatorNode
-from dp_ros.nodes.observation_aggregator_parameters import PARAMETERS, window_spec
+from dp_ros.data.bags.bag import BagTopics, read_bag
+from dp_ros.nodes.observation_aggregator.node import ObservationAggregatorNode
+from dp_ros.nodes.observation_aggregator.parameters import PARAMETERS, window_spec
+from dp_ros.ros.conversions import ns_to_time, time_to_ns
 from dp_ros_msgs.msg import Observation
 import numpy as np
 import pytest

@@ -11,9 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / 'dp_ros_bringup' / 'config' / 'dp_ros.yaml'
 TASKS = sorted((CONFIG.parent / 'tasks').glob('*.yaml'))
 NODES = sorted(
-    path.name.removesuffix('_parameters.py')
-    for path in (ROOT / 'dp_ros' / 'dp_ros' / 'nodes').glob('*_parameters.py')
-    if path.name != 'live_parameters.py'
+    path.parent.name for path in (ROOT / 'dp_ros' / 'dp_ros' / 'nodes').glob('*/parameters.py')
 )
 
 
@@ -27,7 +25,7 @@ def flat(values, prefix=''):
 
 @pytest.mark.parametrize('node', NODES)
 def test_the_file_has_exactly_the_keys_and_defaults_of_the_table(node):
-    table = import_module(f'dp_ros.nodes.{node}_parameters').PARAMETERS
+    table = import_module(f'dp_ros.nodes.{node}.parameters').PARAMETERS
     section = yaml.safe_load(CONFIG.read_text())[f'/**/{node}']['ros__parameters']
     assert dict(flat(section)) == table.defaults()
 
@@ -35,14 +33,14 @@ def test_the_file_has_exactly_the_keys_and_defaults_of_the_table(node):
 @pytest.mark.parametrize('file', TASKS, ids=lambda file: file.stem)
 def test_what_a_task_needs_are_parameters_with_values_they_take(file):
     for name, section in yaml.safe_load(file.read_text()).items():
-        table = import_module(f'dp_ros.nodes.{name.removeprefix("/**/")}_parameters').PARAMETERS
+        table = import_module(f'dp_ros.nodes.{name.removeprefix("/**/")}.parameters').PARAMETERS
         for key, value in flat(section['ros__parameters']):
             assert table[key].check(value) is None
             assert value != table[key].default or key == 'task'
 
 
 def test_there_is_a_file_for_every_task():
-    choices = import_module('dp_ros.sim.tasks').TASKS
+    choices = import_module('dp_ros.sim.tasks.registry').TASKS
     assert {file.stem for file in TASKS} == set(choices)
 
 

@@ -14,11 +14,11 @@ import subprocess
 import termios
 import time
 
-from dp_ros.data.bags import BagTopics, bag_info, read_bag
-from dp_ros.data.dataset import training_windows
-from dp_ros.data.window import ActionSpec, WindowSpec
+from dp_ros.data.bags.bag import BagTopics, bag_info, read_bag
+from dp_ros.data.datasets.dataset import training_windows
+from dp_ros.data.windows.window import ActionSpec, WindowSpec
+from dp_ros.robot.kinematics import JOINT_NAMES, forward
 from dp_ros.sim.judge import judge
-from dp_ros.sim.kinematics import JOINT_NAMES, forward
 from dp_ros_msgs.srv import GetCommandLog
 from launched import DEADLINE, running, until
 import numpy as np

@@ -3,11 +3,12 @@
 
 import time
 
-from dp_ros.nodes.conversions import ns_to_duration
-from dp_ros.nodes.executor import ExecutorNode
-from dp_ros.nodes.fake_gripper import FakeGripperNode
-from dp_ros.nodes.gripper import GripperNode
-from dp_ros.sim.kinematics import JOINT_NAMES
+from dp_ros.nodes.executor.node import ExecutorNode
+from dp_ros.nodes.fake_gripper.node import FakeGripperNode
+from dp_ros.nodes.gripper.node import GripperNode
+from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.robot.units import MS
+from dp_ros.ros.conversions import ns_to_duration
 from dp_ros_msgs.msg import ExecutorStatus
 import pytest
 from rclpy.executors import SingleThreadedExecutor
@@ -20,7 +21,6 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 FINGERS = ['fr3_finger_joint1', 'fr3_finger_joint2']
 HOME = [0.0, -0.78, 0.0, -2.36, 0.0, 1.57, 0.78]
-MS = 1_000_000
 QOS = QoSProfile(depth=9)
 
 

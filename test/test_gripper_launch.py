@@ -3,7 +3,7 @@
 
 from functools import partial
 
-from dp_ros.nodes.conversions import ns_to_duration
+from dp_ros.ros.conversions import ns_to_duration
 from launched import DEADLINE, running
 import pytest
 from rclpy.executors import SingleThreadedExecutor

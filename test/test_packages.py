@@ -8,6 +8,8 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 
+from dp_ros.nodes import entry as nodes
+from dp_ros.tools import entry as tools
 import pytest
 import yaml
 
@@ -155,10 +157,8 @@ def test_every_command_exists():
     assert len(commands) > 6
     for command in commands:
         name, _, target = command.partition(' = ')
-        module, _, function = target.partition(':')
-        module = module.replace('.entry', f'.{name}')
-        assert module.endswith(f'.{name}')
-        assert callable(getattr(import_module(module), function))
-    modules = {path.stem for path in (ROOT / 'dp_ros/dp_ros/nodes').glob('*.py')}
-    nodes = {name.removesuffix('_parameters') for name in modules if name.endswith('_parameters')}
-    assert nodes - {'live'} <= {command.split(' ')[0] for command in commands}
+        assert target in ('dp_ros.nodes.entry:main', 'dp_ros.tools.entry:main')
+        find = nodes.module_of if target.startswith('dp_ros.nodes') else tools.module_of
+        assert callable(import_module(find(name)).main)
+    folders = {path.parent.name for path in (ROOT / 'dp_ros/dp_ros/nodes').glob('*/node.py')}
+    assert folders <= {command.split(' ')[0] for command in commands}

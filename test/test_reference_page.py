@@ -3,7 +3,8 @@
 
 from pathlib import Path
 
-from dp_ros.tools import parameters, settings
+from dp_ros.tools import settings
+from dp_ros.tools.parameters import main as parameters
 import pytest
 
 DOCS = Path(__file__).parents[1] / 'docs'

@@ -23,7 +23,7 @@ def rows():
 @pytest.mark.parametrize('name', NAMED)
 def test_a_test_that_the_page_names_exists(name):
     file, _, function = name.partition('::')
-    (path,) = [*ROOT.glob(f'test/{file}'), *ROOT.glob(f'dp_ros/test/{file}')]
+    (path,) = [*ROOT.glob(f'test/{file}'), *ROOT.glob(f'dp_ros/test/*/{file}')]
     assert re.search(rf'^def {function}\(', path.read_text(), re.MULTILINE)
 
 

@@ -2,7 +2,7 @@
 """A Franka FR3, by franka_ros2, with the controller that follows the executor's trajectories."""
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
-from dp_ros.nodes.ros_domain import settle_domain
+from dp_ros.ros.domain import settle_domain
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
 from launch.launch_description_sources import PythonLaunchDescriptionSource

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The three nodes that run a policy, against any arm and cameras."""
 
-from dp_ros.nodes.ros_domain import settle_domain
+from dp_ros.ros.domain import settle_domain
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution

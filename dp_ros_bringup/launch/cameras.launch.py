@@ -4,8 +4,8 @@
 from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
-from dp_ros.nodes.ros_domain import settle_domain
 from dp_ros.outside import OutsideError, read_yaml
+from dp_ros.ros.domain import settle_domain
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution

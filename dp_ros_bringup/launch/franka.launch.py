@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Franka FR3 with hand and cameras, and the policy that moves it once it is enabled."""
 
-from dp_ros.nodes.ros_domain import settle_domain
+from dp_ros.ros.domain import settle_domain
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,

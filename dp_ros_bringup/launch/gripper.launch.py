@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gripper's adapter, and a Hand for it where there is none."""
 
-from dp_ros.nodes.ros_domain import settle_domain
+from dp_ros.ros.domain import settle_domain
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Record demonstrations, one rosbag2 per episode, and move the arm by hand for them."""
 
-from dp_ros.nodes.ros_domain import settle_domain
+from dp_ros.ros.domain import settle_domain
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition

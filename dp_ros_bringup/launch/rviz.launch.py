@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """RViz with robot frames, camera, goal and what the policy intends."""
 
-from dp_ros.nodes.ros_domain import settle_domain
+from dp_ros.ros.domain import settle_domain
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated FR3, the nodes that run a policy on it, and the runner of episodes."""
 
-from dp_ros.nodes.ros_domain import settle_domain
+from dp_ros.ros.domain import settle_domain
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,

@@ -18,5 +18,10 @@ def main() -> int:
     # A plan solves systems of 100 unknowns; threads for these spin where other processes run, and
     # cost 100 ms at times.
     os.environ.setdefault('OPENBLAS_NUM_THREADS', '1')
-    code: int = import_module(f'dp_ros.nodes.{Path(sys.argv[0]).stem}').main()
+    code: int = import_module(module_of(Path(sys.argv[0]).stem)).main()
     return code
+
+
+def module_of(node: str) -> str:
+    """Return the module whose ``main`` runs the node."""
+    return f'dp_ros.nodes.{node}.node'

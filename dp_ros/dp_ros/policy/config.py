@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a policy and its training are made of, as frozen values that check themselves."""
+"""What a policy is made of, as a frozen value that checks itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, ClassVar, Final
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
 
 from dp_ros.policy.component import (
     Component,
@@ -26,7 +26,7 @@ from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.methods.method import Method
 from dp_ros.policy.normalizer import MODES
 
-__all__ = ['ConfigError', 'PolicyConfig', 'RunConfig', 'TrainConfig']
+__all__ = ['ConfigError', 'PolicyConfig']
 
 _PARTS: Final[Mapping[str, Mapping[str, type[Component]]]] = {
     'method': METHODS,
@@ -155,106 +155,6 @@ def _size(camera: str, size: Sequence[int]) -> tuple[int, int]:
     return size[0], size[1]
 
 
-@dataclass(frozen=True)
-class TrainConfig(Component):
-    """How a policy is trained.
-
-    :param batch_size: windows of a batch, on each of the devices.
-    :param gradient_accumulation_steps: batches of a step.
-    :param lr_schedule: what follows the warm-up, down to zero by a ``cosine`` or ``constant``.
-    :param weight_decay: of weight matrices; norms, biases and embeddings have none.
-    :param mixed_precision: ``bf16`` for networks in bfloat16, with weights in float32.
-    :param ema_power: exponent of the warm-up of the moving average of the weights.
-    :param pad_after: steps that a window's actions may reach past the end of its episode, where
-        its last action repeats; None: ``n_action_steps`` - 1, as in the papers.
-    :param validation_share: share of the episodes kept out of training, in whole scenes.
-    :param checkpoint_every: steps between two saved states, to resume from.
-    :param keep_every: steps between two policies kept beside the last one; none if 0.
-    """
-
-    name: ClassVar = 'train'
-    choices: ClassVar = {'lr_schedule': ('cosine', 'constant'), 'mixed_precision': ('no', 'bf16')}
-    lowest: ClassVar = {
-        'steps': 1,
-        'batch_size': 1,
-        'gradient_accumulation_steps': 1,
-        'weight_decay': 0,
-        'warmup_steps': 0,
-        'ema_max': 0,
-        'seed': 0,
-        'validation_every': 1,
-        'checkpoint_every': 1,
-        'keep_every': 0,
-        'num_inference_steps': 1,
-    }
-
-    steps: int = 10_000
-    batch_size: int = 64
-    gradient_accumulation_steps: int = 1
-    learning_rate: float = 3e-4
-    lr_schedule: str = 'cosine'
-    weight_decay: float = 1e-6
-    warmup_steps: int = 300
-    gradient_clip: float = 1.0
-    mixed_precision: str = 'no'
-    ema_power: float = 0.75
-    ema_max: float = 0.999
-    seed: int = 0
-    pad_after: int | None = None
-    validation_share: float = 0.05
-    validation_every: int = 500
-    checkpoint_every: int = 500
-    keep_every: int = 0
-    num_inference_steps: int = 10
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for key in ('learning_rate', 'gradient_clip', 'ema_power'):
-            require(getattr(self, key) > 0, f'train.{key} = {getattr(self, key)}: needs > 0')
-        require(self.ema_max < 1, f'train.ema_max = {self.ema_max}: needs less than 1')
-        require(
-            0 < self.validation_share < 1,
-            f'train.validation_share = {self.validation_share}: needs a share between 0 and 1',
-        )
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """A training configuration file: the policy and how it is trained."""
-
-    policy: PolicyConfig
-    train: TrainConfig = field(default_factory=TrainConfig)
-
-    def __post_init__(self) -> None:
-        self.policy.method.check_sampling('auto', self.train.num_inference_steps)
-        most = self.policy.horizon - self.policy.n_obs_steps
-        require(
-            0 <= self.pad_after <= most,
-            f'train.pad_after = {self.pad_after}: needs 0 to horizon - n_obs_steps = {most}',
-        )
-
-    @property
-    def pad_after(self) -> int:
-        """Steps that actions may reach past the end of an episode."""
-        given = self.train.pad_after
-        return self.policy.n_action_steps - 1 if given is None else given
-
-
-def parse_run(values: Mapping[str, Any]) -> RunConfig:
-    """Make the configuration of a training run from a file's values.
-
-    :raises ConfigError: for a section or a key that does not exist, or a value refused.
-    """
-    require(
-        set(values) <= {'policy', 'train'},
-        f'sections {sorted(map(str, values))}: policy and train',
-    )
-    return RunConfig(
-        policy=policy_from_dict(values.get('policy') or {}),
-        train=make_value(TrainConfig, values.get('train') or {}, 'train'),
-    )
-
-
 def policy_from_dict(values: Mapping[str, Any]) -> PolicyConfig:
     """Make the configuration that ``to_dict`` wrote.
 
@@ -264,10 +164,8 @@ def policy_from_dict(values: Mapping[str, Any]) -> PolicyConfig:
     return config
 
 
-def to_dict(config: PolicyConfig | TrainConfig) -> dict[str, Any]:
+def to_dict(config: PolicyConfig) -> dict[str, Any]:
     """Return what JSON and YAML can hold."""
-    if isinstance(config, TrainConfig):
-        return asdict(config)
     values = {entry.name: getattr(config, entry.name) for entry in fields(config)}
     parts = {role: values[role].to_dict() for role in _PARTS}
     return values | {'image_sizes': dict(config.image_sizes)} | parts

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dp_ros.control.joint_names import FARTHEST
 from dp_ros.policy.config import ConfigError, PolicyConfig
 from dp_ros.policy.engines import Engine
 from dp_ros.policy.methods.method import drawn_from
 from dp_ros.policy.normalizer import Normalizer
+from dp_ros.robot.joint_names import FARTHEST
 import numpy as np
 from numpy.typing import NDArray
 import torch

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import math
 from typing import Final
 
-from dp_ros.control.trajectory import NS
+from dp_ros.robot.units import NS
 import numpy as np
 from numpy.typing import NDArray
 

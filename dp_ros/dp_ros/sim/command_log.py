@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from dp_ros.control.trajectory import NS
+from dp_ros.robot.units import NS
 from dp_ros.sim.world import PERIOD
 import numpy as np
 from numpy.typing import NDArray

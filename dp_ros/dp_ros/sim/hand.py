@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from dp_ros.control.fake_hand import STROKE, Command, FakeHand
-from dp_ros.control.finger_width import WidthScale
-from dp_ros.control.gripper import Flight, GripperConfig, GripperCore, Kind
-from dp_ros.control.trajectory import Trajectory
+from dp_ros.control.gripper.fake_hand import STROKE, Command, FakeHand
+from dp_ros.control.gripper.finger_width import WidthScale
+from dp_ros.control.gripper.gripper import Flight, GripperConfig, GripperCore, Kind
+from dp_ros.robot.trajectory import Trajectory
 from dp_ros.sim.model import FINGER_OPEN
 from dp_ros.sim.simulation import FINGER_NAMES
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from dp_ros.sim.model import build_model
-from dp_ros.sim.reach import REACH
 from dp_ros.sim.task import AnyTask, Scene
+from dp_ros.sim.tasks.reach.task import REACH
 import mujoco
 import numpy as np
 from numpy.typing import NDArray

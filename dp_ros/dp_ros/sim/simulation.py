@@ -6,10 +6,11 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-from dp_ros.control.limits import FR3_LIMITS
-from dp_ros.control.trajectory import NS, Trajectory, TrajectoryReference, TrajectoryRejected
+from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.robot.limits import FR3_LIMITS
+from dp_ros.robot.trajectory import Trajectory, TrajectoryReference, TrajectoryRejected
+from dp_ros.robot.units import NS
 from dp_ros.sim.command_log import PERIOD_NS, CommandRecorder
-from dp_ros.sim.kinematics import JOINT_NAMES
 from dp_ros.sim.model import FINGER_OPEN
 from dp_ros.sim.task import Scene
 from dp_ros.sim.world import FrankaWorld

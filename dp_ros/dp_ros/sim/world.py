@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dp_ros.sim import kinematics
+from dp_ros.robot import kinematics
 from dp_ros.sim.model import FINGER_OPEN, HULL_GROUP, build_model
-from dp_ros.sim.reach import REACH
 from dp_ros.sim.task import AnyTask, Camera, Scene
+from dp_ros.sim.tasks.reach.task import REACH
 import mujoco
 import numpy as np
 from numpy.typing import NDArray

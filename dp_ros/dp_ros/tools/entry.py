@@ -12,6 +12,16 @@ import signal
 import sys
 from typing import Any
 
+_MODULES = {
+    'bench': 'bench.main',
+    'compare': 'compare.main',
+    'demo': 'demo.main',
+    'evaluate': 'evaluate.main',
+    'evaluate_pusht': 'evaluate_pusht.main',
+    'inspect': 'inspect_recordings.main',
+    'parameters': 'parameters.main',
+    'record_expert': 'record_expert.main',
+}  # The others are of the tool's name.
 _AGAIN = 0.01
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -24,7 +34,7 @@ def main() -> int:
     for number in _SIGNALS:
         # Nothing is there to clean up, and modules turn an exception in their import into another.
         signal.signal(number, lambda number, _: os._exit(128 + number))
-    tool = import_module(f'dp_ros.tools.{Path(sys.argv[0]).stem}')
+    tool = import_module(module_of(Path(sys.argv[0]).stem))
     came: list[int] = []
 
     def end(number: int, frame: Any) -> None:
@@ -45,6 +55,11 @@ def main() -> int:
             signal.signal(number, signal.SIG_IGN)
         signal.setitimer(signal.ITIMER_REAL, 0.0)
     return 128 + came[0] if came and code else code
+
+
+def module_of(tool: str) -> str:
+    """Return the module whose ``main`` is the tool."""
+    return f'dp_ros.tools.{_MODULES.get(tool, tool)}'
 
 
 def _unraisable(show: Callable[[Any], None], unraisable: Any) -> None:

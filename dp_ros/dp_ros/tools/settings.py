@@ -13,10 +13,11 @@ import sys
 from typing import Any
 
 from dp_ros.policy.component import Component
-from dp_ros.policy.config import PolicyConfig, TrainConfig
+from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.denoisers import DENOISERS
 from dp_ros.policy.encoders import ENCODERS
 from dp_ros.policy.methods import METHODS
+from dp_ros.training.config import TrainConfig
 
 HEAD = """# Training configurations
 

@@ -17,18 +17,19 @@ import sys
 from typing import Any
 
 from accelerate import PartialState
-from dp_ros.data.bags import BagTopics
-from dp_ros.data.dataset import DatasetError, WindowDataset, load_dataset
-from dp_ros.data.pusht import is_pusht, load_pusht
+from dp_ros.data.bags.bag import BagTopics
+from dp_ros.data.datasets.dataset import DatasetError, WindowDataset, load_dataset
+from dp_ros.data.formats.pusht import is_pusht, load_pusht
 from dp_ros.policy.checkpoint import load_description, save_checkpoint
-from dp_ros.policy.config import ConfigError, RunConfig
-from dp_ros.policy.metrics import METRICS
-from dp_ros.policy.model_card import write_model_card
+from dp_ros.policy.config import ConfigError
 from dp_ros.policy.network import PolicyNetwork
-from dp_ros.policy.train import TrainingError, train
-from dp_ros.policy.training_record import clear_state, describe_training
-from dp_ros.tools.progress import make_progress
-from dp_ros.tools.training_config import action_spec, read_config, window_spec
+from dp_ros.tools.common.progress import make_progress
+from dp_ros.training.config import RunConfig
+from dp_ros.training.config_file import action_spec, read_config, window_spec
+from dp_ros.training.metrics import METRICS
+from dp_ros.training.model_card import write_model_card
+from dp_ros.training.record import clear_state, describe_training
+from dp_ros.training.trainer import TrainingError, train
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import Progress

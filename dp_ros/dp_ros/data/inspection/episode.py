@@ -11,13 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from dp_ros.control.trajectory import NS
-from dp_ros.data.bags import BagError, BagTopics, EpisodeRecording, read_bag
-from dp_ros.data.dataset import DatasetError, training_windows
+from dp_ros.data.bags.bag import BagError, BagTopics, EpisodeRecording, read_bag
+from dp_ros.data.datasets.dataset import DatasetError, training_windows
 from dp_ros.data.inspection.figures import EpisodeFigures
 from dp_ros.data.inspection.joints import measure_commands, measure_joints, measure_motion
 from dp_ros.data.inspection.streams import measure_images, measure_stream, span, streams
-from dp_ros.data.window import ActionSpec, WindowSpec
+from dp_ros.data.windows.window import ActionSpec, WindowSpec
+from dp_ros.robot.units import NS
 
 
 def inspect_bags(

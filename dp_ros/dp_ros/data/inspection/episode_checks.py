@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from dp_ros.control.trajectory import NS
 from dp_ros.data.inspection.figures import EpisodeFigures
 from dp_ros.data.inspection.findings import LIMITS, Finding
 from dp_ros.data.inspection.streams import allowed_silence
-from dp_ros.data.live import LiveLimits
-from dp_ros.data.window import WindowSpec, label
+from dp_ros.data.windows.live import LiveLimits
+from dp_ros.data.windows.window import WindowSpec, label
+from dp_ros.robot.units import NS
 
 Row = tuple[bool, str, str, float, str, str]
 """Whether it is so; kind, what, size, training and advice of the `Finding`."""

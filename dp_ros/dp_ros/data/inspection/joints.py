@@ -6,10 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from dp_ros.control.limits import FR3_LIMITS
-from dp_ros.control.trajectory import NS
-from dp_ros.data.bags import EpisodeRecording
-from dp_ros.data.dataset import DatasetError, commanded, resample
+from dp_ros.data.bags.bag import EpisodeRecording
+from dp_ros.data.datasets.dataset import DatasetError, commanded, resample
 from dp_ros.data.inspection.figures import (
     Array,
     CommandFigures,
@@ -18,8 +16,10 @@ from dp_ros.data.inspection.figures import (
     Motion,
 )
 from dp_ros.data.inspection.streams import Stamps, span, stamps_of
-from dp_ros.data.window import JOINTS
-from dp_ros.sim.kinematics import JOINT_NAMES, forward
+from dp_ros.data.windows.window import JOINTS
+from dp_ros.robot.kinematics import JOINT_NAMES, forward
+from dp_ros.robot.limits import FR3_LIMITS
+from dp_ros.robot.units import NS
 import numpy as np
 
 _RATE: Final = 50

@@ -8,7 +8,7 @@ from typing import Final
 
 from dp_ros.data.inspection.figures import EpisodeFigures
 from dp_ros.data.inspection.findings import LIMITS, Finding
-from dp_ros.data.window import label
+from dp_ros.data.windows.window import label
 import numpy as np
 
 _LIKELY: Final = 'look at its picture: is it the same task, done well?'

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
-from dp_ros.control.trajectory import NS
-from dp_ros.data.bags import EpisodeRecording
-from dp_ros.data.dataset import resample
+from dp_ros.data.bags.bag import EpisodeRecording
+from dp_ros.data.datasets.dataset import resample
 from dp_ros.data.inspection.figures import Array, Extreme, ImageFigures, StreamFigures
-from dp_ros.data.window import JOINTS, WindowSpec
+from dp_ros.data.windows.window import JOINTS, WindowSpec
+from dp_ros.robot.units import NS
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,0 +1,490 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the executor decides: which trajectory to send for a chunk, and when to send none.
+
+```
+                 now     join                                 last point   rest
+  commanded ──────●───────●──────────────── …
+  chunk         k=2    k=3 │ k=4   k=5   k=6        k=11
+  sent                     ●──●──●──●──●──●──●──●──●──●──●────●───●───●───●
+                     lead     └──── n_action_steps ──────┘    └ braking ──┘
+```
+
+It knows what the arm is commanded to do because it sent it: it keeps the same reference as the
+controller. When no chunk comes, the braking tail of the last one brings the arm to rest, also when
+this process is gone.
+
+Every stop brakes as long as the arm is commanded to move, whatever already forbids its motion.
+After any stop, and after a rest, the motion starts slowly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+from dp_ros.control.executor.chunk import Chunk, ChunkLate, ChunkRefused, check_chunk
+from dp_ros.control.executor.commanded import CommandedArm
+from dp_ros.control.executor.interlocks import EXECUTE, PAUSE, SPEED, STOP, Interlocks, Phase
+from dp_ros.control.executor.measured import MeasuredJoints
+from dp_ros.control.executor.motion import SpliceError, State
+from dp_ros.control.executor.pace import REST, Caution, Ramp
+from dp_ros.control.executor.planner import Plan, Planner
+from dp_ros.control.executor.splice import brake
+from dp_ros.control.executor.stalls import Stalls
+from dp_ros.control.executor.workspace import Workspace
+from dp_ros.robot.limits import JointLimits
+from dp_ros.robot.trajectory import Trajectory, TrajectoryRejected
+from dp_ros.robot.units import NS
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+TICK: Final = 0.02
+"""How often `ChunkExecutor.tick` is called [s]."""
+
+_SETTLE: Final = 0.3  # [s]; 10 mrad in this time take 0.7 rad/s².
+_NO_JOINTS: Final = 'waiting for joint states'
+_REST: Final = 1.0  # After a rest longer than this the motion starts slowly [s].
+_ON_THE_WAY: Final = 0.5  # Share of the lead time that is left to a message to the controller.
+
+
+@dataclass(frozen=True)
+class ExecutorConfig:
+    """How chunks are followed.
+
+    :param execute: false: shadow mode, in which chunks are checked and nothing is sent.
+    :param lead: from now to where a new trajectory joins the running one [s]; longer than a
+        message takes to the controller.
+    :param speed_scale: 1: as the policy says; less: the same path, slower; 0: rest.
+    :param slow_start_time: how long the speed scale takes from 0 to 1, after a start too [s].
+    :param limit_margin: distance from a joint's limit where slowing down begins [rad].
+    :param workspace: what the TCP is kept in.
+    :param joint_state_timeout: without joint states for this long nothing is followed [s].
+    :param max_tracking_error: largest distance of the arm from where it is commanded [rad].
+    """
+
+    execute: bool = True
+    n_action_steps: int = 8
+    lead: float = 0.06
+    speed_scale: float = 1.0
+    slow_start_time: float = 0.0
+    limit_margin: float = 0.0
+    workspace: Workspace | None = None
+    joint_state_timeout: float = 0.25
+    max_tracking_error: float = 0.15
+
+
+@dataclass
+class Counts:
+    """Chunks since activation.
+
+    :param executed: followed as asked (`Plan.as_asked`); ``approached``: followed otherwise.
+    :param checked: found good in shadow mode, and not sent.
+    """
+
+    received: int = 0
+    executed: int = 0
+    approached: int = 0
+    checked: int = 0
+    late: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """A chunk, and all that a plan for it depends on; `plan` may run in another thread.
+
+    :param now_ns: when the chunk was accepted; ``join_ns``: when its motion begins, in the state
+        ``begin``; ``lead_ns``: from when on its points are followed [ns].
+    :param arm: what is commanded then; a plan for another one is not followed.
+    """
+
+    chunk: Chunk
+    planner: Planner
+    n_action_steps: int
+    begin: State
+    ramp: Ramp
+    now_ns: int
+    lead_ns: int
+    join_ns: int
+    arm: tuple[CommandedArm, int] | None
+
+    def plan(self) -> Planned:
+        """Plan how to follow the chunk.
+
+        :raises ChunkRefused: when it cannot be followed.
+        """
+        caution = self.planner.caution
+        done = self.ramp.done(self.chunk.stamp_ns, self.join_ns)
+        done *= float(caution.factor(self.begin.position[None])[0])
+        times, points = self.chunk.due_after(self.lead_ns, self.n_action_steps, done)
+        plan = self.planner.plan(self.begin, times, points, self.ramp, self.join_ns)
+        return Planned(self, plan)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """How a chunk would be followed, if that is sent in time before it joins."""
+
+    request: Request
+    plan: Plan
+
+
+class ChunkExecutor:
+    """Turns chunks into trajectories.
+
+    Every method that may have to move the arm takes ``now_ns`` and returns the trajectory to
+    send, or None.
+
+    :param finger_names: joints of a gripper, which a chunk may hold beside the arm's.
+    """
+
+    def __init__(
+        self,
+        joint_names: Sequence[str],
+        limits: JointLimits,
+        config: ExecutorConfig,
+        finger_names: Sequence[str] = (),
+    ) -> None:
+        self.joint_names = tuple(joint_names)
+        self.finger_names = tuple(finger_names)
+        self.interlocks = Interlocks()
+        self._limits = limits
+        self.forget()
+        self.restart(0)
+        self.configure(config, 0)
+
+    def restart(self, now_ns: int) -> None:
+        """Begin anew, from where the arm is; what others forbid stays forbidden."""
+        self.counts = Counts()
+        self.interlocks.clear(PAUSE, STOP)
+        self._motion = (Phase.WAITING, _NO_JOINTS)
+        if self.is_moving(now_ns):
+            self._held_ns = now_ns
+        else:
+            self.forget()
+
+    def forget(self) -> None:
+        """Forget where the arm is and what it was sent, as after a jump of the clock."""
+        self._arm: CommandedArm | None = None
+        self._measured = MeasuredJoints(self.joint_names, self._limits)
+        self.fingers: Trajectory | None = None
+        self._ramp = REST
+        self._tail_ns = self._newest_ns = self._held_ns = 0
+        self._deviation = float('nan')
+        self._ticks = Stalls(TICK)
+
+    def configure(self, config: ExecutorConfig, now_ns: int) -> Trajectory | None:
+        """Follow chunks in another way from now on."""
+        self.config = config
+        shadow = 'shadow mode: chunks are checked, nothing is sent'
+        trajectory = None
+        for name, reason, forbidden in (
+            (EXECUTE, shadow, not config.execute),
+            (SPEED, 'speed_scale is 0', config.speed_scale == 0),
+        ):
+            if forbidden:
+                trajectory = self.inhibit(name, reason, now_ns) or trajectory
+            else:
+                self.permit(name)
+        return trajectory
+
+    # ---- what forbids motion
+
+    def inhibit(self, name: str, reason: str, now_ns: int) -> Trajectory | None:
+        """Brake, and follow nothing as long as anything is forbidden."""
+        self.interlocks.set(name, reason)
+        return self._brake(now_ns)
+
+    def permit(self, name: str) -> None:
+        """Take back what `inhibit` forbade under this name."""
+        self.interlocks.clear(name)
+
+    def pause(self, now_ns: int) -> Trajectory | None:
+        """Brake, and follow nothing until `resume`."""
+        return self.inhibit(PAUSE, 'paused', now_ns)
+
+    def stop(self, now_ns: int, reason: str = 'stopped') -> Trajectory | None:
+        """Brake, and follow nothing until `resume`; the reason is kept."""
+        return self.inhibit(STOP, reason, now_ns)
+
+    def overruled(
+        self, trajectory: Trajectory | None, came_ns: int, now_ns: int, reason: str
+    ) -> Trajectory | None:
+        """Stop, because somebody else commanded the arm, at ``came_ns``.
+
+        The controller follows that command now, to its end. What it does is known: this reference
+        takes the command by the controller's own rules, leading from where it was to the first
+        point. So the brake begins in the state that the controller is in, and moves the arm no
+        more abruptly than the command that it ends. A command that cannot be read is rejected by
+        the controller too. In shadow mode nothing is sent: the arm is somebody else's.
+        """
+        if self._arm is not None and trajectory is not None and EXECUTE not in self.interlocks:
+            with suppress(TrajectoryRejected):
+                self._arm.obey(trajectory, came_ns)
+        return self.stop(now_ns, reason)
+
+    def start_slowly(self) -> None:
+        """Follow the next chunk as after a start."""
+        self._ramp = REST
+
+    def resume(self, now_ns: int, *names: str) -> None:
+        """Take back what is forbidden, and begin from where the arm is measured to be.
+
+        :param names: of the interlocks; without any, `pause` and `stop`.
+        :raises ChunkRefused: when it is not known where the arm is, or it still moves.
+        """
+        measured = self._fresh(now_ns)
+        if self.is_moving(now_ns):
+            raise ChunkRefused('the arm is still braking: call again when it is at rest')
+        self._arm = CommandedArm(self.joint_names, measured)
+        self._ramp = REST
+        self._held_ns = now_ns
+        self._motion = (Phase.WAITING, 'waiting for a chunk')
+        self.interlocks.clear(*(names or (PAUSE, STOP)))
+
+    # ---- inputs
+
+    def on_joints(
+        self, stamp_ns: int, now_ns: int, names: Sequence[str], positions: Sequence[float]
+    ) -> Trajectory | None:
+        """Take a joint state; its joints may come in any order and be more than needed.
+
+        After a jump the arm brakes where it is commanded to be, for there its controller leads
+        it, whatever was measured.
+
+        :raises ChunkRefused: when it cannot be used; it counts as none.
+        """
+        jump = self._measured.take(stamp_ns, now_ns, names, positions)
+        shadow = EXECUTE in self.interlocks and not self.is_moving(now_ns)
+        if self._arm is None or shadow:
+            self._arm = CommandedArm(self.joint_names, self._fresh(stamp_ns))
+        if jump is None or shadow or PAUSE in self.interlocks:
+            return None
+        return self.stop(now_ns, jump)
+
+    def on_chunk(self, chunk: Chunk, now_ns: int) -> Trajectory | None:
+        """Follow a chunk from now on; what is for the fingers is then in ``fingers``.
+
+        :raises ChunkRefused: when it is not followed; the arm goes on and brakes by itself.
+        """
+        request = self.request(chunk, now_ns)
+        if request is None:
+            return None
+        with self.counted():
+            planned = request.plan()
+        return self.follow(planned, now_ns)
+
+    def request(self, chunk: Chunk, now_ns: int) -> Request | None:
+        """Accept a chunk to be planned and then followed; None while nothing is followed.
+
+        :raises ChunkRefused: when it cannot be followed.
+        """
+        self.counts.received += 1
+        with self.counted():
+            if not self.interlocks:
+                return self._request(chunk, now_ns)
+            if EXECUTE in self.interlocks:
+                return self._shadow_request(chunk, now_ns)
+        return None
+
+    def superseded(self) -> None:
+        """Count a chunk in whose place a newer one came before it could be planned."""
+        self.counts.received += 1
+        self.counts.late += 1
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count a chunk that is refused."""
+        try:
+            yield
+        except ChunkLate:
+            self.counts.late += 1
+            raise
+        except ChunkRefused:
+            self.counts.refused += 1
+            raise
+
+    def follow(self, planned: Planned, now_ns: int) -> Trajectory | None:
+        """Follow what was planned; None where nothing is followed.
+
+        :raises ChunkRefused: when the arm was stopped meanwhile.
+        :raises ChunkLate: when the controller would get it too late to join without a step.
+        """
+        request = planned.request
+        if request.arm is None:
+            self.counts.checked += 1
+            self._newest_ns = request.chunk.stamp_ns
+            return None
+        with self.counted():
+            self._check_still_possible(request, now_ns)
+        return self._followed(request, planned.plan, now_ns)
+
+    def _check_still_possible(self, request: Request, now_ns: int) -> None:
+        if self.interlocks or request.arm != self._commanded():
+            raise ChunkRefused('the arm was stopped while the chunk was planned')
+        if (request.join_ns - now_ns) / NS < _ON_THE_WAY * self.config.lead:
+            took = (now_ns - request.now_ns) / NS
+            raise ChunkLate(
+                f'planning took {took * 1e3:.0f} ms of a lead_time of {self.config.lead * 1e3:.0f}'
+                ' ms: this machine is too busy, or lead_time too short'
+            )
+
+    def _followed(self, request: Request, plan: Plan, now_ns: int) -> Trajectory:
+        assert self._arm is not None
+        join_ns = request.join_ns
+        trajectory = self._arm.send(plan.motion, join_ns, now_ns)
+        self._ramp = request.ramp
+        self.fingers = self._alongside(plan, request.chunk, join_ns)
+        self.counts.executed += plan.as_asked
+        self.counts.approached += not plan.as_asked
+        self._deviation = plan.deviation
+        self._newest_ns = request.chunk.stamp_ns
+        self._tail_ns = join_ns + round(float(plan.times[-1]) * NS)
+        self._motion = (Phase.RUNNING, plan.summary)
+        return trajectory
+
+    def tick(self, now_ns: int) -> Trajectory | None:
+        """Watch over time passing, every `TICK`: joint states, tracking, the chunk's end."""
+        late_ns = self._ticks.late_ns(now_ns)
+        self._measured.missed(late_ns, now_ns)
+        if self.interlocks:
+            self._held_ns = now_ns
+        if self._arm is None or self._measured.newest is None:
+            self._motion = (Phase.WAITING, _NO_JOINTS)
+            return None
+        if self.is_moving(now_ns):
+            trajectory = self._watch(self._arm, now_ns, late_ns)
+            if trajectory is not None:
+                return trajectory
+        self._go_on(self._arm, now_ns)
+        return None
+
+    def _watch(self, arm: CommandedArm, now_ns: int, late_ns: int) -> Trajectory | None:
+        """Stop a moving arm that has to be."""
+        if self.interlocks:
+            return self._brake(now_ns)  # Where it could not be planned when it was due.
+        fault = self._measured.silent(now_ns, self.config.joint_state_timeout) or self._astray(arm)
+        if fault is not None:
+            return self.stop(now_ns, fault)
+        if arm.stopping or self._lack(now_ns) is None:
+            return None
+        return self._brake(now_ns, f'braking: this process was not run for {late_ns / NS:.2f} s')
+
+    def _go_on(self, arm: CommandedArm, now_ns: int) -> None:
+        phase = self._motion[0]
+        if phase is Phase.WAITING:
+            self._motion = (phase, _NO_JOINTS if self._lack(now_ns) else 'waiting for a chunk')
+        if phase is Phase.RUNNING and now_ns >= self._tail_ns:
+            self._motion = (Phase.BRAKING, 'no new chunk: in the braking tail')
+        if self._motion[0] is Phase.BRAKING and now_ns >= arm.end_ns:
+            self._motion = (Phase.WAITING, 'waiting for a chunk')
+
+    # ---- state
+
+    @property
+    def phase(self) -> Phase:
+        """What the executor is doing."""
+        return self.interlocks.phase if self.interlocks else self._motion[0]
+
+    @property
+    def reason(self) -> str:
+        """Why, in words."""
+        held, awaited = self.interlocks.reason, self._motion[1]
+        if held and awaited == _NO_JOINTS:
+            return f'{held}; {awaited}'
+        return held or awaited
+
+    def chunk_left(self, now_ns: int) -> float:
+        """Time until the braking tail begins [s], NaN when nothing is followed."""
+        return (self._tail_ns - now_ns) / NS if self.phase is Phase.RUNNING else float('nan')
+
+    @property
+    def deviation(self) -> float:
+        """How far the motion is from the chunk asked for [rad], NaN when none is followed."""
+        return self._deviation if self.phase is Phase.RUNNING else float('nan')
+
+    def is_moving(self, now_ns: int) -> bool:
+        """Tell whether the arm is commanded to move, or soon will be."""
+        return self._arm is not None and now_ns < self._arm.end_ns
+
+    def _commanded(self) -> tuple[CommandedArm, int] | None:
+        """Return what tells whether the arm was commanded anything else since."""
+        return None if self._arm is None else (self._arm, self._arm.trajectory_id)
+
+    def _shadow_request(self, chunk: Chunk, now_ns: int) -> Request:
+        chunk = self._checked(chunk, now_ns)
+        rest = np.zeros(len(self.joint_names))
+        begin = State(self._fresh(now_ns), rest, rest)
+        return self._requested(chunk, begin, REST, (now_ns, now_ns, now_ns), None)
+
+    def _request(self, chunk: Chunk, now_ns: int) -> Request:
+        chunk = self._checked(chunk, now_ns)
+        if chunk.stamp_ns < self._held_ns:
+            raise ChunkRefused('chunk is older than the release of the arm')
+        arm = self._arm
+        assert arm is not None
+        astray = self._astray(arm)
+        if astray is not None:
+            raise ChunkRefused(f'{astray}: the chunk would begin elsewhere')
+        lead_ns = now_ns + round(self.config.lead * NS)
+        # The controller holds the arm off from where it is measured by its tracking error. At a
+        # start the time before the first point is its to lead from one to the other, gently.
+        settling = min(_SETTLE, self.config.slow_start_time) if arm.sent_nothing else 0.0
+        join_ns = lead_ns + round(settling * NS)
+        rested = now_ns - arm.end_ns > _REST * NS
+        ramp = REST if rested else self._ramp
+        times = now_ns, lead_ns, join_ns
+        return self._requested(chunk, arm.state(join_ns), ramp, times, self._commanded())
+
+    def _requested(
+        self,
+        chunk: Chunk,
+        begin: State,
+        ramp: Ramp,
+        times_ns: tuple[int, int, int],
+        arm: tuple[CommandedArm, int] | None,
+    ) -> Request:
+        config, join_ns = self.config, times_ns[-1]
+        caution = Caution(self._limits, config.limit_margin)
+        planner = Planner(self._limits, caution, config.workspace)
+        ramp = ramp.towards(config.speed_scale, join_ns, config.slow_start_time)
+        return Request(chunk, planner, config.n_action_steps, begin, ramp, *times_ns, arm)
+
+    def _checked(self, chunk: Chunk, now_ns: int) -> Chunk:
+        check_chunk(chunk, now_ns, self._newest_ns)
+        chunk = chunk.reordered(self.joint_names, self.finger_names)
+        self._fresh(now_ns)
+        return chunk
+
+    def _alongside(self, plan: Plan, chunk: Chunk, join_ns: int) -> Trajectory | None:
+        """Return what the fingers do while the arm follows the plan."""
+        n_arm = len(self.joint_names)
+        names = chunk.joint_names[n_arm:]
+        return Trajectory(names, join_ns, plan.times, plan.points[:, n_arm:]) if names else None
+
+    def _brake(self, now_ns: int, reason: str = 'braking') -> Trajectory | None:
+        """Come to rest, unless the arm already does so or rests; the next start is slow."""
+        self._ramp = REST
+        if self._arm is None or not self.is_moving(now_ns) or self._arm.stopping:
+            return None
+        self._motion = (Phase.BRAKING, reason)
+        join_ns = now_ns + round(self.config.lead * NS)
+        try:
+            motion = brake(self._arm.state(join_ns), self._limits)
+        except SpliceError:
+            return None  # The next tick tries again; what runs ends in a braking tail by itself.
+        return self._arm.send(motion, join_ns, now_ns, stopping=True)
+
+    def _fresh(self, now_ns: int) -> Array:
+        return self._measured.fresh(now_ns, self.config.joint_state_timeout)
+
+    def _lack(self, now_ns: int) -> str | None:
+        return self._measured.lack(now_ns, self.config.joint_state_timeout)
+
+    def _astray(self, arm: CommandedArm) -> str | None:
+        stamp_ns = self._measured.newest[0] if self._measured.newest else 0
+        return self._measured.astray(arm.state(stamp_ns).position, self.config.max_tracking_error)

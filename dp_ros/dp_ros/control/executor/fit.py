@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The motion of constant jerk between knots that passes points best, from a state to rest.
+
+It starts exactly in the state, ends at rest, and in between follows points in the sense of least
+squares::
+
+    minimise   sum over points |x(t_k) - q_k|²  +  smoothing · integral of jerk²
+    subject to x, x', x'' of the start, and x' = x'' = 0 at the end
+
+A quintic through position, velocity and acceleration of two neighbouring knots is the very cubic
+of constant jerk, so a controller that interpolates with quintics commands just this trajectory.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+import math
+from typing import Final
+
+from dp_ros.control.executor.motion import Motion, Samples, State
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+KNOT: Final = 0.04
+MOST_KNOTS: Final = 160
+"""Time to solve grows with the cube of it. A motion of over 6.4 s has knots further apart."""
+
+
+class Fit:
+    """Motions from ``start`` that follow points (m, n) due at times (m,) [s], ever more smoothly.
+
+    :param times: may be none; then the motion does nothing but come to rest.
+    """
+
+    def __init__(self, start: State, times: Array, points: Array) -> None:
+        self._start, self._times = start, times
+        self._offset = points - _coast(start, times)[0]
+        self._matrices: dict[float, Array] = {}
+
+    def motion(self, duration: float, smoothing: float) -> Motion:
+        """Solve for the motion that ends at the first knot from ``duration`` on [s]."""
+        step = KNOT * max(1, math.ceil(duration / (KNOT * MOST_KNOTS)))
+        n_jerks = math.ceil(duration / step)
+        knots = step * np.arange(n_jerks + 1, dtype=np.float64)
+        integrals = [each[: n_jerks + 1, :n_jerks] for each in _all_integrals(step)]
+        end = knots[-1:]
+        stop = np.stack([each[-1] for each in integrals[1:]])
+        missing = -np.concatenate(_coast(self._start, end)[1:])
+        matrix = self._matrix(step)[:, :n_jerks]
+        system = np.zeros((n_jerks + 2, n_jerks + 2))
+        system[:n_jerks, :n_jerks] = matrix.T @ matrix
+        system[:n_jerks, :n_jerks] += smoothing * step * np.eye(n_jerks)
+        system[:n_jerks, n_jerks:] = stop.T
+        system[n_jerks:, :n_jerks] = stop
+        right = np.concatenate([matrix.T @ self._offset, missing])
+        jerk = np.linalg.solve(system, right)[:n_jerks]
+        position, velocity, acceleration = (
+            coast + integral @ jerk
+            for coast, integral in zip(_coast(self._start, knots), integrals, strict=True)
+        )
+        velocity[-1] = acceleration[-1] = 0.0
+        return Motion(knots, position, velocity, acceleration)
+
+    def _matrix(self, step: float) -> Array:
+        """Return the matrix (m, MOST_KNOTS) from jerks to the positions at the points."""
+        if step not in self._matrices:
+            self._matrices[step] = _integrals(self._times, step)[0]
+        return self._matrices[step]
+
+
+@lru_cache
+def _all_integrals(step: float) -> Samples:
+    return _integrals(step * np.arange(MOST_KNOTS + 1, dtype=np.float64), step)
+
+
+def _integrals(times: Array, step: float) -> Samples:
+    """Return matrices (m, MOST_KNOTS) from the jerks between knots to x, x', x'' at times."""
+    knots = step * np.arange(MOST_KNOTS + 1, dtype=np.float64)
+    since = np.maximum(0.0, times[:, None] - knots)
+    cube, square = since**3, since**2
+    return (
+        (cube[:, :-1] - cube[:, 1:]) / 6,
+        (square[:, :-1] - square[:, 1:]) / 2,
+        since[:, :-1] - since[:, 1:],
+    )
+
+
+def _coast(start: State, times: Array) -> Samples:
+    """Return x, x', x'' at times (m,) without any jerk, each (m, n)."""
+    t = times[:, None]
+    acceleration = np.broadcast_to(start.acceleration, (len(times), len(start.position)))
+    velocity = start.velocity + t * start.acceleration
+    return (
+        start.position + t * start.velocity + t**2 / 2 * start.acceleration,
+        velocity,
+        acceleration,
+    )

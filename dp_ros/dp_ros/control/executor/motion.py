@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the arm is commanded to do: its state at one time, and a motion that ends at rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from dp_ros.robot.limits import SHARE, JointLimits
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Samples = tuple[Array, Array, Array]
+
+_FINE: Final = 0.01
+_MOST: Final = 1000  # Samples of a motion, from 10 s on less fine than 10 ms.
+
+
+class SpliceError(ValueError):
+    """No motion inside the limits leads on from the start state."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Commanded state of n joints: position [rad], velocity [rad/s], acceleration [rad/s²]."""
+
+    position: Array
+    velocity: Array
+    acceleration: Array
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether nothing moves."""
+        return bool(np.abs(self.velocity).max() < 1e-6 and np.abs(self.acceleration).max() < 1e-6)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Knots of a motion that ends at rest.
+
+    :param times: (m,) [s after the start state], the first at 0.
+    :param positions: (m, n) [rad]; ``velocities`` and ``accelerations`` likewise.
+    :param deviation: largest distance from a point that was asked for, when it is due [rad].
+    :param approach: whether it leads to the points later than they are due.
+    """
+
+    times: Array
+    positions: Array
+    velocities: Array
+    accelerations: Array
+    deviation: float = 0.0
+    approach: bool = False
+
+    @property
+    def jerks(self) -> Array:
+        """Jerks (m - 1, n) between the knots [rad/s³]."""
+        return np.diff(self.accelerations, axis=0) / np.diff(self.times)[:, None]
+
+    def at(self, times: Array) -> Samples:
+        """Return positions, velocities and accelerations (k, n) at times (k,) [s]."""
+        times = np.minimum(times, self.times[-1])
+        segment = np.searchsorted(self.times[1:-1], times, side='right')
+        t = (times - self.times[segment])[:, None]
+        p, v, a = (x[segment] for x in (self.positions, self.velocities, self.accelerations))
+        j = self.jerks[segment]
+        return p + t * v + t**2 / 2 * a + t**3 / 6 * j, v + t * a + t**2 / 2 * j, a + t * j
+
+    def sample_times(self, most: int = _MOST) -> Array:
+        """Return times (k,) every 10 ms, or ``most`` of them where that would be more [s]."""
+        end = float(self.times[-1])
+        return np.arange(0.0, end, max(_FINE, end / most))
+
+    def sampled(self) -> Samples:
+        """Return positions, velocities and accelerations (k, n) at `sample_times`."""
+        return self.at(self.sample_times())
+
+    def distance(self, times: Array, points: Array) -> float:
+        """Return the largest distance from points (k, n) that are due at times (k,) [rad]."""
+        return float(np.abs(self.at(times)[0] - points).max(initial=0.0))
+
+    def keeps(self, limits: JointLimits) -> bool:
+        """Tell whether it stays inside the limits, or gets no further out than it begins."""
+        most = np.maximum(SHARE * limits.acceleration, np.abs(self.accelerations[0]))
+        if not (np.abs(self.accelerations) <= most).all():  # The cheapest check first.
+            return False
+        if not (np.abs(self.jerks) < 0.5 * limits.jerk).all():
+            return False
+        return limits.violation(*self.sampled(), from_first=True) is None

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How fast a chunk's path is followed: the same path in more time, never in less.
+
+The speed is the product of
+
+* the speed scale, which rises slowly and falls quickly to what is asked for (`Ramp`), and
+* a factor of the place: within a margin of a joint's limit it falls linearly with the room that is
+  left, from 1 down to `CREEP` at the limit (`Caution`).
+
+Both are continuous, and so is the speed along the path, also where one chunk replaces another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from dp_ros.robot.limits import JointLimits
+from dp_ros.robot.units import NS
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+CREEP: Final = 0.2
+"""The speed at a joint's limit, as a share of the full one."""
+FALL: Final = 0.3
+"""How long the speed scale takes from 1 to 0 [s]."""
+HORIZON: Final = 5.0
+"""A chunk that is slowed down is followed for no longer than this [s]."""
+
+_TINY: Final = 1e-9
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """The speed scale over time: constant, linear, constant.
+
+    :param begin_ns: when it leaves ``low`` for ``target`` [ns].
+    :param duration: what it would take to change by 1 [s].
+    """
+
+    begin_ns: int
+    low: float
+    target: float
+    duration: float
+
+    def towards(self, target: float, time_ns: int, rise: float) -> Ramp:
+        """Return the ramp that leads to another target from ``time_ns`` on.
+
+        :param rise: how long the scale takes from 0 to 1 [s].
+        """
+        if target == self.target:
+            return self
+        low = self._scale(time_ns)
+        if target < low:
+            return Ramp(time_ns, low, target, FALL)
+        return Ramp(time_ns, low if rise > 0 else target, target, rise)
+
+    def done(self, from_ns: int, to_ns: int) -> float:
+        """Return how much of a path is done between two times [s at full speed]."""
+        end_ns = self._end_ns
+        after_ns = max(0, to_ns - end_ns) - max(0, from_ns - end_ns)
+        return self._risen(to_ns) - self._risen(from_ns) + self.target * after_ns / NS
+
+    def due(self, times: Array, from_ns: int) -> Array:
+        """Return when points are reached [s after ``from_ns``] that full speed reaches at times.
+
+        A time that is never reached, for the scale comes to 0 before, is infinite.
+
+        :param from_ns: not before the ramp begins.
+        """
+        scale = self._scale(from_ns)
+        rising = np.minimum(times, self._risen(self._end_ns) - self._risen(from_ns))
+        root = np.sqrt(np.maximum(0.0, scale**2 + 2 * self._slope * rising))
+        rest = times - rising
+        constant = np.full_like(rest, np.inf) if self.target == 0 else rest / self.target
+        return 2 * rising / np.maximum(_TINY, scale + root) + np.where(rest > 0, constant, 0.0)
+
+    def _scale(self, time_ns: int) -> float:
+        return self.low + self._slope * max(0.0, self._since(time_ns))
+
+    def _risen(self, time_ns: int) -> float:
+        """Integrate the scale from the ramp's begin on, until it is constant [s]."""
+        since = self._since(time_ns)
+        return self.low * since + self._slope * max(0.0, since) ** 2 / 2
+
+    def _since(self, time_ns: int) -> float:
+        """Return the time since the ramp's begin, until it is constant [s].
+
+        Times of day are subtracted as integers: as floats they would be good to 200 ns only.
+        """
+        return (min(time_ns, self._end_ns) - self.begin_ns) / NS
+
+    @property
+    def _end_ns(self) -> int:
+        return self.begin_ns + round(self.duration * abs(self.target - self.low) * NS)
+
+    @property
+    def _slope(self) -> float:
+        """Return how fast the scale changes [1/s]."""
+        end = (self._end_ns - self.begin_ns) / NS
+        return (self.target - self.low) / end if end > 0 else 0.0
+
+
+REST: Final = Ramp(0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Caution:
+    """Slower near a joint's limit: within ``margin`` of it [rad]; 0: nowhere."""
+
+    limits: JointLimits
+    margin: float = 0.0
+
+    def factor(self, positions: Array) -> Array:
+        """Return the factor (m,) of the speed at positions (m, n)."""
+        if self.margin == 0:
+            return np.ones(len(positions))
+        room = np.minimum(positions - self.limits.lower, self.limits.upper - positions)
+        return CREEP + (1 - CREEP) * np.clip(room.min(axis=1) / self.margin, 0.0, 1.0)
+
+    def stretched(self, position: Array, times: Array, points: Array) -> Array:
+        """Return when points (m, n) are due that follow a position (n,), if due at times."""
+        inverse = 1 / self.factor(np.concatenate([position[None], points]))
+        return np.cumsum(np.diff(times, prepend=0.0) * (inverse[1:] + inverse[:-1]) / 2)
+
+
+def paced(times: Array, ramp: Ramp, join_ns: int, horizon: float) -> tuple[Array, Array]:
+    """Return when points are due (m,) [s after ``join_ns``], and which times of full speed.
+
+    Points beyond the horizon [s] are replaced by one at the horizon.
+    """
+    due = ramp.due(times, join_ns)
+    inside = due <= horizon
+    if inside.all():
+        return due, times
+    end = ramp.done(join_ns, join_ns + round(horizon * NS))
+    return np.append(due[inside], horizon), np.append(times[inside], end)
+
+
+def points_at(times: Array, known: Array, points: Array) -> Array:
+    """Interpolate points (m, n) that are known at times (m,)."""
+    return np.stack([np.interp(times, known, column) for column in points.T], axis=1)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a chunk's points to the motion that follows them: its pace, its joins, its borders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from dp_ros.control.executor.chunk import ChunkRefused
+from dp_ros.control.executor.motion import Motion, SpliceError, State
+from dp_ros.control.executor.pace import HORIZON, Caution, Ramp, paced, points_at
+from dp_ros.control.executor.splice import Effort, follow
+from dp_ros.control.executor.workspace import Workspace
+from dp_ros.robot.limits import JointLimits
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+AS_ASKED: Final = 0.1
+"""A motion that is nowhere further from its points, when they are due, follows them [rad]."""
+_SEEN: Final = 400  # Poses of a motion of which it is seen whether they are in the workspace.
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A motion, and the points that it follows.
+
+    :param times: (m,) when the points are due [s after the motion begins].
+    :param points: (m, n + f) of the n joints of the arm and f others.
+    :param deviation: largest distance of the motion from what the chunk asked for, when it is due
+        at the speed that is set [rad].
+    :param why: it is that far, in words; empty when it is as asked.
+    :param border: of the workspace, up to which alone the points are followed.
+    """
+
+    motion: Motion
+    times: Array
+    points: Array
+    deviation: float = 0.0
+    why: str = ''
+    border: str | None = None
+
+    @property
+    def as_asked(self) -> bool:
+        """Whether it follows the chunk's path in the chunk's time, but for `AS_ASKED`."""
+        return self.deviation <= AS_ASKED
+
+    @property
+    def summary(self) -> str:
+        """What it does, in words."""
+        text = 'approaching a chunk' if self.motion.approach else 'following a chunk'
+        if self.border is not None:
+            text += f' up to the border of the workspace, {self.border}'
+        if self.as_asked:
+            return text
+        return f'{text}, {self.deviation:.1f} rad off' + (f': {self.why}' if self.why else '')
+
+
+@dataclass(frozen=True)
+class Planner:
+    """What every motion keeps to."""
+
+    limits: JointLimits
+    caution: Caution
+    workspace: Workspace | None = None
+
+    def plan(self, begin: State, times: Array, points: Array, ramp: Ramp, join_ns: int) -> Plan:
+        """Plan to follow points (m, n + f), due at times (m,) [s] at full speed.
+
+        Where the whole would leave the workspace, braking tail included, it stays at the last
+        point with which it does not.
+
+        :param begin: of the n joints of the arm, at ``join_ns``.
+        :raises ChunkRefused: when no point can be followed.
+        """
+        if self.workspace is not None:
+            self.workspace.check(begin.position)
+        times, points, speed = self._paced(begin.position, times, points, ramp, join_ns)
+        effort = Effort()
+        whole = self._follow(begin, times, points, speed, effort)
+        crossing = self._crossing(whole)
+        if crossing is None:
+            return replace(whole, why=self._why(whole))
+        seconds, border = crossing
+        best, inside, outside = None, 0, len(times)
+        if not whole.motion.approach:
+            outside = min(outside, int(np.searchsorted(times, seconds)) + 2)
+        while outside - inside > 1 and not effort.spent:
+            middle = (inside + outside) // 2
+            last = np.minimum(np.arange(len(times)), middle - 1)
+            plan = self._follow(begin, times, points[last], speed, effort)
+            if self._crossing(plan) is None:
+                best, inside = plan, middle
+            else:
+                outside = middle
+        if best is None:
+            raise ChunkRefused(f'TCP would leave the workspace at {border}')
+        deviation = best.motion.distance(times, points[:, : len(begin.position)])
+        return replace(best, deviation=deviation, border=border)
+
+    def _paced(
+        self, position: Array, times: Array, points: Array, ramp: Ramp, join_ns: int
+    ) -> tuple[Array, Array, float]:
+        """Return when points are due at the speed that is set, which, and that speed (0 to 1)."""
+        arm = points[:, : len(position)]
+        stretched = self.caution.stretched(position, times, arm)
+        due, reached = paced(stretched, ramp, join_ns, max(HORIZON, float(times[-1])))
+        first = np.concatenate([position, points[0, len(position) :]])
+        known = np.concatenate([[0.0], stretched])
+        speed = reached[-1] / due[-1] * self.caution.factor(position[None])[0]
+        return due, points_at(reached, known, np.concatenate([first[None], points])), float(speed)
+
+    def _follow(
+        self, begin: State, times: Array, points: Array, speed: float, effort: Effort
+    ) -> Plan:
+        arm = points[:, : len(begin.position)]
+        try:
+            motion = follow(begin, times, arm, self.limits, speed, effort)
+        except SpliceError as error:
+            raise ChunkRefused(str(error)) from error
+        return Plan(motion, times, points, motion.deviation)
+
+    def _why(self, plan: Plan) -> str:
+        if plan.as_asked:
+            return ''
+        lower, upper = self.limits.range()
+        arm = plan.points[:, : len(lower)]
+        beyond = np.maximum(lower - arm, arm - upper).max(axis=0)
+        if beyond.max() > AS_ASKED / 2:
+            return f'it leads beyond the limit of joint {beyond.argmax() + 1}'
+        if plan.motion.approach:
+            return 'it is too far away or too fast for the arm to be there in time'
+        return 'it turns more sharply than the arm may'
+
+    def _crossing(self, plan: Plan) -> tuple[float, str] | None:
+        """Return when the TCP would leave the workspace [s], and at which border."""
+        if self.workspace is None:
+            return None
+        times = plan.motion.sample_times(_SEEN)
+        crossing = self.workspace.crossing(plan.motion.at(times)[0])
+        return None if crossing is None else (float(times[crossing[0]]), crossing[1])

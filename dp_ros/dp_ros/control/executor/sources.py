@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose chunks the arm follows, and what is said of others who want to command it.
+
+```
+  teleop/chunk   ──────●──●──●──●──●─────────────────────────
+  policy/chunk   ──●──────○─────○─────○─────○─────●─────●────    ○ left out
+                                   └────── HOLD ───────┘
+```
+
+A person takes over with the first chunk of the teleoperation, be it refused: the policy's are left
+out from then on. The policy goes on when the person has said nothing for as long as `HOLD`. To
+keep it off for longer, deactivate it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from dp_ros.robot.units import NS
+
+POLICY: Final = 'policy'
+TELEOP: Final = 'teleop'
+HOLD: Final = 1.0
+"""For how long after the teleoperation's last chunk the policy's are left out [s]."""
+
+_UNKNOWN: Final = '_NODE_NAME_UNKNOWN_'
+_LINGERS: Final = 'one that was killed is forgotten within 20 s'
+
+
+class Sources:
+    """Two who may send chunks, of whom one at a time has the arm."""
+
+    def __init__(self) -> None:
+        self.owner = ''
+        """Who sent the last chunk that was not left out; empty before the first."""
+        self.left_out = 0
+        """Number of the policy's chunks that gave way."""
+        self._teleop_ns: int | None = None
+
+    def admit(self, source: str, now_ns: int) -> bool:
+        """Tell whether a chunk that comes now from a source is to be followed."""
+        if source == TELEOP:
+            self._teleop_ns = now_ns
+        elif self._teleop_speaks(now_ns):
+            self.left_out += 1
+            return False
+        self.owner = source
+        return True
+
+    def _teleop_speaks(self, now_ns: int) -> bool:
+        # A clock that was set back says nothing about how long the silence lasts.
+        return self._teleop_ns is not None and 0 <= now_ns - self._teleop_ns < HOLD * NS
+
+
+def others(publishers: Sequence[str], own: str) -> list[str]:
+    """Return the full names of publishing nodes besides one that has the own name."""
+    left = list(publishers)
+    if own in left:
+        left.remove(own)
+    return left
+
+
+def second_commander(topic: str, strangers: Sequence[str]) -> str | None:
+    """Say who besides the executor can command the arm, or return None."""
+    if not strangers:
+        return None
+    return f'{listed(strangers)} may command the arm too, on {topic}: end it ({_LINGERS})'
+
+
+def second_source(topic: str, publishers: Sequence[str]) -> str | None:
+    """Say who sends chunks where only one may, or return None."""
+    if len(publishers) < 2:
+        return None
+    return f'{listed(publishers)} all publish on {topic}: end all but one ({_LINGERS})'
+
+
+def foreign_command(topic: str, strangers: Sequence[str]) -> str:
+    """Say that the arm was commanded by somebody else."""
+    who = listed(strangers) if strangers else 'a node that is gone already'
+    return f'{who} commanded the arm on {topic}: end it, then call executor/resume when it rests'
+
+
+def listed(names: Sequence[str]) -> str:
+    """Write full names of nodes one after the other, of each how often it is there."""
+    counts = Counter('a node without a name' if _UNKNOWN in name else name for name in names)
+    return ' and '.join(f'{n} × {name}' if n > 1 else name for name, n in sorted(counts.items()))

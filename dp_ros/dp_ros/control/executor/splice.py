@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Join a chunk to what the arm is commanded to do, and end in a braking tail.
+
+The motion starts exactly in the state that the arm is commanded to be in, stays inside the limits
+and ends at rest. It follows the points in time where it can (`fit`), more smoothly
+where it has to, and approaches them where they are too far away or too fast::
+
+              due     due+reach
+    points     ●─●─●─●
+               .      \
+    approach  ─┬──────→●──●──●──●        the same points, later and in as much time or more
+               start
+
+Where an arm begins outside of what is planned for, as after it was guided to a joint's limit by
+hand, it may move inwards and gets no further out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from dp_ros.control.executor.fit import Fit
+from dp_ros.control.executor.motion import Motion, SpliceError, State
+from dp_ros.control.executor.ruckig_motion import approach, time_optimal_brake
+from dp_ros.robot.limits import JointLimits
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+_FOLLOW: Final = ((1e-10, 0.4), (1e-9, 0.5), (1e-8, 0.6), (1e-7, 0.8), (1e-6, 1.0), (1e-5, 1.2))
+_APPROACH: Final = (1e-7, 0.8)
+_SLOWER: Final = (1.0, 2.0, 4.0)
+_BRAKE: Final = (0.12, 0.2, 0.28, 0.4, 0.6, 0.8, 1.2)
+_INWARDS: Final = 0.01  # [rad], by which a motion may run past a point where it turns or stops
+_LONGEST: Final = 60.0
+_MOST_POINTS: Final = 128  # Of more points every second one is followed.
+_LONGEST_SLOWER: Final = 4.0  # No chunk is made slower than this lasts [s].
+
+
+@dataclass
+class Effort:
+    """What may still be computed for a plan, in knots to solve for.
+
+    It bounds the time that planning takes, and unlike a clock it gives the same motion each time.
+    """
+
+    knots: int = 1200
+
+    @property
+    def spent(self) -> bool:
+        """Whether nothing is left."""
+        return self.knots <= 0
+
+
+def follow(
+    start: State,
+    times: Array,
+    points: Array,
+    limits: JointLimits,
+    speed: float = 1.0,
+    effort: Effort | None = None,
+) -> Motion:
+    """Lead from ``start`` through points (m, n) due at ``times`` (m,) [s], then brake to rest.
+
+    Points that cannot be reached inside the limits are approached more and more smoothly, and
+    then later than they are due, in the same order: an arm that stayed would never get there.
+    The motion says how far it is from what was asked for, limits or not.
+
+    :param speed: 0 to 1, of an approach.
+    :raises SpliceError: when the points reach too far into the future, or no motion inside the
+        limits leads on from ``start``.
+    """
+    if times[-1] > _LONGEST:
+        raise SpliceError(f'points reach {times[-1]:.1f} s ahead: at most {_LONGEST:.0f} s')
+    effort = effort or Effort()
+    every = -(-len(times) // _MOST_POINTS)
+    some = slice((len(times) - 1) % every, None, every)  # The last is among them.
+    due, reachable = times[some], np.clip(points[some], *_room(start.position, limits))
+    motion = _in_time(start, due, reachable, limits, effort)
+    if motion is None:
+        motion = replace(_later(start, due, reachable, limits, speed, effort), approach=True)
+    return replace(motion, deviation=motion.distance(times, points))
+
+
+def brake(start: State, limits: JointLimits) -> Motion:
+    """Come to rest as soon as is smoothly possible.
+
+    :raises SpliceError: when there is no braking motion from such a state.
+    """
+    fit = Fit(start, np.zeros(0), np.zeros((0, len(start.position))))
+    for duration in _BRAKE:
+        motion = fit.motion(duration, 1.0)
+        if motion.keeps(limits):
+            return motion
+    return time_optimal_brake(start, limits)
+
+
+def _room(position: Array, limits: JointLimits) -> tuple[Array, Array]:
+    """Return the lowest and highest positions (n,) to lead to from a position (n,) [rad]."""
+    lower, upper = limits.range()
+    return (
+        np.where(position < lower, position, lower + _INWARDS),
+        np.where(position > upper, position, upper - _INWARDS),
+    )
+
+
+def _in_time(
+    start: State, times: Array, points: Array, limits: JointLimits, effort: Effort
+) -> Motion | None:
+    fit = Fit(start, times, points)
+    for smoothing, tail in _FOLLOW:
+        if effort.spent:
+            break
+        motion = fit.motion(float(times[-1]) + tail, smoothing)
+        effort.knots -= len(motion.times)
+        if motion.keeps(limits):
+            return motion
+    return None
+
+
+def _later(
+    start: State, times: Array, points: Array, limits: JointLimits, speed: float, effort: Effort
+) -> Motion:
+    """Lead to the first point gently, and past it through the others where they can be."""
+    straight = approach(start, points[0], limits, speed)
+    smoothing, tail = _APPROACH
+    for slower in _SLOWER:
+        due = straight.times[-1] + slower * (times - times[0])
+        if effort.spent or due[-1] > _LONGEST_SLOWER:
+            break
+        motion = Fit(start, due, points).motion(float(due[-1]) + tail, smoothing)
+        effort.knots -= len(motion.times)
+        if motion.keeps(limits):
+            return motion
+    return straight

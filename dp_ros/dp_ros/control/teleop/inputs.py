@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the hand says: velocities of the TCP, and buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from dp_ros.control.teleop.teleop import Wish, scaled
+from dp_ros.control.teleop.twist import clamped, from_tool, joint_velocity
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+NOWHERE = -1
+
+
+class InputRefused(ValueError):
+    """An input is not followed; the message says why."""
+
+
+class Action(Enum):
+    """What a button does, beside moving the arm."""
+
+    GRIPPER = 'gripper_button'
+    START = 'start_button'
+    SUCCESS = 'success_button'
+    FAILURE = 'failure_button'
+    DISCARD = 'discard_button'
+    RESUME = 'resume_button'
+
+
+class TwistInput:
+    """The newest velocity that the TCP is to have.
+
+    :param max_linear: [m/s]; ``max_angular``: [rad/s]; what is faster is slowed to them.
+    """
+
+    def __init__(self, max_linear: float, max_angular: float) -> None:
+        self.set_limits(max_linear, max_angular)
+        self.clear()
+
+    def set_limits(self, max_linear: float, max_angular: float) -> None:
+        """Change how fast the TCP may be."""
+        self._limits = max_linear, max_angular
+
+    def clear(self) -> None:
+        """Want nothing."""
+        self._twist, self._in_tool, self.stamp_ns = np.zeros(6), False, 0
+
+    def set(self, twist: Sequence[float], in_tool: bool, now_ns: int) -> None:
+        """Take linear [m/s] and angular [rad/s] velocity, in the base's or the tool's directions.
+
+        :raises InputRefused: when it is not finite; nothing is wanted then.
+        """
+        self.clear()
+        if not np.isfinite(twist).all():
+            raise InputRefused(f'velocity that is not finite: {list(twist)}')
+        self._twist, self._in_tool = clamped(np.array(twist), *self._limits), in_tool
+        self.stamp_ns = now_ns
+
+    def set_shares(self, shares: Array, in_tool: bool, now_ns: int) -> None:
+        """Take velocities (6,) as shares of the largest ones, -1 to 1.
+
+        :raises InputRefused: as `set`.
+        """
+        self.set((shares * np.repeat(self._limits, 3)).tolist(), in_tool, now_ns)
+
+    def wish(self, q: Array) -> Wish | None:
+        """Return the joint velocities wanted at positions (7,), None for none."""
+        if not self._twist.any():
+            return None
+        twist = from_tool(q, self._twist) if self._in_tool else self._twist
+        return scaled(joint_velocity(q, twist))
+
+
+@dataclass(frozen=True)
+class JoyMapping:
+    """Where a Joy message has what; an index of -1 is nowhere.
+
+    :param linear: axes of x, y, z; ``angular`` likewise; their values are -1 to 1.
+    :param enable: button without which the axes do not count; ``rotate``: the one with which the
+        linear axes tilt the tool instead.
+    """
+
+    linear: tuple[int, ...] = (1, 0, 3)
+    angular: tuple[int, ...] = (-1, -1, 2)
+    enable: int = 9
+    rotate: int = 10
+    actions: Mapping[Action, int] = field(default_factory=dict)
+
+
+class JoyReader:
+    """Reads Joy messages, one after the other."""
+
+    def __init__(self, mapping: JoyMapping) -> None:
+        self.mapping = mapping
+        self._before: Sequence[int] = ()
+
+    def read(
+        self, axes: Sequence[float], buttons: Sequence[int]
+    ) -> tuple[Array, frozenset[Action]]:
+        """Return velocities (6,), each -1 to 1, and what is pressed that was not before.
+
+        :raises InputRefused: when an axis or a button is not there.
+        """
+        self._check(len(axes), len(buttons))
+        before, self._before = self._before, tuple(buttons)
+        pressed = frozenset(
+            action
+            for action, index in self.mapping.actions.items()
+            if index != NOWHERE and len(before) > index and buttons[index] > before[index]
+        )
+        return self._velocities(axes, buttons), pressed
+
+    def _velocities(self, axes: Sequence[float], buttons: Sequence[int]) -> Array:
+        mapping = self.mapping
+        if mapping.enable != NOWHERE and not buttons[mapping.enable]:
+            return np.zeros(6)
+        linear, angular = (
+            np.array([0.0 if index == NOWHERE else axes[index] for index in indices])
+            for indices in (mapping.linear, mapping.angular)
+        )
+        if mapping.rotate != NOWHERE and buttons[mapping.rotate]:
+            # The tool tilts towards where the stick is pushed.
+            angular, linear = angular + [-linear[1], linear[0], 0.0], np.zeros(3)
+        return np.concatenate([linear, angular])
+
+    def _check(self, n_axes: int, n_buttons: int) -> None:
+        mapping = self.mapping
+        axes = [('linear_axes', i) for i in mapping.linear]
+        axes += [('angular_axes', i) for i in mapping.angular]
+        buttons = [('enable_button', mapping.enable), ('rotate_button', mapping.rotate)]
+        buttons += [(action.value, index) for action, index in mapping.actions.items()]
+        for what, number, used in (('axis', n_axes, axes), ('button', n_buttons, buttons)):
+            for parameter, index in used:
+                if index >= number:
+                    raise InputRefused(
+                        f'joy has no {what} {index}, it has {number} of them: set {parameter} '
+                        '(-1: none)'
+                    )

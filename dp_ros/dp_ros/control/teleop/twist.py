@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Velocities of the TCP as velocities of the joints, by damped least squares."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dp_ros.robot.kinematics import jacobian, link_poses
+from dp_ros.robot.limits import FR3_LIMITS
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+_SINGULAR: Final = 0.1  # Smallest singular value that needs no damping.
+_DAMPING: Final = 0.1
+_CENTRING: Final = 0.3  # [1/s]
+_MIDDLE: Final[Array] = (FR3_LIMITS.lower + FR3_LIMITS.upper) / 2
+
+
+def joint_velocity(q: Array, twist: Array) -> Array:
+    """Return joint velocities (7,) [rad/s] that move the TCP by a twist, as well as they can.
+
+    They are damped only near singularities, so that elsewhere the TCP moves as it is told. What
+    they leave free, the elbow, goes towards the middle of the joints' ranges.
+    Source: Nakamura and Hanafusa 1986; the damping as in Chiaverini 1997, equation 12; the middle
+    as in Liegeois 1977.
+
+    :param q: (7,) [rad]; ``twist``: (6,) linear [m/s], then angular [rad/s], in the base frame.
+    """
+    u, singular, vt = np.linalg.svd(jacobian(q), full_matrices=False)
+    share = min(1.0, float(singular[-1]) / _SINGULAR)
+    damping = (1 - share**2) * _DAMPING**2
+    gain = singular / (singular**2 + damping)
+    back = _CENTRING * (_MIDDLE - q)
+    return np.asarray(vt.T @ (gain * (u.T @ twist) - vt @ back) + back)
+
+
+def from_tool(q: Array, twist: Array) -> Array:
+    """Turn a twist (6,) in the TCP's own directions into the base's."""
+    rotation = link_poses(q)[-1, :3, :3]
+    return np.concatenate([rotation @ twist[:3], rotation @ twist[3:]])
+
+
+def clamped(twist: Array, max_linear: float, max_angular: float) -> Array:
+    """Return the twist (6,) no faster than allowed [m/s, rad/s], in its direction."""
+    excess = max(
+        1.0,
+        float(np.linalg.norm(twist[:3])) / max_linear,
+        float(np.linalg.norm(twist[3:])) / max_angular,
+    )
+    return twist / excess

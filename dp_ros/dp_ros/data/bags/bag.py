@@ -1,0 +1,344 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read one rosbag2 as one episode, whoever recorded it.
+
+Works without ROS: the `rosbags` library reads mcap and sqlite3 with the message definitions that
+the bag carries.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+import hashlib
+from pathlib import Path
+import re
+from typing import Any, Final
+
+from dp_ros.data.bags.checksums import DamageError, check_files
+from dp_ros.data.images import ImageError, decode, fit_image
+from dp_ros.data.windows.sync import CameraMatcher
+from dp_ros.data.windows.window import JOINTS, Refusal, Stream, WindowBuilder, WindowSpec
+from dp_ros.outside import OutsideError, check_yaml, read_yaml
+from dp_ros.robot.trajectory import Trajectory, TrajectoryRejected
+from dp_ros.robot.trajectory_message import trajectory_from_msg
+from dp_ros.robot.units import NS
+import numpy as np
+from rosbags.highlevel import AnyReader
+from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys.store import Typestore
+
+IMAGE_TYPES: Final = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
+JOINTS_TYPE: Final = 'sensor_msgs/msg/JointState'
+ACTIONS: Final = ('auto', 'commanded', 'measured')
+COMMAND_TYPE: Final = 'trajectory_msgs/msg/JointTrajectory'
+_AGAIN: Final = 'copy it again, or take its folder away'
+
+
+class BagError(ValueError):
+    """A bag cannot be used; the message names it and what is wrong."""
+
+
+@dataclass(frozen=True)
+class BagTopics:
+    """Where a bag has what is needed.
+
+    :param images: topic of a camera where it is not `camera/<name>/image_raw`.
+    :param trajectories: what the arm was commanded; ``fingers``: what its gripper was asked for.
+    :param actions: what counts as the arm's actions: 'commanded', or 'measured', as where it was
+        guided by hand; 'auto': commanded where anything was.
+    :raises ValueError: for other ``actions``, or images that are no topics by camera.
+    """
+
+    images: Mapping[str, str] = field(default_factory=dict)
+    joint_states: str = 'joint_states'
+    trajectories: str = 'fr3_arm_controller/joint_trajectory'
+    fingers: str = 'gripper/target'
+    actions: str = 'auto'
+
+    def __post_init__(self) -> None:
+        if self.actions not in ACTIONS:
+            raise ValueError(f'actions = {self.actions!r}: needs one of {ACTIONS}')
+        by_camera = isinstance(self.images, Mapping)
+        if not by_camera or not all(isinstance(topic, str) for topic in self.images.values()):
+            raise ValueError(f'images = {self.images!r}: needs a topic by camera')
+
+
+@dataclass
+class EpisodeRecording:
+    """One recorded episode.
+
+    :param builder: holds all joint states and images, ready to build windows.
+    :param info: what the recorder noted.
+    :param stamps_ns: the newest stamp of each set of images that belong together.
+    :param trajectories: each with the time it was received, on the clock of the stamps [ns];
+        ``fingers``: likewise those of the gripper.
+    :param refused: how many samples were not taken, by reason; ``rejected``: likewise how many
+        trajectories, as their controller rejected them.
+    :param unfollowed: why a controller could follow nothing of what it was sent, or ''.
+    :param arrivals: when each message of a camera or of ``joint_states`` was received, and its
+        stamp, whether or not it was taken [ns].
+    :param has_checksums: whether damage in any of its messages would have been noticed.
+    """
+
+    path: Path
+    builder: WindowBuilder
+    info: Mapping[str, str] = field(default_factory=dict)
+    stamps_ns: list[int] = field(default_factory=list)
+    trajectories: list[tuple[int, Trajectory]] = field(default_factory=list)
+    fingers: list[tuple[int, Trajectory]] = field(default_factory=list)
+    refused: dict[str, int] = field(default_factory=dict)
+    rejected: Counter[str] = field(default_factory=Counter)
+    unfollowed: str = ''
+    arrivals: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    digest: str = ''
+    has_checksums: bool = True
+
+    def refuse(self, refusal: Exception) -> None:
+        """Count a sample that was not taken."""
+        self.refused[str(refusal)] = self.refused.get(str(refusal), 0) + 1
+
+    def refusals(self) -> str:
+        """Say what was refused most often, empty when nothing was."""
+        if not self.refused:
+            return ''
+        reason = max(self.refused, key=lambda r: self.refused[r])
+        return f' ({sum(self.refused.values())} refused, as {reason})'
+
+
+@cache
+def _standard_types() -> Typestore:
+    return get_typestore(Stores.ROS2_JAZZY)
+
+
+def bag_info(path: Path) -> dict[str, str]:
+    """Return what the recorder noted in the bag, as `start_ns` and `succeeded`; else nothing.
+
+    :raises BagError: when the bag's metadata cannot be read.
+    """
+    file = path / 'metadata.yaml'
+    try:
+        information = read_yaml(file)['rosbag2_bagfile_information']
+        for topic in information.get('topics_with_message_count') or []:
+            profiles = topic['topic_metadata'].get('offered_qos_profiles')
+            if isinstance(profiles, str):  # YAML in YAML, which rosbags parses
+                check_yaml(profiles, str(file))
+        noted = dict(information.get('custom_data') or {})
+        return {str(key): _text(value) for key, value in noted.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else repr(error)
+        if isinstance(error, OutsideError):
+            reason = str(error).removeprefix(f'{file}: cannot be read: ')
+        raise BagError(
+            f'{path}: metadata.yaml cannot be read: {reason}; `ros2 bag reindex` writes it anew'
+        ) from error
+
+
+def _text(value: Any) -> str:
+    """Return what the recorder noted as it wrote it, also where an editor took its quotes."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def check_bag(path: Path) -> bool:
+    """Check a bag's files.
+
+    :returns: whether all its messages have a checksum.
+    :raises BagError: for one that is not what was written.
+    """
+    try:
+        return check_files(path)
+    except (DamageError, OutsideError, OSError) as error:
+        raise BagError(f'{path}: cannot be read: {error}; {_AGAIN}') from error
+
+
+def read_bag(path: Path, spec: WindowSpec, topics: BagTopics) -> EpisodeRecording:
+    """Read a bag folder.
+
+    :raises BagError: for a bag that is corrupt, empty, or lacks a topic.
+    """
+    recording = EpisodeRecording(path, WindowBuilder(spec), bag_info(path))
+    recording.has_checksums = check_bag(path)
+    with open_bag(path) as reader:
+        recording.builder.reset(_start_ns(recording))
+        _Replay(reader, recording, topics).run()
+    return recording
+
+
+def _start_ns(recording: EpisodeRecording) -> int:
+    noted = recording.info.get('start_ns', '0')
+    if not re.fullmatch(r'\d{1,19}', noted):
+        raise BagError(f'{recording.path}: start_ns = {noted[:50]!r}: needs a time [ns]')
+    return int(noted)
+
+
+@contextmanager
+def open_bag(path: Path) -> Iterator[AnyReader]:
+    """Give a bag folder's reader.
+
+    :raises BagError: for what cannot be read, also while it is being read.
+    """
+    try:
+        with AnyReader([path], default_typestore=_standard_types()) as reader:
+            yield reader
+    except BagError:
+        raise
+    except Exception as error:  # rosbags lets what its parsers raise pass
+        reason = str(error).rstrip('.') or type(error).__name__
+        raise BagError(f'{path}: cannot be read: {reason}; {_AGAIN}') from error
+
+
+class _Replay:
+    """Gives a bag's messages to the builder in the order they were recorded, as live."""
+
+    def __init__(self, reader: AnyReader, recording: EpisodeRecording, topics: BagTopics) -> None:
+        self._reader = reader
+        self._recording = recording
+        self._cameras = {
+            self._camera_topic(topics.images.get(name, f'camera/{name}/image_raw')): name
+            for name in recording.builder.spec.camera_names
+        }
+        self._joints = self._topic(topics.joint_states)
+        self._topics = topics
+        self._commanded = {self._find(topics.fingers): recording.fingers}
+        if topics.actions != 'measured':
+            self._commanded[self._find(topics.trajectories)] = recording.trajectories
+        spec = recording.builder.spec
+        self._matcher = CameraMatcher(spec.camera_names, spec.queue_size, spec.slop_ns)
+        self._clock: list[tuple[int, int]] = []
+        self._malformed: dict[str, list[str]] = {topic: [] for topic in self._commanded}
+
+    def run(self) -> None:
+        wanted = {*self._cameras, self._joints, *self._commanded}
+        connections = [c for c in self._reader.connections if c.topic in wanted]
+        self._check_types()
+        digest, count = hashlib.sha256(), 0
+        for connection, bag_ns, raw in self._reader.messages(connections):
+            digest.update(raw)
+            count += 1
+            message: Any = self._reader.deserialize(raw, connection.msgtype)
+            try:
+                self._take(connection.topic, bag_ns, message)
+            except (Refusal, ImageError) as refusal:
+                self._recording.refuse(refusal)
+        expected = sum(connection.msgcount for connection in connections)
+        if count != expected:
+            raise BagError(
+                f'{self._recording.path}: {count} messages where {expected} were written; {_AGAIN}'
+            )
+        for topic, stream in self._streams():
+            if not stream.stamps:
+                raise BagError(
+                    f'{self._recording.path}: no message on {topic} can be used'
+                    f'{self._recording.refusals()}; fit the configuration to it, or the driver'
+                )
+        arm = self._find(self._topics.trajectories)
+        commanded = self._recording.trajectories or self._malformed.get(arm)
+        if self._topics.actions == 'commanded' and not commanded:
+            raise BagError(
+                f'{self._recording.path}: nothing on {self._topics.trajectories}: name the topic '
+                'that commands the arm, or set actions to measured where it was guided by hand'
+            )
+        self._recording.digest = digest.hexdigest()
+        for topic, received in self._commanded.items():
+            received[:] = [(_on_stamp_clock(t, self._clock), value) for t, value in received]
+            ours = [each for each in received if self._concerns(topic, each[1].joint_names)]
+            self._follow(ours, self._malformed[topic])
+
+    def _follow(
+        self, received: Sequence[tuple[int, Trajectory]], malformed: Sequence[str]
+    ) -> None:
+        """Let the builder follow what a controller was sent, but for what it rejected."""
+        recording, reasons = self._recording, list(malformed)
+        for received_ns, trajectory in received:
+            try:
+                recording.builder.push_command(received_ns, trajectory)
+            except TrajectoryRejected as error:  # So did the controller: what ran before went on.
+                reasons.append(str(error))
+        recording.rejected.update(reasons)
+        if reasons and len(reasons) == len(received) + len(malformed):
+            recording.unfollowed = reasons[-1]
+
+    def _check_types(self) -> None:
+        roles: list[tuple[str, tuple[str, ...]]] = [(self._joints, (JOINTS_TYPE,))]
+        roles += [(topic, IMAGE_TYPES) for topic in self._cameras]
+        roles += [(topic, (COMMAND_TYPE,)) for topic in self._commanded if topic]
+        for topic, allowed in roles:
+            held = self._reader.topics[topic].msgtype
+            if held not in allowed:
+                raise BagError(
+                    f'{self._recording.path}: {topic} holds {held}: needs {" or ".join(allowed)}'
+                )
+
+    def _take(self, topic: str, bag_ns: int, message: Any) -> None:
+        builder = self._recording.builder
+        if topic in self._commanded:
+            self._take_command(topic, bag_ns, message)
+            return
+        stamp_ns = _stamp_ns(message.header.stamp)
+        stream = JOINTS if topic == self._joints else self._cameras[topic]
+        self._recording.arrivals.setdefault(stream, []).append((bag_ns, stamp_ns))
+        if stream == JOINTS:
+            builder.push_joints(stamp_ns, message.name, message.position)
+            self._clock.append((bag_ns, stamp_ns))
+            return
+        image = fit_image(decode(message), *builder.spec.image_sizes[stream])
+        matched = self._matcher.add(stream, builder.push_image(stream, stamp_ns, image))
+        if matched is not None:
+            self._recording.stamps_ns.append(max(matched))
+
+    def _take_command(self, topic: str, bag_ns: int, message: Any) -> None:
+        """Keep a command; one that cannot be read costs itself, never the episode."""
+        try:
+            trajectory = trajectory_from_msg(message)
+            self._commanded[topic].append((bag_ns, trajectory))
+        except TrajectoryRejected as error:
+            if self._concerns(topic, message.joint_names):
+                self._malformed[topic].append(str(error))
+
+    def _concerns(self, topic: str, joint_names: Sequence[str]) -> bool:
+        """Say whether a command is for what is observed; a gripper may not be."""
+        observed = self._recording.builder.spec.joint_names
+        is_fingers = self._commanded[topic] is self._recording.fingers
+        return not is_fingers or bool(set(observed) & set(joint_names))
+
+    def _streams(self) -> list[tuple[str, Stream[Any]]]:
+        builder = self._recording.builder
+        images = [(topic, builder.images[camera]) for topic, camera in self._cameras.items()]
+        return [(self._joints, builder.joints), *images]
+
+    def _camera_topic(self, topic: str) -> str:
+        return self._find(topic) or self._find(f'{topic}/compressed') or self._topic(topic)
+
+    def _topic(self, topic: str) -> str:
+        found = self._find(topic)
+        if not found:
+            names = sorted(self._reader.topics)
+            raise BagError(
+                f'{self._recording.path}: no topic {topic!r}; it has {names}: name the one meant '
+                'in the section topics of the configuration'
+            )
+        return found
+
+    def _find(self, topic: str) -> str:
+        """Find the topic by its full name, or by its end where the bag has a namespace."""
+        ending = '/' + topic.lstrip('/')
+        names = sorted(self._reader.topics)
+        found = [n for n in names if n == ending] or [n for n in names if n.endswith(ending)]
+        if len(found) > 1:
+            raise BagError(
+                f'{self._recording.path}: {found} all end in {topic!r}; name one in full'
+            )
+        return found[0] if found else ''
+
+
+def _on_stamp_clock(bag_ns: int, clock: list[tuple[int, int]]) -> int:
+    """Translate a time of reception to the stamps' clock, which may be a simulation's."""
+    bag, stamps = np.array(clock, dtype=np.int64).T
+    shift = np.interp(bag_ns - bag[0], bag - bag[0], stamps - bag)
+    return bag_ns + round(float(shift))
+
+
+def _stamp_ns(stamp: Any) -> int:
+    return int(stamp.sec) * NS + int(stamp.nanosec)

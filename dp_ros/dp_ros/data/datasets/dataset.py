@@ -1,0 +1,355 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recorded episodes as training windows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+import hashlib
+from pathlib import Path
+from typing import Any, Final
+
+from dp_ros.data.bags.bag import BagError, BagTopics, EpisodeRecording, read_bag
+from dp_ros.data.datasets.growing_array import GrowingArray
+from dp_ros.data.windows.window import ActionSpec, ObservationWindow, Refusal, WindowSpec
+from dp_ros.robot.units import MS
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import Tensor
+
+Float32 = NDArray[np.float32]
+
+_BAG_FILES: Final = ('.mcap', '.db3')
+
+
+class DatasetError(ValueError):
+    """The recordings cannot be trained on; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class EpisodeWindows:
+    """The windows of one episode, n of them.
+
+    :param state: (n, To, S); ``actions``: (n, Tp, J) [rad].
+    :param images: (n_images, H, W, 3) per camera; ``image_index``: (n, To) into them.
+    :param measured: whether the arm's actions are what was measured, not what was commanded.
+    :param scene: that was demonstrated in; empty where the recording does not say.
+    :param has_checksums: whether damage in the recording would have been noticed.
+    """
+
+    state: Float32
+    actions: Float32
+    images: dict[str, NDArray[np.uint8]]
+    image_index: dict[str, NDArray[np.int64]]
+    measured: bool
+    scene: str = ''
+    has_checksums: bool = True
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some windows, B of them.
+
+    :param state: (B, To, S); ``actions``: (B, Tp, J) [rad].
+    :param images: (B, To, 3, H, W) uint8 per camera.
+    """
+
+    state: Tensor
+    images: dict[str, Tensor]
+    actions: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """Move to a device."""
+        images = {name: value.to(device) for name, value in self.images.items()}
+        return Batch(self.state.to(device), images, self.actions.to(device))
+
+
+@dataclass(frozen=True)
+class WindowDataset:
+    """All windows, in memory, checked to hold finite numbers.
+
+    :param episode: (N,) which episode each window is of.
+    :param digest: sha256 over the messages of all bags that were used.
+    :param n_measured: episodes whose actions are what was measured, not what was commanded.
+    :param scene: (n_episodes,) which scene each is of; None: of one of its own.
+    :param n_unchecked: episodes of recordings in which damage may go unnoticed.
+    """
+
+    state: Tensor
+    actions: Tensor
+    images: dict[str, Tensor]
+    image_index: dict[str, Tensor]
+    episode: NDArray[np.int64]
+    digest: str
+    n_measured: int = 0
+    scene: NDArray[np.int64] | None = None
+    n_unchecked: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ('state', 'actions'):
+            values: Tensor = getattr(self, name)
+            for window, step, dimension in (~torch.isfinite(values)).nonzero()[:1].tolist():
+                raise DatasetError(
+                    f'{name} of episode {self.episode[window]}: dimension {dimension} is '
+                    f'{float(values[window, step, dimension])}: needs finite numbers'
+                )
+
+    def __len__(self) -> int:
+        return len(self.episode)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of one window: its state, its actions, and each camera's images."""
+        images = {f'images of {name!r}': value.shape[1:] for name, value in self.images.items()}
+        found = {'state': self.state.shape[1:], 'actions': self.actions.shape[1:]} | images
+        return {name: tuple(shape) for name, shape in found.items()}
+
+    @property
+    def n_episodes(self) -> int:
+        """Episodes that gave windows."""
+        return int(self.episode[-1]) + 1
+
+    def batch(self, indices: NDArray[np.int64]) -> Batch:
+        """Return the windows at ``indices`` (B,)."""
+        chosen = torch.from_numpy(indices)
+        images = {
+            name: images[self.image_index[name][chosen]] for name, images in self.images.items()
+        }
+        return Batch(self.state[chosen], images, self.actions[chosen])
+
+    def split(
+        self, validation_share: float, seed: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Split into training and validation windows, whole scenes to either.
+
+        Episodes that are all of one scene go by themselves.
+
+        :raises DatasetError: when there are not two episodes to tell apart.
+        """
+        if self.n_episodes < 2:
+            raise DatasetError(
+                '1 episode: needs at least 2, to keep one for validation; record more'
+            )
+        scenes = np.arange(self.n_episodes) if self.scene is None else self.scene
+        if len(set(scenes)) == 1:
+            scenes = np.arange(self.n_episodes)
+        wanted = max(1, round(validation_share * self.n_episodes))
+        kept = _choose(np.bincount(scenes), wanted, np.random.default_rng(seed))
+        validation = np.isin(scenes[self.episode], kept)
+        return np.flatnonzero(~validation), np.flatnonzero(validation)
+
+
+def _choose(sizes: NDArray[np.int64], wanted: int, rng: np.random.Generator) -> list[int]:
+    """Choose scenes at random that have as many episodes as wanted, or one of the smallest."""
+    chosen: list[int] = []
+    order: list[int] = rng.permutation(len(sizes)).tolist()
+    for scene in order:
+        if sizes[scene] <= wanted:
+            chosen.append(scene)
+            wanted -= sizes[scene]
+    return chosen or [min(order, key=lambda scene: int(sizes[scene]))]
+
+
+class _Joined:
+    """The windows of episodes that are read one after the other, and all their images once."""
+
+    def __init__(self) -> None:
+        self.parts: list[EpisodeWindows] = []
+        self._images: dict[str, GrowingArray] = {}
+        self._digest = hashlib.sha256()
+
+    def add(self, windows: EpisodeWindows, digest: str) -> None:
+        """Add an episode, its images behind those that are there."""
+        index = {
+            name: windows.image_index[name] + self._add_images(name, images)
+            for name, images in windows.images.items()
+        }
+        self.parts.append(replace(windows, images={}, image_index=index))
+        self._digest.update(digest.encode())
+
+    def _add_images(self, camera: str, images: NDArray[np.uint8]) -> int:
+        planes = images.transpose(0, 3, 1, 2)
+        held = self._images.setdefault(camera, GrowingArray(planes.shape[1:], planes.dtype))
+        return held.extend(planes)
+
+    def dataset(self) -> WindowDataset:
+        """Return all windows."""
+
+        def joined(arrays: Iterable[NDArray[Any]]) -> Tensor:
+            return torch.from_numpy(np.concatenate(list(arrays)))
+
+        parts, cameras = self.parts, self._images
+        return WindowDataset(
+            joined(part.state for part in parts),
+            joined(part.actions for part in parts),
+            {name: torch.from_numpy(images.values) for name, images in cameras.items()},
+            {name: joined(part.image_index[name] for part in parts) for name in cameras},
+            np.repeat(np.arange(len(parts)), [len(part.actions) for part in parts]),
+            self._digest.hexdigest(),
+            sum(part.measured for part in parts),
+            _numbered([part.scene for part in parts]),
+            sum(not part.has_checksums for part in parts),
+        )
+
+
+def _numbered(scenes: Sequence[str]) -> NDArray[np.int64]:
+    """Give the scenes of episodes numbers, and each without a name one of its own."""
+    numbers: dict[str | int, int] = {}
+    return np.array(
+        [numbers.setdefault(scene or k, len(numbers)) for k, scene in enumerate(scenes)]
+    )
+
+
+def find_bags(folder: Path) -> list[Path]:
+    """List the bags under a folder, by name; those without `metadata.yaml` as well.
+
+    :raises DatasetError: when there is none.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f'{folder}: no such folder')
+    bags = sorted(
+        {
+            file.parent
+            for file in folder.rglob('*')
+            if (file.name == 'metadata.yaml' or file.suffix in _BAG_FILES)
+            and not any(part.startswith('.') for part in file.relative_to(folder).parts)
+        }
+    )
+    if not bags:
+        raise DatasetError(
+            f'{folder}: no rosbag2 in it: record with `ros2 bag record` or demo_recorder'
+        )
+    return bags
+
+
+def load_dataset(
+    folder: Path,
+    spec: WindowSpec,
+    topics: BagTopics,
+    actions: ActionSpec,
+    on_progress: Callable[[Sequence[Path]], Iterable[Path]] = iter,
+) -> tuple[WindowDataset, list[str]]:
+    """Read every bag under ``folder`` into windows.
+
+    :param on_progress: wraps the list of bags to show how far it is.
+    :returns: the windows, and a line for each bag that could not be used.
+    :raises DatasetError: when none can be used.
+    """
+    joined, skipped = _Joined(), []
+    for bag in on_progress(find_bags(folder)):
+        try:
+            _read(bag, spec, topics, actions, joined)
+        except (BagError, DatasetError) as error:
+            skipped.append(str(error))
+    if not joined.parts:
+        raise DatasetError(f'{folder}: no bag can be used:\n' + '\n'.join(skipped[:5]))
+    return joined.dataset(), skipped
+
+
+def _read(
+    bag: Path, spec: WindowSpec, topics: BagTopics, actions: ActionSpec, joined: _Joined
+) -> None:
+    """Add a bag's windows; what else was read of it is free again after that."""
+    recording = read_bag(bag, spec, topics)
+    joined.add(training_windows(recording, actions), recording.digest)
+
+
+def training_windows(recording: EpisodeRecording, actions: ActionSpec) -> EpisodeWindows:
+    """Cut a recording into the windows that training takes of it.
+
+    :raises DatasetError: when there is none, or the demonstration is noted as failed.
+    """
+    succeeded = recording.info.get('succeeded', 'true')
+    if succeeded != 'true':
+        raise DatasetError(
+            f'{recording.path}: not a success: metadata.yaml says succeeded: {succeeded}'
+        )
+    return replace(episode_windows(recording, actions), scene=_scene(recording.info))
+
+
+def _scene(info: Mapping[str, str]) -> str:
+    """Name the scene by what the recorder noted, if it did."""
+    return f'{info.get("task", "")} {info["seed"]}' if 'seed' in info else ''
+
+
+def episode_windows(recording: EpisodeRecording, actions: ActionSpec) -> EpisodeWindows:
+    """Cut a recording into windows, one at each set of images that allows one.
+
+    :raises DatasetError: when there is none, with the most frequent reason.
+    """
+    builder = recording.builder
+    if not builder.images:
+        raise DatasetError(f'{recording.path}: windows are cut at images: name a camera')
+    windows: list[ObservationWindow] = []
+    for stamp_ns in _stamps(recording, actions):
+        try:
+            windows.append(builder.build(stamp_ns))
+        except Refusal as refusal:
+            recording.refuse(refusal)
+    if not windows:
+        why = f'it is too short for actions {actions.steps[-1]} steps ahead, or a stream has gaps'
+        if not recording.stamps_ns:
+            why = f'its cameras never see within {builder.spec.slop_ns / MS:g} ms of each other'
+        raise DatasetError(f'{recording.path}: no window{recording.refusals()}; {why}')
+    image_index = {
+        name: np.searchsorted(
+            stream.stamps, np.array([window.image_stamps_ns[name] for window in windows])
+        )
+        for name, stream in builder.images.items()
+    }
+    return EpisodeWindows(
+        np.array([window.state for window in windows], dtype=np.float32),
+        _actions(recording, [window.stamp_ns for window in windows], actions),
+        {name: np.stack(stream.samples) for name, stream in builder.images.items()},
+        image_index,
+        measured=not recording.trajectories,
+        has_checksums=recording.has_checksums,
+    )
+
+
+def _stamps(recording: EpisodeRecording, actions: ActionSpec) -> list[int]:
+    """Return the stamps of the sets of images after which enough of the episode is left.
+
+    Those after the last joint state too: they are refused by name.
+    """
+    stamps = np.array(recording.stamps_ns, dtype=np.int64)
+    left_ns = recording.builder.joints.newest_ns - stamps
+    fits = actions.fits(left_ns // recording.builder.spec.dt_ns)
+    kept: list[int] = stamps[fits | (left_ns < 0)].tolist()
+    return kept
+
+
+def _actions(recording: EpisodeRecording, stamps_ns: list[int], actions: ActionSpec) -> Float32:
+    """Commanded joint positions (n, Tp, J); after the end of the episode its last one repeats."""
+    joints, dt_ns = recording.builder.joints, recording.builder.spec.dt_ns
+    times = np.array(stamps_ns, dtype=np.int64)[:, None] + actions.steps * dt_ns
+    times = np.clip(times, joints.stamps[0], joints.stamps[-1])
+    return commanded(recording, times.ravel()).reshape(*times.shape, -1).astype(np.float32)
+
+
+def commanded(recording: EpisodeRecording, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Positions (n, J) that arm and gripper were commanded at times (n,) [rad, fingers m].
+
+    Before the first trajectory, or where none was recorded as in hand guiding, the measured
+    positions stand for them.
+
+    :raises DatasetError: when a controller can follow nothing of what was recorded for it.
+    """
+    if recording.unfollowed:
+        raise DatasetError(
+            f'{recording.path}: no trajectory can be followed: {recording.unfollowed}; name the '
+            'topic that commands these joints'
+        )
+    joints = recording.builder.joints
+    measured = resample(joints.stamps, joints.samples, times_ns)
+    return recording.builder.commands.sample(times_ns, measured)
+
+
+def resample(
+    stamps: Sequence[int], samples: Sequence[NDArray[np.float64]], times_ns: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Interpolate samples (n, J) of stamps (n,) at times (m,), constant beyond the ends."""
+    origin = stamps[0]
+    known, at = np.array(stamps, dtype=np.int64) - origin, times_ns - origin
+    return np.stack([np.interp(at, known, column) for column in np.array(samples).T], axis=1)

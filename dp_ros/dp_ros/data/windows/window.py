@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The observation window: what was seen and measured at n_obs_steps times, dt apart.
+
+The one resampler: the live aggregator and the data set both build their windows here.
+
+```
+images   ─┬────────┬────────┬────────┬──→   nearest to each frame, within a tolerance
+joints   ┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬→   interpolated at each frame
+frames            t - dt            t       t: newest camera stamp of the synchronized set
+```
+
+What is late, missing or out of order is a Refusal with its reason; nothing is invented.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from dp_ros.data.windows.commands import CommandHistory
+from dp_ros.robot.joint_names import in_order
+from dp_ros.robot.trajectory import Trajectory, TrajectoryRejected
+from dp_ros.robot.units import MS
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Rgb = NDArray[np.uint8]
+
+JOINTS = 'joint_states'
+
+Sample = TypeVar('Sample')
+
+
+class Refusal(ValueError):
+    """Why a sample is not taken or an observation is not made."""
+
+
+def label(stream: str) -> str:
+    """Return how messages name a camera, or ``joint_states``."""
+    return stream if stream == JOINTS else f'camera {stream}'
+
+
+@dataclass(frozen=True)
+class WindowSpec:
+    """What a window holds.
+
+    :param image_sizes: (height, width) [px] of each camera.
+    :param image_tolerance_ns: how far an image may be from its frame's time; 0: 0.4 dt.
+    :param joint_gap_ns: how far apart two joint states may be to interpolate between them.
+    :param slop_ns: how far apart the images of a synchronized set may be.
+    :param queue_size: images of a camera kept while those of the others are awaited.
+    :param latency_ns: what is subtracted from the stamps of a camera, or of ``joint_states``.
+    :param past_actions: whether a window holds what the joints were commanded at its frames.
+    """
+
+    joint_names: tuple[str, ...]
+    image_sizes: Mapping[str, tuple[int, int]]
+    dt_ns: int
+    n_obs_steps: int
+    image_tolerance_ns: int = 0
+    joint_gap_ns: int = 100 * MS
+    slop_ns: int = 20 * MS
+    queue_size: int = 10
+    latency_ns: Mapping[str, int] = field(default_factory=dict)
+    past_actions: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.joint_names or self.dt_ns <= 0 or self.n_obs_steps < 1:
+            raise ValueError(
+                f'joint_names {list(self.joint_names)}, dt {self.dt_ns} ns, n_obs_steps '
+                f'{self.n_obs_steps}: needs a joint, a positive dt and at least one step'
+            )
+        if self.image_tolerance_ns == 0:
+            object.__setattr__(self, 'image_tolerance_ns', self.dt_ns * 2 // 5)
+        if not 0 < self.image_tolerance_ns < self.dt_ns / 2:
+            raise ValueError(
+                f'image tolerance {self.image_tolerance_ns / MS:g} ms: needs more than 0 and less '
+                f'than dt / 2 = {self.dt_ns / 2 / MS:g} ms, or an image would serve two frames'
+            )
+        unknown = sorted(set(self.latency_ns) - set(self.image_sizes) - {JOINTS})
+        if unknown:
+            raise ValueError(f'latency of {unknown}: no such camera')
+
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """The cameras, in order."""
+        return tuple(self.image_sizes)
+
+    @property
+    def span_ns(self) -> int:
+        """Time between the oldest and the newest frame."""
+        return (self.n_obs_steps - 1) * self.dt_ns
+
+    def corrected(self, stream: str, stamp_ns: int) -> int:
+        """Return the time of what a camera, or ``joint_states``, stamped ``stamp_ns``."""
+        return stamp_ns - self.latency_ns.get(stream, 0)
+
+    def frame_times(self, stamp_ns: int) -> list[int]:
+        """Return the times of the frames of the window at ``stamp_ns``, oldest first."""
+        return [stamp_ns - k * self.dt_ns for k in reversed(range(self.n_obs_steps))]
+
+
+@dataclass(frozen=True)
+class ActionSpec:
+    """Which actions go with a window, and how far past its episode's end they may reach.
+
+    ```
+    frames    -1  0                     in steps of dt from the newest frame
+    actions   -1  0  1  2  …  Tp - To
+    episode   ………………………………|← pad →|     past its last step that step repeats
+    ```
+
+    :param horizon: Tp, actions of a window; the first To - 1 belong to its past.
+    :param pad_after: steps that may lie past the end; the windows that need more are left out.
+    """
+
+    n_obs_steps: int
+    horizon: int
+    pad_after: int
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """(Tp,) when the actions are due, in steps from the newest frame."""
+        return np.arange(self.horizon) - self.n_obs_steps + 1
+
+    def fits(self, n_left: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say which windows are taken, of those with so many steps left after the newest frame."""
+        return n_left + self.pad_after >= self.steps[-1]
+
+
+@dataclass(frozen=True)
+class ObservationWindow:
+    """One window, To frames.
+
+    :param joint_positions: (To, J) [rad].
+    :param images: (To, H, W, 3) of each camera; ``image_stamps_ns``: (To,) likewise.
+    :param commanded_positions: (To, J) [rad], or None where they are not asked for.
+    """
+
+    stamp_ns: int
+    joint_positions: Array
+    images: Mapping[str, Rgb]
+    image_stamps_ns: Mapping[str, tuple[int, ...]]
+    commanded_positions: Array | None = None
+
+    @property
+    def state(self) -> Array:
+        """(To, S) the measured positions, and beside them those commanded."""
+        if self.commanded_positions is None:
+            return self.joint_positions
+        return np.hstack([self.joint_positions, self.commanded_positions])
+
+
+class Stream(Generic[Sample]):
+    """Samples in the order of their stamps, the oldest ones forgotten.
+
+    :param keep_ns: how long samples are kept behind the newest one; None: for ever.
+    """
+
+    def __init__(self, name: str, keep_ns: int | None) -> None:
+        self.name = name
+        self._keep_ns = keep_ns
+        self._not_before_ns = 0
+        self.stamps: list[int] = []
+        self.samples: list[Sample] = []
+
+    def push(self, stamp_ns: int, sample: Sample) -> None:
+        """Take a sample.
+
+        :raises Refusal: for a stamp of zero, from before the reset, or not newer than the last.
+        """
+        if stamp_ns <= 0:
+            raise Refusal(f'{self.name}: stamp {stamp_ns} ns; the driver must set header.stamp')
+        if stamp_ns < self._not_before_ns:
+            early = (self._not_before_ns - stamp_ns) / MS
+            raise Refusal(f'{self.name}: stamp is {early:.1f} ms before the reset')
+        if self.stamps and stamp_ns <= self.stamps[-1]:
+            late = (self.stamps[-1] - stamp_ns) / MS
+            raise Refusal(f'{self.name}: stamp goes back by {late:.1f} ms')
+        self.stamps.append(stamp_ns)
+        self.samples.append(sample)
+        if self._keep_ns is not None:
+            passed = bisect_left(self.stamps, stamp_ns - self._keep_ns)
+            del self.stamps[:passed], self.samples[:passed]
+
+    def reset(self, not_before_ns: int) -> None:
+        """Forget everything, and refuse what is older than ``not_before_ns`` from now on."""
+        self._not_before_ns = not_before_ns
+        self.stamps.clear()
+        self.samples.clear()
+
+    @property
+    def newest_ns(self) -> int:
+        """Stamp of the newest sample, 0 without one."""
+        return self.stamps[-1] if self.stamps else 0
+
+
+class WindowBuilder:
+    """Collect joint states and images, and build windows from them.
+
+    :param keep_ns: how long to keep samples; None for a recording.
+    """
+
+    def __init__(self, spec: WindowSpec, keep_ns: int | None = None) -> None:
+        self.spec = spec
+        self.joints: Stream[Array] = Stream(JOINTS, keep_ns)
+        self.commands = CommandHistory(spec.joint_names, keep_ns)
+        self.images: dict[str, Stream[Rgb]] = {
+            name: Stream(label(name), keep_ns) for name in spec.image_sizes
+        }
+
+    def push_joints(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float]) -> None:
+        """Take a joint state; its joints may come in any order and be more than needed.
+
+        :raises Refusal: with the reason.
+        """
+        try:
+            values = in_order(self.spec.joint_names, names, positions)
+        except ValueError as error:
+            raise Refusal(f'joint_states: {error}') from error
+        self.joints.push(self.spec.corrected(JOINTS, stamp_ns), values)
+
+    def push_command(self, received_ns: int, trajectory: Trajectory) -> None:
+        """Take a trajectory that arm or gripper were sent, at ``received_ns``.
+
+        :raises TrajectoryRejected: as by the controller, or when nothing is measured yet.
+        """
+        if not self.joints.samples:
+            raise TrajectoryRejected('no joint state yet')
+        before = max(1, bisect_right(self.joints.stamps, received_ns))
+        self.commands.accept(received_ns, trajectory, self.joints.samples[before - 1])
+
+    def push_image(self, camera: str, stamp_ns: int, image: Rgb) -> int:
+        """Take an image of the policy's size; return its time, the latency subtracted.
+
+        :raises Refusal: with the reason.
+        """
+        size = self.spec.image_sizes[camera]
+        if image.shape != (*size, 3):
+            raise Refusal(f'camera {camera}: image of shape {image.shape}, needs {(*size, 3)}')
+        time_ns = self.spec.corrected(camera, stamp_ns)
+        self.images[camera].push(time_ns, image)
+        return time_ns
+
+    def covered(self, stamp_ns: int) -> bool:
+        """Whether the joint states reach up to ``stamp_ns``, so that nothing later changes it."""
+        return self.joints.newest_ns >= stamp_ns
+
+    def build(self, stamp_ns: int) -> ObservationWindow:
+        """Build the window whose newest frame is at ``stamp_ns``.
+
+        :raises Refusal: when a frame is not covered by a stream, with the stream and the gap.
+        """
+        times = self.spec.frame_times(stamp_ns)
+        joints = np.array([self._joints_at(time) for time in times])
+        chosen = {
+            name: [self._image_at(name, time, stamp_ns) for time in times] for name in self.images
+        }
+        return ObservationWindow(
+            stamp_ns,
+            joints,
+            {
+                name: np.stack([self.images[name].samples[i] for i in indices])
+                for name, indices in chosen.items()
+            },
+            {
+                name: tuple(self.images[name].stamps[i] for i in indices)
+                for name, indices in chosen.items()
+            },
+            self.commands.sample(np.array(times), joints) if self.spec.past_actions else None,
+        )
+
+    def reset(self, not_before_ns: int) -> None:
+        """Forget all samples, and refuse older ones than ``not_before_ns`` from now on."""
+        self.joints.reset(not_before_ns)
+        self.commands.forget()
+        for stream in self.images.values():
+            stream.reset(not_before_ns)
+
+    def _joints_at(self, time_ns: int) -> Array:
+        stamps, samples = self.joints.stamps, self.joints.samples
+        after = bisect_left(stamps, time_ns)
+        if after < len(stamps) and stamps[after] == time_ns:
+            return samples[after]
+        if after == 0 or after == len(stamps):
+            edge = 'after' if after == 0 else 'before'
+            raise Refusal(f'joint_states: none {_other(edge)} the frame, only {edge} it')
+        before_ns, after_ns = stamps[after - 1], stamps[after]
+        if after_ns - before_ns > self.spec.joint_gap_ns:
+            raise Refusal(f'joint_states: gap of {(after_ns - before_ns) / MS:.1f} ms')
+        share = (time_ns - before_ns) / (after_ns - before_ns)
+        return samples[after - 1] + share * (samples[after] - samples[after - 1])
+
+    def _image_at(self, camera: str, time_ns: int, newest_ns: int) -> int:
+        stamps = self.images[camera].stamps
+        end = bisect_right(stamps, newest_ns)
+        right = bisect_left(stamps, time_ns, 0, end)
+        near = [i for i in (right - 1, right) if 0 <= i < end]
+        if not near:
+            raise Refusal(f'camera {camera}: no image yet')
+        best = min(near, key=lambda i: abs(stamps[i] - time_ns))
+        distance = abs(stamps[best] - time_ns)
+        if distance > self.spec.image_tolerance_ns:
+            raise Refusal(
+                f'camera {camera}: nearest image is {distance / MS:.1f} ms from its frame, '
+                f'tolerance {self.spec.image_tolerance_ns / MS:.1f} ms'
+            )
+        return best
+
+
+def _other(edge: str) -> str:
+    return 'before' if edge == 'after' else 'after'

@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node `episode_runner`: an action that runs the policy for one episode.
+
+```
+pause executor → set the policy's seed → reset scene → forget older data → resume executor
+    → watch until success, collision, fault, time-out or cancel → pause executor
+```
+
+An episode's time is the node's clock, so a slow simulation has as much of it as a fast one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from dp_ros.nodes.episode_runner.parameters import PARAMETERS
+from dp_ros.ros.conversions import time_to_ns
+from dp_ros.ros.diagnostics import OK, Diagnostics, Report
+from dp_ros.ros.ending import EndingNode
+from dp_ros.ros.live_parameters import LiveParameters
+from dp_ros.ros.node_main import run_node
+from dp_ros_msgs.action import RunEpisode
+from dp_ros_msgs.msg import EpisodeStatus, ExecutorStatus, Observation, PolicyStatus
+from dp_ros_msgs.srv import ResetEpisode
+from geometry_msgs.msg import PoseStamped
+from rcl_interfaces.msg import Parameter as ParameterMsg
+from rcl_interfaces.msg import ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.client import Client
+from rclpy.clock import Clock, ClockType
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.task import Future
+from std_srvs.srv import Trigger
+
+_RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+_LATCHED = QoSProfile(
+    depth=1,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+_WATCH = 0.05
+_KEPT = 3 * 10**9  # [s]. When a result could be forgotten, rcl wakes the node at every /clock.
+_PAUSE = 'pause'  # what the runner itself forbids motion with
+_UNDER_WAY = 1.0  # How long a status may be on its way [s].
+_FEEDBACK_EVERY = 4
+_LARGEST_SEED = 2**63 - 1  # A parameter of the policy is a signed number.
+_DECIDED = (EpisodeStatus.SUCCESS, EpisodeStatus.COLLISION, EpisodeStatus.FAILURE)
+
+
+class EpisodeError(RuntimeError):
+    """An episode cannot go on; carries the action's error code."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class EpisodeRunnerNode(EndingNode):
+    """Offers the action `~/run`; one episode at a time."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__('episode_runner', **kwargs)
+        self._values = LiveParameters(self, PARAMETERS)
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._busy = False
+        self._begin()
+        self._create_clients()
+        self._create_inputs()
+        self._server = ActionServer(
+            self,
+            RunEpisode,
+            '~/run',
+            self._run,
+            goal_callback=self._on_goal,
+            cancel_callback=lambda handle: CancelResponse.ACCEPT,
+            result_timeout=_KEPT,
+        )
+        self._diagnostics = Diagnostics(self, self._report)
+
+    def _create_clients(self) -> None:
+        reset = self._values['reset_service']
+        self._reset = self.create_client(ResetEpisode, reset) if reset else None
+        self._executor_services = {
+            name: self.create_client(Trigger, f'executor/{name}') for name in ('pause', 'resume')
+        }
+        self._forget = [
+            self.create_client(Trigger, 'observation_aggregator/reset'),
+            self.create_client(Trigger, 'policy/reset'),
+        ]
+        self._set_policy = self.create_client(SetParameters, 'policy/set_parameters')
+        self._goal_out = self.create_publisher(PoseStamped, 'goal_pose', _RELIABLE)
+
+    def _create_inputs(self) -> None:
+        self.create_subscription(EpisodeStatus, 'episode/status', self._on_episode, _LATCHED)
+        self.create_subscription(ExecutorStatus, 'executor/status', self._on_executor, _RELIABLE)
+        self.create_subscription(PolicyStatus, 'policy/status', self._on_policy, _RELIABLE)
+        self.create_subscription(Observation, 'observation', self._on_observation, 1)
+
+    def _begin(self) -> None:
+        """Forget what was seen of the last episode."""
+        self._episode = EpisodeStatus()
+        self._executor_status: ExecutorStatus | None = None
+        self._latency = math.nan
+        self._n_chunks = 0
+        self._goal_moved = False
+        self._released = False
+        self._first_chunk: float | None = None
+        self._attend()
+
+    def _attend(self) -> None:
+        """Take every node for one that has just been heard."""
+        self._attended = self._seconds()
+        self._last_observation = self._last_chunk = self._last_status = self._attended
+        self._ticked = self._steady_seconds(), self._attended
+
+    # ---- inputs
+
+    def _on_goal(self, goal: RunEpisode.Goal) -> GoalResponse:
+        reason = 'an episode is running' if self._busy else _flaw(goal)
+        if reason is not None:
+            self.get_logger().warning(f'episode refused: {reason}')
+            return GoalResponse.REJECT
+        self._busy = True
+        return GoalResponse.ACCEPT
+
+    def _on_episode(self, status: EpisodeStatus) -> None:
+        self._episode = status
+
+    def _on_executor(self, status: ExecutorStatus) -> None:
+        self._executor_status = status
+        self._last_status = self._seconds()
+        self._released = self._released or not status.inhibited_by
+
+    def _on_observation(self, observation: Observation) -> None:
+        self._last_observation = self._seconds()
+
+    def _on_policy(self, status: PolicyStatus) -> None:
+        self._n_chunks += 1
+        self._latency = status.latency
+        self._last_chunk = self._seconds()
+        if self._first_chunk is None:
+            self._first_chunk = self._last_chunk
+
+    # ---- the action
+
+    async def _run(self, handle: ServerGoalHandle) -> RunEpisode.Result:
+        result = RunEpisode.Result()
+        try:
+            await self._episode_of(handle, result)
+        except EpisodeError as error:
+            result.error_code, result.error_msg = error.code, str(error)
+            self.get_logger().error(f'episode: {error}')
+        finally:
+            await self._brake()
+            self._busy = False
+        if result.error_code == RunEpisode.Result.NONE:
+            handle.succeed()
+        elif handle.is_cancel_requested:
+            handle.canceled()
+        else:
+            handle.abort()
+        return result
+
+    async def _episode_of(self, handle: ServerGoalHandle, result: RunEpisode.Result) -> None:
+        goal = handle.request
+        await self._call(self._executor_services['pause'], Trigger.Request())
+        # A policy that is loading answers when it is done, so no episode's time is lost to it.
+        await self._seed_policy(goal.seed)
+        self._begin()
+        if self._reset is not None:
+            response = await self._call(self._reset, ResetEpisode.Request(seed=goal.seed))
+            if not response.success:
+                raise EpisodeError(RunEpisode.Result.RESET_FAILED, response.message)
+            result.stamp, self._episode = response.stamp, response.status
+        else:
+            result.stamp = self.get_clock().now().to_msg()
+        for client in self._forget:
+            await self._call(client, Trigger.Request())
+        await self._resume()
+        self._attend()
+        before = self._executor_status or ExecutorStatus()
+        started = self._seconds()
+        await self._watch(handle, started)
+        after = self._executor_status or before
+        result.status = self._episode
+        result.duration = self._duration(result, started)
+        result.chunks = after.chunks_received - before.chunks_received
+        result.late_chunks = after.chunks_late - before.chunks_late
+
+    async def _watch(self, handle: ServerGoalHandle, started: float) -> None:
+        """Give feedback until the episode is decided or its time is up."""
+        goal, turn = handle.request, 0
+        while self._episode.state not in _DECIDED:
+            elapsed = self._seconds() - started
+            if elapsed >= goal.timeout:
+                return
+            if handle.is_cancel_requested:
+                raise EpisodeError(RunEpisode.Result.CANCELED, 'cancelled')
+            self._check_clock()
+            self._check_executor()
+            self._check_progress()
+            self._move_goal(goal)
+            if turn % _FEEDBACK_EVERY == 0:
+                handle.publish_feedback(
+                    RunEpisode.Feedback(
+                        status=self._episode,
+                        elapsed=elapsed,
+                        chunks=self._n_chunks,
+                        latency=self._latency,
+                    )
+                )
+            turn += 1
+            await self._sleep(_WATCH)
+
+    def _check_clock(self) -> None:
+        """Raise when simulated time has stood still for too long."""
+        real, time = self._steady_seconds(), self._seconds()
+        still = real - self._ticked[0]
+        if time != self._ticked[1]:
+            self._ticked = real, time
+        elif still >= self._values['service_timeout']:
+            raise EpisodeError(
+                RunEpisode.Result.NOT_READY,
+                f'/clock stands still for {still:.0f} s: does the simulation run?',
+            )
+
+    def _check_executor(self) -> None:
+        """Raise when the executor has stopped the arm, or is not there to follow a chunk."""
+        status, now = self._executor_status, self._seconds()
+        if status is None:
+            return
+        # What was sent before the release tells of an earlier fault.
+        is_new = self._released or now - self._attended > _UNDER_WAY
+        if is_new and any(name != _PAUSE for name in status.inhibited_by):
+            raise EpisodeError(RunEpisode.Result.FAULT, f'executor: {status.reason}')
+        silence = now - self._last_status
+        if silence >= self._values['chunk_timeout']:
+            raise EpisodeError(
+                RunEpisode.Result.FAULT, f'executor: no status for {silence:.1f} s: is it running?'
+            )
+
+    def _check_progress(self) -> None:
+        """Raise when the policy has been silent for too long, with whose fault it is."""
+        now, patience = self._seconds(), self._values['chunk_timeout']
+        silence = now - self._last_chunk
+        if silence < patience:
+            return
+        # The last observation may be newer than the last chunk, as not each one is answered.
+        if now - self._last_observation >= patience / 2:
+            raise EpisodeError(
+                RunEpisode.Result.NO_OBSERVATION,
+                f'no observation for {silence:.1f} s: see observation_aggregator on /diagnostics',
+            )
+        raise EpisodeError(
+            RunEpisode.Result.NO_CHUNK, f'no chunk for {silence:.1f} s: is the policy active?'
+        )
+
+    def _move_goal(self, goal: RunEpisode.Goal) -> None:
+        """Move the goal sideways once, to the left in episodes of even seeds."""
+        if goal.move_goal == 0.0 or self._goal_moved or self._first_chunk is None:
+            return
+        if self._seconds() - self._first_chunk < self._values['move_goal_after']:
+            return
+        self._goal_moved = True
+        pose = PoseStamped()
+        pose.header.stamp = self.get_clock().now().to_msg()
+        pose.header.frame_id = self._episode.header.frame_id
+        pose.pose.position = self._episode.goal
+        pose.pose.position.y += goal.move_goal if goal.seed % 2 == 0 else -goal.move_goal
+        pose.pose.orientation.w = 1.0
+        self._goal_out.publish(pose)
+
+    async def _seed_policy(self, seed: int) -> None:
+        value = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=seed)
+        request = SetParameters.Request(parameters=[ParameterMsg(name='seed', value=value)])
+        result = (await self._call(self._set_policy, request)).results[0]
+        if not result.successful:
+            raise EpisodeError(
+                RunEpisode.Result.NOT_READY, f'policy: seed = {seed} refused: {result.reason}'
+            )
+
+    async def _resume(self) -> None:
+        """Let the executor follow chunks again, as soon as the arm is at rest."""
+        deadline = self._steady_seconds() + self._values['service_timeout']
+        while True:
+            response = await self._call(self._executor_services['resume'], Trigger.Request())
+            if response.success:
+                return
+            if self._steady_seconds() > deadline:
+                raise EpisodeError(RunEpisode.Result.NOT_READY, f'executor: {response.message}')
+            await self._sleep(_WATCH)
+
+    async def _brake(self) -> None:
+        try:
+            await self._call(self._executor_services['pause'], Trigger.Request())
+        except EpisodeError as error:
+            self.get_logger().error(f'could not pause the executor: {error}')
+
+    async def _call(self, client: Client, request: Any) -> Any:
+        """Call a service and await its answer, for a bounded time."""
+        name = self.resolve_service_name(client.srv_name)
+        deadline = self._steady_seconds() + self._values['service_timeout']
+        while not client.service_is_ready():
+            if self._steady_seconds() > deadline:
+                raise EpisodeError(
+                    RunEpisode.Result.NOT_READY, f'no service {name}: is its node up?'
+                )
+            await self._sleep(_WATCH)
+        future = client.call_async(request)
+        while not future.done():
+            if self._steady_seconds() > deadline:
+                raise EpisodeError(RunEpisode.Result.NOT_READY, f'{name} does not answer')
+            await self._sleep(_WATCH / 5)
+        return future.result()
+
+    async def _sleep(self, seconds: float) -> None:
+        future: Future = Future(executor=self.executor)
+        timer = self.create_timer(seconds, lambda: future.set_result(None), clock=self._steady)
+        await future
+        self.destroy_timer(timer)
+
+    def _duration(self, result: RunEpisode.Result, started: float) -> float:
+        """From the reset to the decision where the episode is judged, else as watched [s]."""
+        stamp_ns = time_to_ns(self._episode.header.stamp)
+        if self._episode.state == EpisodeStatus.IDLE or stamp_ns == 0:
+            return self._seconds() - started
+        return (stamp_ns - time_to_ns(result.stamp)) / 1e9
+
+    def _report(self) -> Report:
+        return OK, 'an episode is running' if self._busy else 'ready', {'chunks': self._n_chunks}
+
+    def _seconds(self) -> float:
+        """Time of the simulation where there is one; else one that nobody sets back [s]."""
+        clock = self.get_clock()
+        now = clock.now() if clock.ros_time_is_active else self._steady.now()
+        return float(now.nanoseconds) / 1e9
+
+    def _steady_seconds(self) -> float:
+        return float(self._steady.now().nanoseconds) / 1e9
+
+
+def _flaw(goal: RunEpisode.Goal) -> str | None:
+    """Name what no episode can be run with."""
+    if not goal.timeout > 0.0:
+        return f'timeout = {goal.timeout} s: needs to be positive'
+    if not math.isfinite(goal.move_goal):
+        return f'move_goal = {goal.move_goal} m: needs to be finite'
+    if goal.seed > _LARGEST_SEED:
+        return f'seed = {goal.seed}: needs to be at most {_LARGEST_SEED}'
+    return None
+
+
+def main() -> int:
+    """Run the node."""
+    return run_node(EpisodeRunnerNode)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The topic of the arm's controller: what is said on it, and what others say there."""
+
+from __future__ import annotations
+
+from collections import deque
+import struct
+from typing import Final
+
+from dp_ros.robot.units import NS
+from dp_ros.ros.conversions import time_to_ns
+from dp_ros.ros.polled_topic import PolledTopic
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.serialization import deserialize_message
+from trajectory_msgs.msg import JointTrajectory
+
+_NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+_HEARD: Final = 16
+_STAMP: Final = ('>iI', '<iI')  # By the byte order that the second byte of a message tells.
+
+
+class CommandTopic:
+    """Publishes trajectories, and hears those that somebody else publishes.
+
+    rclpy does not tell who sent a message. One's own is known by its stamp, the nanosecond at
+    which it joins; each counts once, so that its repetition by another is a foreign one.
+    """
+
+    def __init__(self, node: Node, topic: str) -> None:
+        heard = QoSProfile(depth=_HEARD, reliability=ReliabilityPolicy.RELIABLE)
+        self._publisher = node.create_publisher(JointTrajectory, topic, _NEWEST)
+        self._heard = PolledTopic(node, JointTrajectory, topic, heard, raw=True)
+        self._system = Clock(clock_type=ClockType.SYSTEM_TIME)
+        self._own: deque[int] = deque(maxlen=4 * _HEARD)
+
+    @property
+    def topic_name(self) -> str:
+        """The topic's full name."""
+        return str(self._publisher.topic_name)
+
+    def get_subscription_count(self) -> int:
+        """Return how many others listen, the controller being one."""
+        return max(0, int(self._publisher.get_subscription_count()) - 1)
+
+    def publish(self, message: JointTrajectory) -> None:
+        """Command the arm."""
+        self._own.append(time_to_ns(message.header.stamp))
+        self._publisher.publish(message)
+
+    def foreign(self) -> list[tuple[JointTrajectory | None, int]]:
+        """Return what others said since the last call, and how long ago each came [ns].
+
+        What cannot be read, by a controller neither, is None.
+        """
+        found = []
+        while (taken := self._heard.take()) is not None:
+            data, came_ns = taken
+            if not self._is_own(data):
+                age_ns = max(0, int(self._system.now().nanoseconds) - came_ns)
+                found.append((_read(data), age_ns))
+        return found
+
+    def _is_own(self, data: bytes) -> bool:
+        """Tell by the stamp, with which the message begins behind four bytes of its encoding."""
+        try:
+            sec, nanosec = struct.unpack_from(_STAMP[data[1] & 1], data, 4)
+            self._own.remove(sec * NS + nanosec)
+        except (IndexError, struct.error, ValueError):
+            return False
+        return True
+
+
+def _read(data: bytes) -> JointTrajectory | None:
+    try:
+        return deserialize_message(data, JointTrajectory)
+    except RuntimeError:
+        return None

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The button of `joy` that has to be held for the arm to move."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from dp_ros.control.executor.deadman import Deadman
+from dp_ros.control.executor.interlocks import DEADMAN
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Joy
+
+_NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+_TICK: Final = 0.02
+
+
+class DeadmanSwitch:
+    """Holds the interlock `deadman`, on a clock that runs on while simulated time stands still.
+
+    :param inhibit: sets an interlock to a reason; ``permit`` takes it back.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        deadman: Deadman,
+        inhibit: Callable[[str, str], None],
+        permit: Callable[[str], None],
+    ) -> None:
+        self._deadman = deadman
+        self._inhibit, self._permit = inhibit, permit
+        self._clock = Clock(clock_type=ClockType.STEADY_TIME)
+        node.create_subscription(Joy, 'joy', self._on_joy, _NEWEST)
+        node.create_timer(_TICK, self._watch, clock=self._clock)
+        self._watch()
+
+    def _on_joy(self, message: Joy) -> None:
+        self._deadman.on_buttons(message.buttons, self._clock.now().nanoseconds)
+        self._watch()
+
+    def _watch(self) -> None:
+        reason = self._deadman.reason(self._clock.now().nanoseconds)
+        if reason is None:
+            self._permit(DEADMAN)
+        else:
+            self._inhibit(DEADMAN, reason)

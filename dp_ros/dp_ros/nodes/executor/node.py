@@ -1,0 +1,380 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node `executor`: follows the policy's chunks with the arm's trajectory controller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+from dp_ros.control.executor.chunk import Chunk, ChunkRefused, check_size
+from dp_ros.control.executor.chunk_executor import TICK, ChunkExecutor, Planned
+from dp_ros.control.executor.deadman import Deadman
+from dp_ros.control.executor.interlocks import ESTOP, PAUSE, PUBLISHERS, STOP, Phase
+from dp_ros.control.executor.sources import POLICY, TELEOP, Sources
+from dp_ros.nodes.executor.command_topic import CommandTopic
+from dp_ros.nodes.executor.deadman_switch import DeadmanSwitch
+from dp_ros.nodes.executor.parameters import PARAMETERS, check, executor_config
+from dp_ros.nodes.executor.planning import Planning
+from dp_ros.nodes.executor.publisher_watch import PublisherWatch
+from dp_ros.nodes.executor.robot_link import RobotLink
+from dp_ros.robot.limits import FR3_LIMITS
+from dp_ros.robot.trajectory import Trajectory
+from dp_ros.ros.autostart import autostart
+from dp_ros.ros.clock_watch import ClockWatch, on_jump_back
+from dp_ros.ros.conversions import time_to_ns, trajectory_from_msg, trajectory_to_msg
+from dp_ros.ros.diagnostics import ERROR, OK, WARN, Diagnostics, Report
+from dp_ros.ros.lifecycle import CheckedLifecycleNode
+from dp_ros.ros.live_parameters import LiveParameters, Values
+from dp_ros.ros.node_main import run_node
+from dp_ros.ros.polled_topic import PolledTopic
+from dp_ros_msgs.msg import ExecutorStatus
+from rclpy.clock import TimeJump
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import JointState
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+_NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+_RECORD = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+_STATUS = 0.1
+_THROTTLE = 5.0
+
+
+class ExecutorNode(CheckedLifecycleNode):
+    """Sends trajectories while it is active; brakes before it stops being so.
+
+    Chunks are planned in a thread of their own, one after the other: whatever is being planned,
+    stops and everything else are served at once. Of the chunks that wait only the newest counts.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__('executor', **kwargs)
+        self._values = LiveParameters(self, PARAMETERS, check, self._apply)
+        self._topic = f'{self._values["controller_name"]}/joint_trajectory'
+        self._core = self._new_core()
+        self._sources = Sources()
+        self._overruled: str | None = None
+        self._active = False
+        self._waiting: Chunk | None = None
+        self._planning = Planning(self, self._on_planned)
+        self._shown: tuple[Phase, str] | None = None
+        self._create_interface()
+        self._robot = RobotLink(
+            self, self._values.values, self._commands.topic_name, self.inhibit, self.release
+        )
+        button, timeout = self._values['deadman_button'], self._values['deadman_timeout']
+        DeadmanSwitch(self, Deadman(button, timeout), self.inhibit, self.permit)
+        chunks = [chunk.topic_name for chunk in self._chunks]
+        self._publisher_watch = PublisherWatch(
+            self, self._commands.topic_name, chunks, self.inhibit, self.permit
+        )
+        if self._values['autostart']:
+            autostart(self)
+
+    def _new_core(self) -> ChunkExecutor:
+        values = self._values.values
+        return ChunkExecutor(
+            values['joint_names'],
+            FR3_LIMITS,
+            executor_config(values),
+            values['gripper_joint_names'],
+        )
+
+    def _create_interface(self) -> None:
+        self._commands = CommandTopic(self, self._topic)
+        self._fingers = self.create_publisher(JointTrajectory, 'gripper/target', _NEWEST)
+        self._statuses = self.create_publisher(ExecutorStatus, 'executor/status', _RECORD)
+        self._joints = PolledTopic(self, JointState, 'joint_states')
+        self._chunks = [
+            self.create_subscription(
+                JointTrajectory, f'{source}/chunk', partial(self._on_chunk, source=source), _NEWEST
+            )
+            for source in (POLICY, TELEOP)
+        ]
+        for name, action in (
+            ('pause', lambda: self.inhibit(PAUSE, 'paused')),
+            ('stop', lambda: self.inhibit(STOP, 'stopped by service')),
+            ('resume', lambda: self.release() or self._held()),
+            ('estop', lambda: self.inhibit(ESTOP, 'emergency stop: call ~/reset')),
+            ('reset', self._reset),
+            ('enable', lambda: self._execute(True) or self._held()),
+            ('disable', lambda: self._execute(False)),
+        ):
+            self.create_service(Trigger, f'~/{name}', partial(self._answer, action))
+        self.create_timer(TICK, self._tick)
+        self.create_timer(_STATUS, self._publish_status)
+        self._diagnostics = Diagnostics(self, self._report)
+        self._jumps = on_jump_back(self, self._on_jump)
+        self._clock_watch = ClockWatch(self, self._on_set_back)
+
+    # ---- lifecycle
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin to follow chunks, from where the arm is."""
+        self._core.restart(self._now_ns())
+        self._sources = Sources()
+        self._active = True
+        self._robot.renew()
+        self.get_logger().info(f'following policy/chunk on {self._topic}')
+        return super().on_activate(state)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Accept nothing more, then brake."""
+        self._halt()
+        return super().on_deactivate(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Accept nothing more, then brake."""
+        self._halt()
+        return super().on_shutdown(state)
+
+    def destroy_node(self) -> None:
+        """Brake before the publishers go."""
+        self._halt()
+        self._planning.close()
+        super().destroy_node()
+
+    def _halt(self) -> None:
+        if self._active:
+            self._active = False
+            self._waiting = None
+            self._send(self._core.stop(self._now_ns(), 'the executor is not active'))
+
+    # ---- inputs
+
+    def _read_joints(self) -> None:
+        message = self._joints.newest()
+        if message is None:
+            return
+        try:
+            stamp_ns = time_to_ns(message.header.stamp)
+            now_ns = self._now_ns()
+            self._send(self._core.on_joints(stamp_ns, now_ns, message.name, message.position))
+        except ChunkRefused as error:
+            self._warn(str(error))
+
+    def _on_chunk(self, message: JointTrajectory, source: str = POLICY) -> None:
+        if not self._active or not self._admit(source):
+            return
+        try:
+            chunk = self._chunk(message)
+        except ChunkRefused as error:
+            self._warn(f'chunk refused: {error}')
+            return
+        if self._waiting is not None:
+            self._core.superseded()
+        self._waiting = chunk
+        self._plan_next()
+
+    def _plan_next(self) -> None:
+        chunk = self._waiting
+        if chunk is None or self._planning.busy:
+            return
+        self._waiting = None
+        self._read_joints()
+        try:
+            request = self._core.request(chunk, self._now_ns())
+        except ChunkRefused as error:
+            self._warn(f'chunk refused: {error}')
+            return
+        if request is not None:
+            self._planning.start(request)
+
+    def _on_planned(self, job: Future[Planned]) -> None:
+        try:
+            with self._core.counted():
+                planned = job.result()
+            self._follow(planned)
+        except ChunkRefused as error:
+            self._warn(f'chunk refused: {error}')
+        finally:
+            self._plan_next()
+
+    def _follow(self, planned: Planned) -> None:
+        trajectory = self._core.follow(planned, self._now_ns())
+        self._send(trajectory)
+        if trajectory is not None and self._core.fingers is not None:
+            self._fingers.publish(trajectory_to_msg(self._core.fingers))
+        if self._commands.get_subscription_count() == 0:
+            self._warn(f'nobody listens on {self._topic}: is the controller loaded and active?')
+
+    def _admit(self, source: str) -> bool:
+        """Tell whether a source's chunks are followed now; the policy's slowly at first."""
+        before = self._sources.owner
+        if not self._sources.admit(source, self._now_ns()):
+            return False
+        if before not in ('', source):
+            self.get_logger().info(f'{source} has the arm now, {before} had it')
+            if source == POLICY:
+                self._core.start_slowly()
+        return True
+
+    def _chunk(self, message: JointTrajectory) -> Chunk:
+        try:
+            check_size(len(message.points))  # To read very many would keep stops waiting.
+            read = trajectory_from_msg(message)
+        except ValueError as error:
+            self._core.counts.received += 1
+            self._core.counts.refused += 1
+            raise ChunkRefused(str(error)) from error
+        return Chunk(read.start_ns, read.joint_names, read.times, read.positions)
+
+    def _tick(self) -> None:
+        self._read_joints()
+        self._read_foreign()
+        if self._active:
+            self._robot.tick()
+            self._send(self._core.tick(self._now_ns()))
+        if (self._core.phase, self._core.reason) != self._shown:
+            self._publish_status()
+
+    def _read_foreign(self) -> None:
+        """Stop where somebody else has commanded the arm; who does, is told by the graph."""
+        for message, age_ns in self._commands.foreign():
+            if self._active:
+                self._overruled = reason = self._publisher_watch.foreign()
+                self.get_logger().error(reason, throttle_duration_sec=_THROTTLE)
+                now_ns = self._now_ns()
+                trajectory = _readable(message)
+                self._send(self._core.overruled(trajectory, now_ns - age_ns, now_ns, reason))
+
+    def _on_jump(self, jump: TimeJump) -> None:
+        self.get_logger().warning('the clock jumped back: forgetting where the arm was commanded')
+        self._core.forget()
+
+    def _on_set_back(self, seconds: float) -> None:
+        self._core.forget()
+        reason = f'the clock was set back by {seconds:.1f} s: call ~/resume when the arm rests'
+        self._send(self._core.stop(self._now_ns(), reason))
+
+    def _apply(self, values: Values) -> None:
+        self._send(self._core.configure(executor_config(values), self._now_ns()))
+
+    # ---- what forbids motion
+
+    def inhibit(self, name: str, reason: str) -> None:
+        """Brake, and follow nothing until `permit` takes this name back."""
+        self._send(self._core.inhibit(name, reason, self._now_ns()))
+
+    def permit(self, name: str) -> None:
+        """Take back what `inhibit` forbade under this name."""
+        self._core.permit(name)
+
+    def release(self, *names: str) -> str | None:
+        """Take back what is forbidden and begin where the arm is, or say why it cannot be."""
+        self._read_joints()
+        try:
+            self._core.resume(self._now_ns(), *names)
+        except ChunkRefused as error:
+            return str(error)
+        return None
+
+    def _reset(self) -> str | None:
+        """Take the emergency stop back; that alone moves nothing."""
+        if ESTOP not in self._core.interlocks:
+            return None
+        refusal = self.release(ESTOP)
+        if refusal is None:
+            self.inhibit(STOP, 'the emergency stop was reset: call ~/resume to move')
+        return refusal
+
+    def _execute(self, value: bool) -> str | None:
+        result = self.set_parameters([Parameter('execute', value=value)])[0]
+        return None if result.successful else str(result.reason)
+
+    def _held(self) -> str | None:
+        return self._core.interlocks.reason or None
+
+    def _answer(
+        self,
+        action: Callable[[], str | None],
+        request: Trigger.Request,
+        response: Trigger.Response,
+    ) -> Trigger.Response:
+        """Answer a service whose action returns why it failed, or None."""
+        refusal = action()
+        self._publish_status()
+        response.success, response.message = refusal is None, refusal or self._core.reason
+        return response
+
+    # ---- outputs
+
+    def _send(self, trajectory: Trajectory | None) -> None:
+        if trajectory is not None:
+            self._commands.publish(trajectory_to_msg(trajectory))
+
+    def _publish_status(self) -> None:
+        core, counts = self._core, self._core.counts
+        if (core.phase, core.reason) != self._shown:
+            self._shown = (core.phase, core.reason)
+            phase = core.phase.name.lower()
+            said = core.reason.startswith(phase)
+            self.get_logger().info(core.reason if said else f'{phase}: {core.reason}')
+        message = ExecutorStatus(
+            state=int(core.phase),
+            reason=core.reason,
+            source=self._sources.owner if core.phase is Phase.RUNNING else '',
+            chunks_received=counts.received,
+            inhibited_by=core.interlocks.names,
+            moving=core.is_moving(self._now_ns()),
+            chunks_executed=counts.executed,
+            chunks_approached=counts.approached,
+            chunks_checked=counts.checked,
+            chunks_late=counts.late,
+            chunks_refused=counts.refused,
+            deviation=core.deviation,
+            chunk_left=core.chunk_left(self._now_ns()),
+            speed_scale=core.config.speed_scale,
+        )
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._statuses.publish(message)
+
+    def _report(self) -> Report:
+        core, counts = self._core, self._core.counts
+        values = {
+            'state': core.phase.name,
+            'commanded to move': core.is_moving(self._now_ns()),
+            'chunks received': counts.received,
+            'chunks executed': counts.executed,
+            'chunks approached': counts.approached,
+            'chunks checked': counts.checked,
+            'chunks late': counts.late,
+            'chunks refused': counts.refused,
+            'away from the chunk [rad]': core.deviation,
+            "policy's chunks left out": self._sources.left_out,
+            'chunk left [s]': core.chunk_left(self._now_ns()),
+            'controllers listening': self._commands.get_subscription_count(),
+        }
+        held = core.phase in (Phase.STOPPED, Phase.INHIBITED)
+        level = WARN if held or not self._active else OK
+        overruled = self._overruled is not None and self._overruled in core.reason
+        level = ERROR if overruled or PUBLISHERS in core.interlocks else level
+        return level, self._summary() if self._active else 'not active', values
+
+    def _summary(self) -> str:
+        reason, topic = self._core.reason, self._joints.name
+        if not reason.endswith('waiting for joint states'):
+            return reason
+        return f'{reason} on {topic} ({self.count_publishers(topic)} publishers)'
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _warn(self, text: str) -> None:
+        self.get_logger().warning(text, throttle_duration_sec=_THROTTLE)
+
+
+def _readable(message: JointTrajectory | None) -> Trajectory | None:
+    try:
+        return None if message is None else trajectory_from_msg(message)
+    except ValueError:
+        return None
+
+
+def main() -> int:
+    """Run the node."""
+    return run_node(ExecutorNode)

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of the node `executor`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from dp_ros.control.executor.chunk_executor import ExecutorConfig
+from dp_ros.control.executor.workspace import Workspace
+from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.robot.limits import FR3_LIMITS
+from dp_ros.ros.parameters import Parameter, ParameterTable
+
+_DEADMAN_LEAD: Final = 0.08
+_REACH: Final = 1.5  # The TCP is nowhere farther along any axis [m].
+
+PARAMETERS = ParameterTable(
+    'executor',
+    Parameter(
+        'autostart',
+        True,
+        'Configure and activate after start-up; with false, `ros2 lifecycle set` does it.',
+        read_only=True,
+    ),
+    Parameter(
+        'joint_names',
+        list(JOINT_NAMES),
+        'Joints of the arm, as its controller names them.',
+        read_only=True,
+    ),
+    Parameter(
+        'gripper_joint_names',
+        [],
+        "Joints of a gripper that chunks hold beside the arm's; they go to gripper/target.",
+        read_only=True,
+        element=str,
+    ),
+    Parameter(
+        'controller_name',
+        'fr3_arm_controller',
+        'The joint trajectory controller; commands go to <controller_name>/joint_trajectory.',
+        read_only=True,
+    ),
+    Parameter(
+        'check_robot',
+        True,
+        'Check robot_description and the controller before moving: joints, limits, type, state '
+        'and parameters.',
+        read_only=True,
+    ),
+    Parameter(
+        'error_recovery_action',
+        'action_server/error_recovery',
+        "The action of franka_ros2 by which `~/recover` clears the robot's error.",
+        read_only=True,
+    ),
+    Parameter(
+        'execute',
+        False,
+        'false: shadow mode, in which chunks are checked and counted, and nothing is sent; '
+        '`~/enable` and `~/disable` set it.',
+    ),
+    Parameter(
+        'n_action_steps', 8, 'Actions of a chunk to follow before braking.', low=1, high=256
+    ),
+    Parameter(
+        'speed_scale',
+        1.0,
+        '1: as the policy says; less: the same path, slower; 0: the arm brakes and rests.',
+        low=0.0,
+        high=1.0,
+    ),
+    Parameter(
+        'slow_start_time',
+        1.0,
+        'How long the speed takes from 0 to 1 [s]: after enable, resume, reset and release of the '
+        'deadman, and when speed_scale is raised; 0: none.',
+        low=0.0,
+        high=30.0,
+    ),
+    Parameter(
+        'limit_margin',
+        0.1,
+        "Within this distance of a joint's limit the speed falls linearly, to a fifth at the "
+        'limit [rad]; 0: it does not.',
+        low=0.0,
+        high=1.0,
+    ),
+    Parameter(
+        'workspace_low',
+        [-_REACH] * 3,
+        'Lowest x, y and z of the TCP in the base frame [m]; chunks are followed up to there.',
+    ),
+    Parameter(
+        'workspace_high',
+        [_REACH] * 3,
+        'Highest x, y and z of the TCP [m]; the default box holds all that the arm can reach.',
+    ),
+    Parameter(
+        'deadman_button',
+        -1,
+        'Index of the button in sensor_msgs/Joy on `joy` that has to be held for the arm to move; '
+        '-1: none.',
+        low=-1,
+        high=63,
+        read_only=True,
+    ),
+    Parameter(
+        'deadman_timeout',
+        0.2,
+        'Without messages on `joy` for this long the button counts as released [s].',
+        low=0.02,
+        high=2.0,
+        read_only=True,
+    ),
+    Parameter(
+        'lead_time',
+        0.06,
+        'From now to where a chunk joins the running motion [s]; longer than a message takes to '
+        'the controller.',
+        low=0.02,
+        high=0.5,
+    ),
+    Parameter(
+        'joint_state_timeout',
+        0.25,
+        'Without joint states for this long the arm brakes [s].',
+        low=0.02,
+        high=5.0,
+    ),
+    Parameter(
+        'max_tracking_error',
+        0.15,
+        'Largest distance of a joint from where it is commanded; beyond it the arm stops [rad].',
+        low=0.01,
+        high=1.0,
+    ),
+)
+
+
+def executor_config(values: Mapping[str, Any]) -> ExecutorConfig:
+    """Return how chunks are followed."""
+    return ExecutorConfig(
+        execute=values['execute'],
+        n_action_steps=values['n_action_steps'],
+        lead=values['lead_time'],
+        speed_scale=values['speed_scale'],
+        slow_start_time=values['slow_start_time'],
+        limit_margin=values['limit_margin'],
+        workspace=_workspace(values),
+        joint_state_timeout=values['joint_state_timeout'],
+        max_tracking_error=values['max_tracking_error'],
+    )
+
+
+def _workspace(values: Mapping[str, Any]) -> Workspace | None:
+    """Return the box that the TCP is kept in; one that it cannot leave is not watched."""
+    box = Workspace(tuple(values['workspace_low']), tuple(values['workspace_high']))
+    return None if max(box.low) <= -_REACH and min(box.high) >= _REACH else box
+
+
+def check(values: Mapping[str, Any]) -> str | None:
+    """Return why values do not fit together, or None."""
+    names, fingers = values['joint_names'], values['gripper_joint_names']
+    expected = len(FR3_LIMITS.lower)
+    if not len(names) == len(set(names)) == expected:
+        return f'joint_names = {names}: needs the {expected} joints of the arm'
+    if set(names) & set(fingers):
+        return f'gripper_joint_names = {fingers}: {names} are the joints of the arm'
+    if values['deadman_button'] >= 0 and values['lead_time'] > _DEADMAN_LEAD:
+        return (
+            f'lead_time = {values["lead_time"]} s: needs at most {_DEADMAN_LEAD} s, for the '
+            'deadman to brake within 0.1 s'
+        )
+    try:
+        executor_config(values)
+    except ValueError as error:
+        return str(error)
+    return None

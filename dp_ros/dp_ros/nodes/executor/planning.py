@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plan a chunk's motion beside the node, whose thread stays free for stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from dp_ros.control.executor.chunk_executor import Planned, Request
+from rclpy.node import Node
+
+
+class Planning:
+    """Plans one request at a time in a thread of its own.
+
+    :param done: called in the node's thread with what came of it.
+    """
+
+    def __init__(self, node: Node, done: Callable[[Future[Planned]], None]) -> None:
+        self._done = done
+        self._thread = ThreadPoolExecutor(1, 'plan')
+        self._job: Future[Planned] | None = None
+        self._finished = node.create_guard_condition(self._collect)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being planned, or its plan is not handed back yet."""
+        return self._job is not None
+
+    def start(self, request: Request) -> None:
+        """Plan a request; only while not busy."""
+        self._job = self._thread.submit(request.plan)
+        self._job.add_done_callback(lambda _: self._finished.trigger())
+
+    def close(self) -> None:
+        """End, before the node goes."""
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _collect(self) -> None:
+        job = self._job
+        if job is not None and job.done():
+            self._job = None
+            self._done(job)

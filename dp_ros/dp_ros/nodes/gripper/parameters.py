@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of the node `gripper`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dp_ros.control.gripper.finger_width import WidthScale
+from dp_ros.control.gripper.gripper import GripperConfig
+from dp_ros.ros.parameters import Parameter, ParameterTable
+
+FRANKA_HAND = 'franka_hand'
+POSITION = 'position'
+
+PARAMETERS = ParameterTable(
+    'gripper',
+    Parameter(
+        'kind',
+        FRANKA_HAND,
+        "'franka_hand': the actions move and grasp of franka_msgs; 'position': one "
+        'control_msgs/GripperCommand.',
+        choices=(FRANKA_HAND, POSITION),
+        read_only=True,
+    ),
+    Parameter('move_action', 'franka_gripper/move', 'Of the Hand.', read_only=True),
+    Parameter('grasp_action', 'franka_gripper/grasp', 'Of the Hand.', read_only=True),
+    Parameter(
+        'command_action',
+        'robotiq_gripper_controller/gripper_cmd',
+        "Of a gripper of the kind 'position'.",
+        read_only=True,
+    ),
+    Parameter(
+        'joint_states',
+        'franka_gripper/joint_states',
+        'Topic with the measured finger joints; without it the latency is not measured.',
+        read_only=True,
+    ),
+    Parameter(
+        'finger_joint_names',
+        ['fr3_finger_joint1', 'fr3_finger_joint2'],
+        'Joints of the gripper in gripper/target; a target may have some of them.',
+        read_only=True,
+    ),
+    Parameter('stroke', 0.08, 'Width between the fingers when open [m].', low=0.001, high=1.0),
+    Parameter('joint_open', 0.04, 'Value of a finger joint when open.', low=-10.0, high=10.0),
+    Parameter('joint_closed', 0.0, 'Value of a finger joint when closed.', low=-10.0, high=10.0),
+    Parameter(
+        'command_open',
+        0.0,
+        "Position commanded to open, for the kind 'position'.",
+        low=-10.0,
+        high=255.0,
+    ),
+    Parameter(
+        'command_closed',
+        0.8,
+        "Position commanded to close, for the kind 'position'.",
+        low=-10.0,
+        high=255.0,
+    ),
+    Parameter(
+        'close_below',
+        0.05,
+        'A width wanted below it is a grasp; wider than any object as the policy sees it [m].',
+        low=0.0,
+        high=1.0,
+    ),
+    Parameter(
+        'open_above',
+        0.06,
+        'A width wanted above it opens the Hand to it; between the two nothing happens [m].',
+        low=0.0,
+        high=1.0,
+    ),
+    Parameter(
+        'min_change',
+        0.01,
+        'Wanted widths that differ by less are the same [m].',
+        low=0.001,
+        high=0.1,
+    ),
+    Parameter('dwell', 0.5, 'Shortest time between two goals [s].', low=0.0, high=10.0),
+    Parameter(
+        'latency',
+        0.2,
+        'From a goal to the first motion of the fingers; goals are sent that much earlier, '
+        '/diagnostics says the last one measured [s].',
+        low=0.0,
+        high=2.0,
+    ),
+    Parameter(
+        'answer_timeout',
+        5.0,
+        'A goal that is not answered for this long is a fault [s].',
+        low=0.5,
+        high=60.0,
+    ),
+    Parameter('move.speed', 0.1, 'Of opening [m/s].', low=0.01, high=0.2),
+    Parameter('grasp.speed', 0.1, 'Of closing [m/s].', low=0.01, high=0.2),
+    Parameter(
+        'grasp.force', 30.0, 'Of a grasp, and the effort of a position [N].', low=0.0, high=235.0
+    ),
+    Parameter('grasp.width', 0.04, 'Expected width of objects [m].', low=0.0, high=0.08),
+    Parameter(
+        'grasp.epsilon.inner',
+        0.035,
+        'How much narrower than expected an object may be to count as held [m].',
+        low=0.0,
+        high=0.08,
+    ),
+    Parameter(
+        'grasp.epsilon.outer',
+        0.04,
+        'How much wider than expected an object may be to count as held [m].',
+        low=0.0,
+        high=0.08,
+    ),
+)
+
+
+def gripper_config(values: Mapping[str, Any]) -> GripperConfig:
+    """Return when widths become goals."""
+    return GripperConfig(
+        fingers=tuple(values['finger_joint_names']),
+        scale=WidthScale(values['joint_closed'], values['joint_open'], values['stroke']),
+        grasps=values['kind'] == FRANKA_HAND,
+        close_below=values['close_below'],
+        open_above=values['open_above'],
+        min_change=values['min_change'],
+        dwell=values['dwell'],
+        latency=values['latency'],
+        answer_timeout=values['answer_timeout'],
+    )
+
+
+def command_scale(values: Mapping[str, Any]) -> WidthScale:
+    """Return what the position of a GripperCommand means."""
+    return WidthScale(values['command_closed'], values['command_open'], values['stroke'])
+
+
+def check(values: Mapping[str, Any]) -> str | None:
+    """Return why the values do not fit together, or None."""
+    if not values['finger_joint_names']:
+        return 'finger_joint_names = []: needs the joints of the gripper'
+    try:
+        gripper_config(values)
+        command_scale(values)
+    except ValueError as error:
+        return str(error)
+    return _check_hand(values) if values['kind'] == FRANKA_HAND else None
+
+
+def _check_hand(values: Mapping[str, Any]) -> str | None:
+    close_below, open_above, stroke = (
+        values[name] for name in ('close_below', 'open_above', 'stroke')
+    )
+    if not close_below < open_above < stroke:
+        return (
+            f'close_below = {close_below}, open_above = {open_above}, stroke = {stroke}: '
+            'need to increase in this order'
+        )
+    longest = stroke / min(values['move.speed'], values['grasp.speed'])
+    if values['answer_timeout'] < longest + 1.0:
+        return (
+            f'answer_timeout = {values["answer_timeout"]}: a full stroke takes {longest:g} s at '
+            'the speeds given; needs a second more than that'
+        )
+    return None

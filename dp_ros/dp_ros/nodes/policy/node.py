@@ -1,0 +1,413 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node `policy`: from observations to chunks of actions, denoised in a worker thread.
+
+```
+observation ──→ inbox ──(due)──→ worker: encode, denoise ──→ policy/chunk, policy/status
+                  ↑                                    └──→ fan of samples ──→ policy/markers
+     the newest one, at most `rate` times a second
+```
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+
+from dp_ros.data.windows.window import Refusal
+from dp_ros.nodes.policy.inbox import Inbox
+from dp_ros.nodes.policy.markers import Intention, MarkerWriter, TcpPaths
+from dp_ros.nodes.policy.messages import chunk_to_msg, observation_from_msg
+from dp_ros.nodes.policy.parameters import PARAMETERS, check, expectations, inbox_limits
+from dp_ros.policy.checkpoint import CheckpointError, check_fits, load_policy
+from dp_ros.policy.config import ConfigError
+from dp_ros.policy.policy import Policy, blank_observation, chunk_seed
+from dp_ros.ros.autostart import autostart
+from dp_ros.ros.clock_watch import ClockWatch, on_jump_back
+from dp_ros.ros.conversions import ns_to_time, time_to_ns
+from dp_ros.ros.diagnostics import OK, WARN, Diagnostics, Report
+from dp_ros.ros.guard import note_failure
+from dp_ros.ros.lifecycle import CheckedLifecycleNode
+from dp_ros.ros.live_parameters import LiveParameters, Values
+from dp_ros.ros.node_main import run_node
+from dp_ros_msgs.msg import Observation, PolicyStatus
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.clock import Clock, TimeJump
+from rclpy.clock_type import ClockType
+from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from std_srvs.srv import Trigger
+import torch
+from trajectory_msgs.msg import JointTrajectory
+from visualization_msgs.msg import MarkerArray
+
+_NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+_RECORD = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+_SILENCE = 2.0
+_THROTTLE = 5.0
+_TRAIL = 100
+
+
+@dataclass(frozen=True)
+class Job:
+    """One chunk to make: the observation and a snapshot of everything it depends on.
+
+    :param run: which activation or reset it belongs to; a chunk of a past one is not published.
+    :param checkpoint: the folder that the policy was loaded from, whatever the parameter says now.
+    """
+
+    run: int
+    policy: Policy
+    checkpoint: str
+    stamp_ns: int
+    message: Observation
+    seed: int
+    values: Values
+
+
+@dataclass
+class Tally:
+    """What the node did since it was activated."""
+
+    chunks: int = 0
+    refused: int = 0
+    reason: str = ''
+    inference_time: float = float('nan')
+    latency: float = float('nan')
+
+
+class PolicyNode(CheckedLifecycleNode):
+    """Loads a policy at configure, and denoises chunks while it is active.
+
+    :param load: loads a checkpoint, as ``load_policy`` does.
+    """
+
+    def __init__(self, load: Callable[..., Policy] = load_policy, **kwargs: Any) -> None:
+        super().__init__('policy', **kwargs)
+        self._load = load
+        self._policy: Policy | None = None
+        self._checkpoint = ''
+        self._values = LiveParameters(self, PARAMETERS, self._check, self._apply)
+        self._inbox = Inbox(inbox_limits(self._values.values, dt=0.0))
+        self._tally = Tally()
+        self._lock = threading.Lock()  # of what both threads change: _run and _active
+        self._run, self._active = 0, False
+        self._chunk_index, self._seed = 0, self._values['seed']
+        self._trail: deque[NDArray[np.float64]] = deque(maxlen=_TRAIL)
+        self._worker = ThreadPoolExecutor(1, 'denoise')
+        self._job: Future[None] | None = None
+        self._create_interface()
+        if self._values['autostart']:
+            autostart(self)
+
+    def _create_interface(self) -> None:
+        self._subscription = self.create_subscription(
+            Observation, 'observation', self._on_observation, _NEWEST
+        )
+        self._chunks = self.create_lifecycle_publisher(JointTrajectory, 'policy/chunk', _NEWEST)
+        self._statuses = self.create_lifecycle_publisher(PolicyStatus, 'policy/status', _RECORD)
+        self._markers = self.create_lifecycle_publisher(MarkerArray, 'policy/markers', _NEWEST)
+        self._marker_writer = MarkerWriter(self._values['base_frame'])
+        self.create_service(Trigger, '~/reset', self._on_reset)
+        self._timer = self.create_timer(1 / self._values['rate'], self._tick)
+        self._finished = self.create_guard_condition(self._tick)
+        self._heard = time.monotonic()
+        self.create_timer(1.0, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._diagnostics = Diagnostics(self, self._report)
+        self._jumps = on_jump_back(self, self._on_jump)
+        self._clock_watch = ClockWatch(self, self._on_set_back)
+
+    # Lifecycle
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the policy, check that it fits, and denoise once so that the first is not late."""
+        values = self._values.values
+        try:
+            self._policy, self._checkpoint = self._loaded(values), values['checkpoint']
+        except (CheckpointError, ConfigError) as error:
+            self.get_logger().error(f'not configured: {error}')
+            return TransitionCallbackReturn.FAILURE
+        except Exception:  # rclpy would swallow it without a word.
+            self.get_logger().error(f'not configured:\n{traceback.format_exc()}')
+            return TransitionCallbackReturn.FAILURE
+        self._inbox.limits = inbox_limits(values, self._policy.config.dt)
+        self._tcp_paths = TcpPaths(self._policy.config)
+        if not self._tcp_paths.known:
+            self.get_logger().info('no markers: the joints of the policy are not those of an FR3')
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin to make chunks."""
+        self._tally = Tally()
+        self._heard = time.monotonic()
+        result = super().on_activate(state)
+        self._restart(active=True)
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Publish nothing any more; a chunk that is being denoised is dropped."""
+        self._restart(active=False)
+        self._markers.publish(self._marker_writer.clear())
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Forget the policy."""
+        self._policy = None
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """End, from any state."""
+        self._restart(active=False)
+        self._policy = None
+        return super().on_shutdown(state)
+
+    def destroy_node(self) -> None:
+        """Wait for the worker, which stops at its next denoising step, before publishers go."""
+        self._restart(active=False)
+        self._worker.shutdown(wait=True, cancel_futures=True)
+        super().destroy_node()
+
+    def _loaded(self, values: Values) -> Policy:
+        if not values['checkpoint']:
+            raise ConfigError("checkpoint = '': needs the folder of a policy, as models/reach")
+        folder = Path(values['checkpoint']).expanduser()
+        device = self._device(values['device'])
+        policy = self._load(
+            folder, device=device, num_threads=values['num_threads'], engine=values['engine']
+        )
+        difference = check_fits(policy.config, **expectations(values))
+        if difference is not None:
+            raise ConfigError(f'{folder}: {difference}')
+        sampling = _sampling(values)
+        policy.infer(blank_observation(policy.config), 0, **sampling)
+        self.get_logger().info(
+            f'{policy.config.method.name} policy of {folder}, {policy.engine.name} on {device}'
+        )
+        return policy
+
+    def _device(self, wanted: str) -> str:
+        if wanted != 'cpu' and torch.cuda.is_available():
+            return 'cuda'
+        if wanted != 'cpu':
+            self.get_logger().info('no CUDA: the policy runs on the CPU', once=True)
+        return 'cpu'
+
+    # Parameters
+
+    def _check(self, values: Values) -> str | None:
+        reason = check(values)
+        if reason is not None or self._policy is None:
+            return reason
+        try:
+            self._policy.config.method.check_sampling(**_sampling(values))
+        except ConfigError as error:
+            return str(error)
+        return None
+
+    def _apply(self, values: Values) -> None:
+        dt = 0.0 if self._policy is None else self._policy.config.dt
+        self._inbox.limits = inbox_limits(values, dt)
+        self._timer.timer_period_ns = round(1e9 / values['rate'])
+        if values['seed'] != self._seed:
+            self._seed, self._chunk_index = values['seed'], 0
+
+    # Input
+
+    def _on_observation(self, message: Observation) -> None:
+        if not self._active:
+            return
+        self._heard = time.monotonic()
+        try:
+            self._inbox.push(time_to_ns(message.header.stamp), self._now_ns(), message)
+        except Refusal as refusal:
+            self._refuse(str(refusal))
+        self._tick()
+
+    def _tick(self) -> None:
+        """Start the next chunk if an observation is due and the worker is free."""
+        policy, values = self._policy, self._values.values
+        if not self._active or policy is None or not (self._job is None or self._job.done()):
+            return
+        try:
+            taken = self._inbox.take(self._now_ns())
+        except Refusal as refusal:
+            self._refuse(str(refusal))
+            return
+        if taken is not None:
+            seed = chunk_seed(values['seed'], self._chunk_index)
+            self._chunk_index += 1
+            job = Job(self._run, policy, self._checkpoint, *taken, seed, values)
+            self._job = self._worker.submit(self._work, job)
+            self._job.add_done_callback(lambda _: self._finished.trigger())
+
+    def _watch(self) -> None:
+        silence = time.monotonic() - self._heard
+        if self._active and silence > _SILENCE:
+            self.get_logger().warning(
+                f'no observation on {self._subscription.topic_name} for {silence:.0f} s: is '
+                'observation_aggregator running?',
+                throttle_duration_sec=_THROTTLE,
+            )
+
+    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._restart(active=self._active, not_before_ns=self._now_ns())
+        response.success = True
+        response.message = f'observations before {self._now_ns()} ns are forgotten'
+        return response
+
+    def _on_jump(self, jump: TimeJump) -> None:
+        self.get_logger().warning('the clock jumped: observations are forgotten')
+        self._restart(active=self._active)
+
+    def _on_set_back(self, seconds: float) -> None:
+        self.get_logger().warning(f'the clock was set back by {seconds:.1f} s')
+        self._restart(active=self._active)
+
+    def _restart(self, active: bool, not_before_ns: int = 0) -> None:
+        """Forget observations and the chunk that is being made, and start the seeds again."""
+        with self._lock:
+            self._run += 1
+            self._active = active
+        self._inbox.reset(not_before_ns)
+        self._chunk_index = 0
+        self._trail.clear()
+
+    def _refuse(self, reason: str) -> None:
+        self._tally.refused += 1
+        self._tally.reason = reason
+        self.get_logger().warning(reason, throttle_duration_sec=_THROTTLE)
+
+    def _now_ns(self) -> int:
+        return self.get_clock().now().nanoseconds
+
+    # Worker thread
+
+    def _work(self, job: Job) -> None:
+        try:
+            self._denoise(job)
+        except (Refusal, ConfigError) as error:
+            self._refuse(str(error))
+        except Exception as error:
+            note_failure(self, error)
+
+    def _denoise(self, job: Job) -> None:
+        started = time.monotonic()
+        observation = observation_from_msg(job.message, job.policy.config)
+        cond = job.policy.encode(observation)
+        steps = self._walk(job, cond, 1, lambda: False)
+        duration = time.monotonic() - started
+        if steps and self._publish(job, steps[-1][0], duration) and self._tcp_paths.known:
+            self._draw(job, cond, np.concatenate(steps), observation['state'])
+
+    def _walk(
+        self, job: Job, cond: torch.Tensor, n_samples: int, stop: Callable[[], bool]
+    ) -> list[NDArray[np.float64]]:
+        """Denoise; give all steps, or none when the job is not wanted any more."""
+        steps = []
+        for chunks in job.policy.walk(
+            cond, job.seed, n_samples=n_samples, **_sampling(job.values)
+        ):
+            if job.run != self._run or stop():
+                return []
+            steps.append(chunks)
+        return steps
+
+    def _publish(self, job: Job, chunk: NDArray[np.float64], duration: float) -> bool:
+        config, frame = job.policy.config, job.values['base_frame']
+        message = chunk_to_msg(job.stamp_ns, frame, config, chunk)
+        with self._lock:
+            if job.run != self._run or not self._active:
+                return False
+            self._chunks.publish(message)
+            self._tally.chunks += 1
+            self._tally.inference_time = duration
+            self._tally.latency = (self._now_ns() - job.stamp_ns) / 1e9
+            self._statuses.publish(self._status(job))
+        return True
+
+    def _status(self, job: Job) -> PolicyStatus:
+        policy, method = job.policy, job.policy.config.method
+        status = PolicyStatus(
+            chunk_id=self._tally.chunks,
+            seed=job.seed,
+            sampler=method.sampler(job.values['sampler.name']),
+            num_inference_steps=(
+                job.values['sampler.num_inference_steps'] if method.samplers else 1
+            ),
+            engine=policy.engine.name,
+            device=policy.engine.device,
+            checkpoint=job.checkpoint,
+            checkpoint_digest=policy.digest,
+            inference_time=self._tally.inference_time,
+            latency=self._tally.latency,
+        )
+        status.header.stamp = ns_to_time(job.stamp_ns)
+        return status
+
+    def _draw(
+        self,
+        job: Job,
+        cond: torch.Tensor,
+        steps: NDArray[np.float64],
+        joint_positions: NDArray[np.float64],
+    ) -> None:
+        """Draw the chunk; the fan only while no observation waits for the worker."""
+        path, config = self._tcp_paths, job.policy.config
+        self._trail.append(path(joint_positions[-1]))
+        fan: list[NDArray[np.float64]] = []
+        if job.values['n_samples'] > 1 and config.method.stochastic:
+            fan = self._walk(job, cond, job.values['n_samples'], self._inbox.due)
+        denoising = steps if job.values['show_denoising'] else steps[:0]
+        intention = Intention(
+            executed=np.array(list(self._trail)),
+            chunk=path(steps[-1]),
+            n_committed=config.n_action_steps,
+            fan=path(fan[-1] if fan else steps[:0]),
+            denoising=path(denoising),
+        )
+        markers = self._marker_writer.write(intention, ns_to_time(job.stamp_ns))
+        with self._lock:
+            if job.run == self._run and self._active:
+                self._markers.publish(markers)
+
+    def _report(self) -> Report:
+        tally, now_ns = self._tally, self._now_ns()
+        newest_ns = self._inbox.newest_ns
+        age = (now_ns - newest_ns) / 1e9 if newest_ns else float('nan')
+        values = {
+            'chunks': tally.chunks,
+            'inference_time [s]': tally.inference_time,
+            'latency [s]': tally.latency,
+            'observation_age [s]': age,
+            'observations_refused': tally.refused,
+            'last_refusal': tally.reason,
+        }
+        if not self._active:
+            return OK, 'not active', values
+        if time.monotonic() - self._heard > _SILENCE:
+            return WARN, f'no observation on {self._subscription.topic_name}', values
+        return OK, 'active', values
+
+
+def _sampling(values: Values) -> Mapping[str, Any]:
+    return {
+        'sampler': values['sampler.name'],
+        'num_inference_steps': values['sampler.num_inference_steps'],
+    }
+
+
+def main() -> int:
+    """Run the node."""
+    return run_node(PolicyNode)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

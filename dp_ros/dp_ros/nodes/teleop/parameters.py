@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of the node `teleop`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dp_ros.control.teleop.inputs import NOWHERE, Action, JoyMapping
+from dp_ros.control.teleop.leader import LeaderConfig
+from dp_ros.control.teleop.teleop import TeleopConfig
+from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.ros.parameters import Parameter, ParameterTable
+
+
+def _button(name: str, default: int, meaning: str) -> Parameter:
+    return Parameter(name, default, f'Button of `joy` {meaning}; -1: none.', low=NOWHERE)
+
+
+PARAMETERS = ParameterTable(
+    'teleop',
+    Parameter(
+        'device',
+        'gamepad',
+        'What moves the arm: axes of `joy`, `teleop/twist`, `teleop/leader`, or hands that guide '
+        'it, when nothing is commanded. The buttons of `joy` count with each of them.',
+        choices=('gamepad', 'twist', 'leader', 'guiding'),
+        read_only=True,
+    ),
+    Parameter(
+        'joint_names',
+        list(JOINT_NAMES),
+        'Joints of the arm, as its controller names them.',
+        read_only=True,
+    ),
+    Parameter(
+        'gripper_joint_names',
+        [],
+        'Joints of the gripper, commanded with the arm; none: it is not commanded.',
+        read_only=True,
+        element=str,
+    ),
+    Parameter(
+        'controller_name',
+        'fr3_arm_controller',
+        "The executor's; what it sends to <controller_name>/joint_trajectory is gone on from.",
+        read_only=True,
+    ),
+    Parameter('gripper_open', 0.04, 'Position of each finger, open [m].', low=0.0, high=0.1),
+    Parameter('gripper_closed', 0.0, 'Position of each finger, closed [m].', low=0.0, high=0.1),
+    Parameter(
+        'rate', 25.0, 'Chunks per second while the arm moves.', low=5.0, high=50.0, read_only=True
+    ),
+    Parameter(
+        'lead_time',
+        0.06,
+        "From now to where a chunk changes the motion [s]; the executor's.",
+        low=0.02,
+        high=0.5,
+    ),
+    Parameter(
+        'input_timeout',
+        0.25,
+        'Without input for this long the arm brakes [s]; longer than the period of the device.',
+        low=0.05,
+        high=1.0,
+    ),
+    Parameter('max_linear_velocity', 0.15, 'Of the TCP [m/s].', low=0.001, high=1.0),
+    Parameter('max_angular_velocity', 0.6, 'Of the TCP [rad/s].', low=0.001, high=2.5),
+    Parameter('max_joint_velocity', 1.0, '[rad/s].', low=0.01, high=2.0),
+    Parameter('max_joint_acceleration', 4.0, '[rad/s²].', low=0.1, high=8.0),
+    Parameter(
+        'frame',
+        'base',
+        "Whose directions the axes of `joy` have, and a twist without a frame: the base's or the "
+        "tool's.",
+        choices=('base', 'tool'),
+    ),
+    Parameter('base_frame', 'base', 'What a twist may name as the frame of the base.'),
+    Parameter('tool_frame', 'fr3_hand_tcp', 'What a twist may name as the frame of the tool.'),
+    Parameter(
+        'linear_axes',
+        [1, 0, 3],
+        'Axes of `joy` that move along x, y and z; -1: none. Defaults are those of '
+        "joy's game_controller_node.",
+        low=-1,
+    ),
+    Parameter('angular_axes', [-1, -1, 2], 'Likewise those that turn about x, y and z.', low=-1),
+    _button('enable_button', 9, 'without which the axes do not count'),
+    _button('rotate_button', 10, 'with which the linear axes tilt the tool instead'),
+    _button(Action.GRIPPER.value, 0, 'that opens and closes the gripper'),
+    _button(Action.START.value, 6, 'that starts an episode'),
+    _button(Action.SUCCESS.value, 3, 'that keeps it as a success; may be the one that starts it'),
+    _button(Action.FAILURE.value, 1, 'that keeps it as a failure'),
+    _button(Action.DISCARD.value, 4, 'that discards it'),
+    _button(Action.RESUME.value, 7, 'that lets the executor resume after a stop'),
+    Parameter('task', '', 'What is demonstrated, in words; kept with every episode.'),
+    Parameter(
+        'leader_joint_names',
+        list(JOINT_NAMES),
+        "The leader's joints, in the order of `joint_names`.",
+        read_only=True,
+    ),
+    Parameter(
+        'leader_gripper_joint',
+        '',
+        "The leader's joint that moves the gripper; none when empty.",
+        read_only=True,
+    ),
+    Parameter(
+        'leader_gripper_range',
+        [0.0, 0.04],
+        'Its positions for the closed and the open gripper.',
+    ),
+    Parameter(
+        'leader_near',
+        0.1,
+        'Within this distance of every joint the leader is followed at full speed [rad].',
+        low=0.01,
+        high=0.5,
+    ),
+    Parameter(
+        'leader_far',
+        0.8,
+        'Beyond this distance of a joint the leader is not followed [rad].',
+        low=0.01,
+        high=3.0,
+    ),
+    Parameter(
+        'leader_approach_velocity',
+        0.2,
+        'Of the joints while the leader is not near [rad/s].',
+        low=0.01,
+        high=1.0,
+    ),
+)
+
+
+def check(values: Mapping[str, Any]) -> str | None:
+    """Return which parameters contradict each other, or None."""
+    for name, count in (
+        ('joint_names', len(JOINT_NAMES)),
+        ('leader_joint_names', len(JOINT_NAMES)),
+        ('linear_axes', 3),
+        ('angular_axes', 3),
+        ('leader_gripper_range', 2),
+    ):
+        if len(values[name]) != count:
+            return f'{name} = {values[name]}: needs {count} of them'
+    closed, opened = values['leader_gripper_range']
+    if closed == opened:
+        return f'leader_gripper_range = {[closed, opened]}: needs two different positions'
+    if values['input_timeout'] < 2 / values['rate']:
+        return f'input_timeout = {values["input_timeout"]}: needs at least two periods of rate'
+    return None
+
+
+def teleop_config(values: Mapping[str, Any]) -> TeleopConfig:
+    """Return how inputs are followed."""
+    return TeleopConfig(
+        period=1 / values['rate'],
+        lead=values['lead_time'],
+        velocity=values['max_joint_velocity'],
+        acceleration=values['max_joint_acceleration'],
+        input_timeout=values['input_timeout'],
+    )
+
+
+def joy_mapping(values: Mapping[str, Any]) -> JoyMapping:
+    """Return where a Joy message has what; axes count for a gamepad alone."""
+    actions = {action: values[action.value] for action in Action}
+    if values['device'] != 'gamepad':
+        nothing = (NOWHERE,) * 3
+        return JoyMapping(nothing, nothing, NOWHERE, NOWHERE, actions)
+    return JoyMapping(
+        tuple(values['linear_axes']),
+        tuple(values['angular_axes']),
+        values['enable_button'],
+        values['rotate_button'],
+        actions,
+    )
+
+
+def leader_config(values: Mapping[str, Any]) -> LeaderConfig:
+    """Return how a leader arm is followed."""
+    closed, opened = values['leader_gripper_range']
+    return LeaderConfig(
+        near=values['leader_near'],
+        far=values['leader_far'],
+        approach_velocity=values['leader_approach_velocity'],
+        finger_range=(closed, opened),
+    )

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Read a JointTrajectory message, of rclpy or of a bag: the one reader of nodes and recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dp_ros.robot.trajectory import Trajectory, TrajectoryRejected
+from dp_ros.robot.units import NS
+import numpy as np
+from numpy.typing import NDArray
+
+
+def trajectory_from_msg(message: Any) -> Trajectory:
+    """Return what a message says; what it leaves out of all points stays None.
+
+    :raises TrajectoryRejected: when its points have different numbers of values, so that it is
+        not said what some of them are to do.
+    """
+    positions = _matrix(message.points, 'positions')
+    if positions is None:
+        positions = np.zeros((0, len(message.joint_names)))
+    return Trajectory(
+        joint_names=tuple(message.joint_names),
+        start_ns=_nanoseconds(message.header.stamp),
+        times=np.array([_nanoseconds(p.time_from_start) / NS for p in message.points]),
+        positions=positions,
+        velocities=_matrix(message.points, 'velocities'),
+        accelerations=_matrix(message.points, 'accelerations'),
+    )
+
+
+def _matrix(points: Sequence[Any], name: str) -> NDArray[np.float64] | None:
+    rows = [getattr(point, name) for point in points]
+    lengths = [len(row) for row in rows]
+    for index, length in enumerate(lengths):
+        if length != lengths[0]:
+            raise TrajectoryRejected(
+                f'points of different lengths: {lengths[0]} {name} in the first, {length} in '
+                f'point {index}; give them in all points or in none'
+            )
+    return np.array(rows, dtype=np.float64) if any(lengths) else None
+
+
+def _nanoseconds(stamp: Any) -> int:
+    return int(stamp.sec) * NS + int(stamp.nanosec)

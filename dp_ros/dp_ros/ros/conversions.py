@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages to the core's values and back."""
+
+from __future__ import annotations
+
+from builtin_interfaces.msg import Duration as DurationMsg
+from builtin_interfaces.msg import Time as TimeMsg
+from dp_ros.robot.trajectory import Trajectory
+from dp_ros.robot.trajectory_message import trajectory_from_msg as trajectory_from_msg
+from dp_ros.robot.units import NS
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+
+def time_to_ns(stamp: TimeMsg | DurationMsg) -> int:
+    """Return the nanoseconds of a stamp or a duration."""
+    return int(stamp.sec) * NS + int(stamp.nanosec)
+
+
+def ns_to_time(time_ns: int) -> TimeMsg:
+    """Make a stamp of nanoseconds."""
+    sec, nanosec = divmod(time_ns, NS)
+    return TimeMsg(sec=sec, nanosec=nanosec)
+
+
+def ns_to_duration(duration_ns: int) -> DurationMsg:
+    """Make a duration of nanoseconds."""
+    sec, nanosec = divmod(duration_ns, NS)
+    return DurationMsg(sec=sec, nanosec=nanosec)
+
+
+def trajectory_to_msg(trajectory: Trajectory, frame_id: str = '') -> JointTrajectory:
+    """Write a JointTrajectory; ``start_ns`` 0 leaves its stamp zero."""
+    message = JointTrajectory(joint_names=list(trajectory.joint_names))
+    message.header.stamp = ns_to_time(trajectory.start_ns)
+    message.header.frame_id = frame_id
+    columns = {
+        name: values
+        for name in ('positions', 'velocities', 'accelerations')
+        if (values := getattr(trajectory, name)) is not None
+    }
+    for index, time in enumerate(trajectory.times):
+        message.points.append(
+            JointTrajectoryPoint(
+                time_from_start=ns_to_duration(round(float(time) * NS)),
+                **{name: values[index].tolist() for name, values in columns.items()},
+            )
+        )
+    return message

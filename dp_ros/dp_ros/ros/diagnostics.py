@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publish one node's health on `/diagnostics`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from dp_ros.ros.guard import failures, note_failure
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+OK = DiagnosticStatus.OK
+WARN = DiagnosticStatus.WARN
+ERROR = DiagnosticStatus.ERROR
+STALE = DiagnosticStatus.STALE
+
+Report = tuple[bytes, str, Mapping[str, Any]]
+
+
+class Diagnostics:
+    """Ask ``report`` for (level, message, values) every ``period`` seconds and publish it.
+
+    The seconds are those of a steady clock: what is wrong with the others is to be told.
+    """
+
+    def __init__(self, node: Node, report: Callable[[], Report], period: float = 1.0) -> None:
+        self._node = node
+        self._report = report
+        qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
+        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', qos)
+        self._failed = 0
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(period, self.publish, clock=steady)
+
+    def publish(self) -> None:
+        """Publish the report now."""
+        level, message, values = self._with_failures()
+        status = DiagnosticStatus(
+            level=level,
+            name=self._node.get_fully_qualified_name(),
+            hardware_id='dp_ros',
+            message=message,
+            values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()],
+        )
+        stamp = self._node.get_clock().now().to_msg()
+        array = DiagnosticArray(status=[status])
+        array.header.stamp = stamp
+        self._publisher.publish(array)
+
+    def _with_failures(self) -> Report:
+        """Return the report, and in it which callbacks have failed; news are an error."""
+        try:
+            level, message, values = self._report()
+        except Exception as error:
+            note_failure(self._node, error)
+            level, message, values = ERROR, 'no report', {}
+        found = failures(self._node)
+        if found.count > self._failed:
+            self._failed = found.count
+            level, message = ERROR, f'a callback failed, see the log: {found.last}; {message}'
+        return level, message, {**values, 'callbacks failed': found.count}
+
+
+def _text(value: Any) -> str:
+    return f'{value:.6g}' if isinstance(value, float) else str(value)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scripted experts: around the obstacle on the left or on the right, to rest at the goal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from dp_ros.robot.trajectory import Trajectory
+from dp_ros.sim.expert_motion import joint_trajectory, minimum_jerk, path_times
+from dp_ros.sim.tasks.reach.scene import OBSTACLE_RADIUS, Point2D, Scene
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+Side = Literal['left', 'right']
+
+SIDES: Final[tuple[Side, Side]] = ('left', 'right')
+
+_HOLD = 0.8
+
+
+@dataclass(frozen=True)
+class GoalJump:
+    """The goal moves while the expert is on its way.
+
+    :param time: when the expert reacts [s from start]; ``goal``: where it lies from then on.
+    """
+
+    time: float
+    goal: Point2D
+
+
+def plan(
+    scene: Scene, side: Side, rng: np.random.Generator, jump: GoalJump | None = None
+) -> Trajectory:
+    """Plan one demonstration; its speed and its distance from the obstacle vary.
+
+    :returns: joint positions, velocities and accelerations every 40 ms, at rest at both ends,
+        with the goal held for a while at the end; ``start_ns`` is 0.
+    """
+    return joint_trajectory(tcp_path(scene, side, rng, jump))
+
+
+def tcp_path(
+    scene: Scene, side: Side, rng: np.random.Generator, jump: GoalJump | None = None
+) -> Array:
+    """TCP positions (n, 3) [m] every 10 ms.
+
+    A minimum-jerk reach (Flash and Hogan 1985) plus a sideways bump that clears the obstacle. For
+    a goal that jumps a second reach is added to the first (Flash and Henis 1991).
+    """
+    duration = rng.uniform(2.8, 3.8)
+    clearance = OBSTACLE_RADIUS + rng.uniform(0.045, 0.06)
+    passing = _passing(scene)
+    reaction = _reaction(scene, side, jump, passing * duration) if jump else 0.0
+    longest = max(duration, reaction + _correction(scene, jump) if jump else 0.0)
+    times = path_times(longest + _HOLD)
+    start, goal = np.asarray(scene.start), np.asarray(scene.goal_point)
+    progress = times / duration
+    path = start + (goal - start) * minimum_jerk(progress)[:, None]
+    path[:, 1] += _bump_height(scene, side, clearance, passing) * _bump(progress)
+    if jump is not None:
+        shift = np.subtract(jump.goal, scene.goal)
+        later = minimum_jerk((times - reaction) / _correction(scene, jump))
+        path[:, :2] += shift * later[:, None]
+    return path
+
+
+def _passing(scene: Scene) -> float:
+    """Share of the duration after which the arm is beside the obstacle."""
+    start, goal = scene.start[0], scene.goal[0]
+    grid = np.linspace(0, 1, 1001)
+    progress = minimum_jerk(grid) - (scene.obstacle[0] - start) / (goal - start)
+    return float(grid[np.abs(progress).argmin()])
+
+
+def _bump_height(scene: Scene, side: Side, clearance: float, passing: float) -> float:
+    """Height of the bump for which the path passes the obstacle's centre at ``clearance``."""
+    done, bump = (shape(np.array([passing]))[0] for shape in (minimum_jerk, _bump))
+    straight = scene.start[1] + (scene.goal[1] - scene.start[1]) * done
+    return float((scene.obstacle[1] + _sign(side) * clearance - straight) / bump)
+
+
+def _reaction(scene: Scene, side: Side, jump: GoalJump, passed: float) -> float:
+    """When the correction begins [s]: towards the obstacle only once that is passed."""
+    towards = _sign(side) * (jump.goal[1] - scene.goal[1]) < 0
+    return max(jump.time, passed) if towards else jump.time
+
+
+def _sign(side: Side) -> int:
+    return 1 if side == 'left' else -1
+
+
+def _correction(scene: Scene, jump: GoalJump) -> float:
+    """Duration of the added reach [s]."""
+    return 1.2 + 4.0 * float(np.linalg.norm(np.subtract(jump.goal, scene.goal)))
+
+
+def _bump(progress: Array) -> Array:
+    """Smooth bump from 0 over 1 at half-way back to 0, at rest at both ends."""
+    s = np.clip(progress, 0, 1)
+    return 64 * s**3 * (1 - s) ** 3

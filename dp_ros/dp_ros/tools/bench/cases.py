@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The policies that `bench` asks for chunks, and what one of them costs in a process of its own.
+
+`python -m dp_ros.tools.bench.cases CASE ENGINE` prints that cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+import itertools
+import json
+from pathlib import Path
+import subprocess
+import sys
+import time
+from typing import Final
+
+from dp_ros.policy.checkpoint import load_network
+from dp_ros.policy.config import PolicyConfig
+from dp_ros.policy.denoisers.denoiser import Denoiser
+from dp_ros.policy.denoisers.transformer import Transformer
+from dp_ros.policy.denoisers.unet import Unet
+from dp_ros.policy.engines import make_engine
+from dp_ros.policy.methods.diffusion import Diffusion
+from dp_ros.policy.methods.schedulers import make_scheduler
+from dp_ros.policy.network import PolicyNetwork
+from dp_ros.policy.policy import Policy, blank_observation
+from dp_ros.robot.kinematics import JOINT_NAMES
+import torch
+
+Run = Callable[[], object]
+
+STEPS: Final = 10
+THREADS: Final = (1, 2)
+CASES: Final[Mapping[str, Denoiser]] = {
+    'small': Unet(down_dims=(64, 128, 256), skips='own'),
+    'transformer': Transformer(),
+    'paper': Unet(down_dims=(512, 1024, 2048), timestep_dim=128, skips='own'),
+}
+"""Networks of Chi et al. 2023, and a U-Net of 5 million weights; each sees one small camera."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a policy costs besides time for chunks.
+
+    :param ready: to make its engine, compiling included [s].
+    :param memory: most that it, its weights and its first chunk took [MB].
+    """
+
+    ready: float
+    memory: float
+
+
+def make_network(case: str) -> PolicyNetwork:
+    """Make the untrained networks of a case, or load those of a checkpoint's folder.
+
+    :raises CheckpointError: when there is none.
+    """
+    if case not in CASES:
+        return load_network(Path(case))
+    torch.manual_seed(0)
+    return PolicyNetwork(PolicyConfig(JOINT_NAMES, {'front': (96, 96)}, denoiser=CASES[case]))
+
+
+def engines() -> tuple[str, ...]:
+    """Return the engines that are installed, the reference first."""
+    return ('torch', 'openvino') if find_spec('openvino') else ('torch',)
+
+
+def chunk_runs(network: PolicyNetwork) -> dict[tuple[str, int], Run]:
+    """One chunk by each engine, with each number of threads."""
+    runs: dict[tuple[str, int], Run] = {}
+    for n_threads, engine in itertools.product(THREADS, engines()):
+        made = make_engine(engine, network, 'cpu', n_threads)
+        policy = Policy(network.config, made, network.actions)
+        runs[engine, n_threads] = partial(denoise, policy, n_threads)
+    return runs
+
+
+def denoise(policy: Policy, n_threads: int) -> None:
+    """Denoise one chunk from one observation."""
+    torch.set_num_threads(n_threads)
+    policy.infer(blank_observation(policy.config), 0, num_inference_steps=STEPS)
+
+
+def cost(case: str, engine: str) -> Cost:
+    """Measure a policy in a process of its own."""
+    command = [sys.executable, '-m', 'dp_ros.tools.bench.cases', case, engine]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return Cost(**json.loads(answer.splitlines()[-1]))
+
+
+def measure_here(case: str, engine: str) -> Cost:
+    """Measure a policy in this process, which should have nothing else to do."""
+    import_module(engine)
+    make_scheduler(Diffusion(), 'ddim')  # It imports diffusers.
+    before = resident('VmRSS')
+    network = make_network(case)
+    start = time.perf_counter()
+    made = make_engine(engine, network, 'cpu', 1)
+    ready = time.perf_counter() - start
+    denoise(Policy(network.config, made, network.actions), 1)
+    return Cost(ready, resident('VmHWM') - before)
+
+
+def resident(key: str) -> float:
+    """Return this process's memory [MB] as Linux counts it: VmRSS is now, VmHWM the peak."""
+    status = dict(line.split(':') for line in Path('/proc/self/status').read_text().splitlines())
+    return int(status[key].split()[0]) * 1024 / 1e6
+
+
+if __name__ == '__main__':
+    print(json.dumps(asdict(measure_here(*sys.argv[1:]))))

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the loop does besides denoising, each thing as a function to call again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+import contextlib
+from functools import partial
+import itertools
+
+from dp_ros.control.executor.motion import State
+from dp_ros.control.executor.splice import follow
+from dp_ros.data.windows.window import WindowBuilder, WindowSpec
+from dp_ros.policy.config import PolicyConfig
+from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.robot.limits import FR3_LIMITS
+from dp_ros.robot.trajectory import TrajectoryReference
+from dp_ros.robot.units import NS
+from dp_ros.sim.tasks.reach.expert import plan
+from dp_ros.sim.tasks.reach.scene import sample_scene
+from dp_ros.sim.world import PERIOD, FrankaWorld
+from dp_ros.tools.bench.cases import Run
+import numpy as np
+
+JOINT_PERIOD_NS = NS // 100
+
+
+@contextlib.contextmanager
+def loop_runs(config: PolicyConfig) -> Iterator[Mapping[str, Run]]:
+    """Give what the loop does besides denoising, per dt or chunk."""
+    world = FrankaWorld(sample_scene(0))
+    try:
+        yield {
+            'observation window': window_run(config),
+            'splice of a chunk': splice_run(config),
+            'approach of a chunk 1 rad away': splice_run(config, 1.0),
+            'simulation of dt': partial(simulate, world, round(config.dt / PERIOD)),
+            'camera image, 96x96': world.render,
+        }
+    finally:
+        world.close()
+
+
+def window_run(config: PolicyConfig) -> Run:
+    """Take the messages of one dt, with joint states at 100 Hz, and build a window."""
+    dt_ns = round(config.dt * NS)
+    spec = WindowSpec(config.joint_names, config.image_sizes, dt_ns, config.n_obs_steps)
+    builder = WindowBuilder(spec, keep_ns=2 * spec.span_ns)
+    positions = [0.0] * len(config.joint_names)
+    frames = itertools.count(1)
+
+    def push() -> int:
+        end_ns = next(frames) * dt_ns
+        for stamp_ns in range(end_ns - dt_ns + JOINT_PERIOD_NS, end_ns + 1, JOINT_PERIOD_NS):
+            builder.push_joints(stamp_ns, config.joint_names, positions)
+        for camera, size in config.image_sizes.items():
+            builder.push_image(camera, end_ns, np.zeros((*size, 3), np.uint8))
+        return end_ns
+
+    for _ in range(config.n_obs_steps):
+        push()
+    return lambda: builder.build(push())
+
+
+def splice_run(config: PolicyConfig, away: float = 0.0) -> Run:
+    """Join the next actions of an expert to the middle of its motion.
+
+    :param away: how far the actions are put off from it [rad].
+    """
+    motion = plan(sample_scene(0), 'left', np.random.default_rng(0))
+    reference = TrajectoryReference(JOINT_NAMES, motion.positions[0])
+    reference.accept(motion, 1)
+    times = config.dt * np.arange(1, config.n_action_steps + 1)
+    now_ns = 1 * NS
+    start = State(*(value[0] for value in reference.sample(np.array([now_ns]))))
+    points = reference.sample(now_ns + (times * NS).astype(np.int64))[0] + away
+    return partial(follow, start, times, points, FR3_LIMITS)
+
+
+def simulate(world: FrankaWorld, steps: int) -> None:
+    """Hold the arm where the scene starts, for some milliseconds."""
+    positions = np.tile(world.start_positions, (steps, 1))
+    world.step(positions, np.zeros_like(positions))

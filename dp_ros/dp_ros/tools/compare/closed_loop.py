@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loop of the nodes without ROS: the same parts in simulated time, as fast as they compute.
+
+Latencies are settings here, not what the machine happens to take, so a seed gives the same episode
+again. It is for comparing policies; what counts for a robot is measured through the nodes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dp_ros.control.executor.chunk import Chunk, ChunkRefused
+from dp_ros.control.executor.chunk_executor import ChunkExecutor, ExecutorConfig
+from dp_ros.data.windows.window import WindowBuilder, WindowSpec
+from dp_ros.policy.policy import Policy, chunk_seed
+from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.robot.limits import FR3_LIMITS
+from dp_ros.robot.trajectory import Trajectory
+from dp_ros.robot.units import MS, NS
+from dp_ros.sim.hand import SimulatedHand
+from dp_ros.sim.judge import judge
+from dp_ros.sim.simulation import FINGER_NAMES, Simulation, State
+from dp_ros.sim.task import AnyTask
+from dp_ros.sim.tasks.reach.task import REACH
+from dp_ros.sim.world import FrankaWorld
+import numpy as np
+
+_TICK_NS = 10 * MS
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an episode ended.
+
+    :param side: which way was taken, '' where that was left open.
+    :param final_distance: of what is to be at the goal [m]; ``duration`` [s].
+    :param judge_violations: samples of the 1 kHz command stream that the FR3 would refuse.
+    """
+
+    success: bool
+    collision: bool
+    side: str
+    final_distance: float
+    duration: float
+    judge_violations: int
+
+
+class ClosedLoop:
+    """Runs a policy on the simulated FR3, one episode after the other.
+
+    :param latency: from an observation to its chunk [s]; ``chunk_period``: between chunks [s].
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        latency: float = 0.05,
+        chunk_period: float = 0.5,
+        task: AnyTask = REACH,
+    ) -> None:
+        config = policy.config
+        self._policy = policy
+        self._latency_ns = round(latency * NS)
+        self._period_ns = round(chunk_period * NS)
+        self._dt_ns = round(config.dt * NS)
+        self._spec = WindowSpec(
+            config.state_names,
+            config.image_sizes,
+            self._dt_ns,
+            config.n_obs_steps,
+            past_actions=config.past_actions,
+        )
+        self._settings = ExecutorConfig(n_action_steps=config.n_action_steps)
+        self._fingers = tuple(name for name in config.joint_names if name in FINGER_NAMES)
+        self._world = FrankaWorld(task.sample(0), task)
+
+    def close(self) -> None:
+        """Free the renderers."""
+        self._world.close()
+
+    def run(
+        self,
+        seed: int,
+        *,
+        noise_seed: int | None = None,
+        timeout: float = 15.0,
+        sampler: str = 'auto',
+        num_inference_steps: int = 10,
+    ) -> Outcome:
+        """Run the episode of a scene, until it is decided or its time is up [s].
+
+        :param seed: of the scene, and of the policy's noise where ``noise_seed`` is not given.
+        """
+        noise_seed = seed if noise_seed is None else noise_seed
+        start_ns = NS
+        self._simulation = Simulation(self._world, start_ns)
+        self._simulation.reset(self._world.task.sample(seed), start_ns)
+        self._executor = ChunkExecutor(JOINT_NAMES, FR3_LIMITS, self._settings, self._fingers)
+        self._hand = SimulatedHand()
+        self._builder = WindowBuilder(self._spec, keep_ns=2 * self._spec.span_ns)
+        self._next_ns = start_ns + self._spec.span_ns
+        self._pending: Chunk | None = None
+        n_chunks = 0
+        while self._simulation.state is State.RUNNING:
+            now_ns = self._simulation.now_ns
+            if now_ns - start_ns >= timeout * NS:
+                break
+            self._observe(now_ns, now_ns - start_ns)
+            if now_ns >= self._next_ns and (now_ns - start_ns) % self._dt_ns == 0:
+                self._infer(now_ns, chunk_seed(noise_seed, n_chunks), sampler, num_inference_steps)
+                n_chunks += 1
+            self._command(now_ns)
+            self._simulation.advance(now_ns + _TICK_NS)
+        return self._outcome()
+
+    def _observe(self, now_ns: int, elapsed_ns: int) -> None:
+        names, positions = (*JOINT_NAMES, *FINGER_NAMES), self._world.joint_positions.tolist()
+        self._builder.push_joints(now_ns, names, positions)
+        self._executor.on_joints(now_ns, now_ns, names, positions)
+        if elapsed_ns % self._dt_ns == 0:
+            for name, size in self._spec.image_sizes.items():
+                self._builder.push_image(name, now_ns, self._world.render(name, *size))
+
+    def _infer(self, now_ns: int, seed: int, sampler: str, num_inference_steps: int) -> None:
+        window, config = self._builder.build(now_ns), self._policy.config
+        observation = {'state': window.state, 'images': window.images}
+        inference = self._policy.infer(
+            observation, seed, sampler=sampler, num_inference_steps=num_inference_steps
+        )
+        times = config.dt * np.arange(config.n_points, dtype=np.float64)
+        self._pending = Chunk(now_ns, config.joint_names, times, inference.actions[0])
+        self._next_ns = now_ns + self._period_ns
+
+    def _command(self, now_ns: int) -> None:
+        chunk = self._pending
+        if chunk is not None and now_ns >= chunk.stamp_ns + self._latency_ns:
+            self._pending = None
+            try:
+                self._accept(self._executor.on_chunk(chunk, now_ns))
+            except ChunkRefused:
+                pass  # As the node does: the arm goes on and brakes by itself.
+        self._accept(self._executor.tick(now_ns))
+        if self._fingers:
+            self._command_fingers(now_ns)
+
+    def _command_fingers(self, now_ns: int) -> None:
+        target, self._executor.fingers = self._executor.fingers, None
+        if target is not None:
+            self._builder.push_command(now_ns, target)
+            self._hand.on_target(target, now_ns)
+        width = float(self._world.joint_positions[len(JOINT_NAMES) :].sum())
+        motion = self._hand.tick(now_ns, width)
+        if motion is not None:
+            self._simulation.accept_fingers(motion)
+
+    def _accept(self, trajectory: Trajectory | None) -> None:
+        if trajectory is not None:
+            self._builder.push_command(self._simulation.now_ns, trajectory)
+            self._simulation.accept(trajectory)
+
+    def _outcome(self) -> Outcome:
+        simulation = self._simulation
+        return Outcome(
+            success=simulation.state is State.SUCCESS,
+            collision=simulation.state is State.COLLISION,
+            side=simulation.side,
+            final_distance=self._world.distance,
+            duration=(simulation.now_ns - simulation.start_ns) / NS,
+            judge_violations=len(judge(simulation.log.read().positions)),
+        )

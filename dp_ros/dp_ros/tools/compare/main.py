@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train several methods alike, measure them alike, and write the table and its pictures.
+
+`ros2 run dp_ros compare --data DIR --config FILE --out DIR`
+
+Every method is trained with every seed, and runs the same scenes in the simulation, without ROS.
+What was done is kept in the output folder: an interrupted comparison goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+import json
+from pathlib import Path
+import subprocess
+import sys
+from typing import Any
+
+from dp_ros.outside import read_yaml
+from dp_ros.policy.checkpoint import load_policy
+from dp_ros.policy.component import ConfigError, make_value
+from dp_ros.policy.policy import Policy, blank_observation
+from dp_ros.tools.bench.main import medians
+from dp_ros.tools.compare.closed_loop import ClosedLoop
+from dp_ros.tools.compare.report import write_report
+from dp_ros.training.record import saved_state
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+RESULTS = 'results.json'
+_TIMED_CHUNKS = 30
+_AGAIN, _TIMES = 12, 4  # Scenes that are run again, and how often each.
+
+
+class CompareError(RuntimeError):
+    """A comparison cannot go on."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared.
+
+    :param base: the training configuration that all share, beside this file.
+    :param common: what all change in it, as `SECTION.KEY: value`.
+    :param methods: what each method changes besides, or the folder of a policy that is trained
+        already; in a text, `{out}` and `{seed}` stand for this run's.
+    :param seeds: of the trainings; ``episodes``: how many scenes each trained policy runs.
+    :param num_inference_steps: of the table's samplers.
+    :param curve: for the curve over denoising steps, numbers of them by method and sampler.
+    """
+
+    base: str
+    methods: Mapping[str, Mapping[str, Any] | str]
+    common: Mapping[str, Any] = field(default_factory=dict)
+    seeds: Sequence[int] = (0, 1, 2)
+    episodes: int = 50
+    num_inference_steps: int = 10
+    curve: Mapping[str, Mapping[str, Sequence[int]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.episodes < 1 or not self.seeds or not self.methods:
+            raise ConfigError('a comparison needs methods, seeds and at least 1 episode')
+        unknown = sorted(set(self.curve) - set(self.methods))
+        if unknown:
+            raise ConfigError(f'curve: {unknown} are not among the methods')
+
+
+@dataclass(frozen=True)
+class Case:
+    """One measurement: a trained policy, and how its chunks are drawn."""
+
+    method: str
+    seed: int
+    sampler: str
+    num_inference_steps: int
+
+    @property
+    def name(self) -> str:
+        """Names the case in the results."""
+        return f'{self.method} {self.seed} {self.sampler} {self.num_inference_steps}'
+
+
+def main() -> int:
+    """Parse the command line and compare."""
+    args = _parse(sys.argv[1:])
+    console = Console()
+    try:
+        _compare(args, console)
+    except (CompareError, ValueError, OSError) as error:
+        console.print(f'compare: {error}', style='red', markup=False)
+        return 1
+    except KeyboardInterrupt:
+        console.print('interrupted; the same command goes on')
+        return 130
+    return 0
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='ros2 run dp_ros compare', description=__doc__)
+    parser.add_argument('--data', type=Path, help='folder of rosbag2 recordings')
+    parser.add_argument('--config', type=Path, required=True, help='YAML: what is compared')
+    parser.add_argument('--out', type=Path, required=True, help='folder of policies and results')
+    parser.add_argument('--seeds', type=int, nargs='+', help="of the trainings; else the file's")
+    return parser.parse_args(argv)
+
+
+def read_comparison(file: Path) -> Comparison:
+    """Read what is to be compared.
+
+    :raises ConfigError: for a key that does not exist, is missing, or a value refused.
+    """
+    values = read_yaml(file)
+    if not isinstance(values, dict):
+        raise ConfigError(f'{file}: needs the keys base and methods')
+    comparison: Comparison = make_value(Comparison, values, str(file))
+    return comparison
+
+
+def cases(comparison: Comparison) -> Iterator[Case]:
+    """List what is measured: the table's cases of every seed, the curve's of the first."""
+    for seed in comparison.seeds:
+        for method in comparison.methods:
+            yield Case(method, seed, 'auto', comparison.num_inference_steps)
+    for method, samplers in comparison.curve.items():
+        for sampler, counts in samplers.items():
+            for count in counts:
+                yield Case(method, comparison.seeds[0], sampler, count)
+
+
+def _compare(args: argparse.Namespace, console: Console) -> None:
+    comparison = read_comparison(args.config)
+    if args.seeds:
+        comparison = replace(comparison, seeds=args.seeds)
+    args.out.mkdir(parents=True, exist_ok=True)
+    for seed in comparison.seeds:
+        for method in comparison.methods:
+            _train(args, comparison, method, seed, console)
+    file = args.out / RESULTS
+    results: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    for case in cases(comparison):
+        if case.name not in results:
+            policy = load_policy(folder_of(args.out, comparison, case.method, case.seed))
+            results[case.name] = asdict(case) | measure(policy, case, comparison.episodes, console)
+            file.write_text(json.dumps(results, indent=1) + '\n')
+    write_report([results[case.name] for case in cases(comparison)], args.out)
+    console.print((args.out / 'table.md').read_text(), markup=False, highlight=False)
+
+
+def folder_of(out: Path, comparison: Comparison, method: str, seed: int) -> Path:
+    """Return where a trained policy is."""
+    named = comparison.methods[method]
+    return Path(named) if isinstance(named, str) else out / f'{method}-{seed}'
+
+
+def _train(
+    args: argparse.Namespace, comparison: Comparison, method: str, seed: int, console: Console
+) -> None:
+    """Train one policy by the tool that users train with, unless it is there."""
+    folder, changes = folder_of(args.out, comparison, method, seed), comparison.methods[method]
+    if isinstance(changes, str) or (folder / 'policy.json').is_file():
+        return
+    console.rule(folder.name)
+    base = args.config.parent / comparison.base
+    command = [sys.executable, '-m', 'dp_ros.tools.train']
+    if args.data is None:
+        raise CompareError(f'{folder.name} is not trained yet: needs --data')
+    command += ['--data', str(args.data), '--config', str(base), '--out', str(folder)]
+    for key, value in {**comparison.common, **changes, 'train.seed': seed}.items():
+        filled = value.format(out=args.out, seed=seed) if isinstance(value, str) else value
+        command += ['--set', f'{key}={json.dumps(filled)}']
+    if saved_state(folder) is not None:
+        command.append('--resume')
+    code = subprocess.run(command, check=False).returncode
+    if code != 0:
+        raise CompareError(f'{folder.name}: training ended with exit code {code}')
+
+
+def measure(policy: Policy, case: Case, episodes: int, console: Console) -> dict[str, Any]:
+    """Run the episodes of a case and time its chunks."""
+    settings = {'sampler': case.sampler, 'num_inference_steps': case.num_inference_steps}
+    policy.config.method.check_sampling(**settings)
+    loop = ClosedLoop(policy)
+    try:
+        seeds = track(range(episodes), case.name, console=console)
+        outcomes = [loop.run(seed, **settings) for seed in seeds]
+        again = _both_ways(loop, settings) if case.sampler == 'auto' else None
+    finally:
+        loop.close()
+    sides = [outcome.side for outcome in outcomes if outcome.side]
+    return {
+        'episodes': episodes,
+        'successes': sum(outcome.success for outcome in outcomes),
+        'collisions': sum(outcome.collision for outcome in outcomes),
+        'left_share': sides.count('left') / len(sides) if sides else None,
+        'both_ways': again,
+        'judge_violations': sum(outcome.judge_violations for outcome in outcomes),
+        'duration_s': float(np.mean([outcome.duration for outcome in outcomes])),
+        'chunk_ms': chunk_ms(policy, settings),
+    }
+
+
+def _both_ways(loop: ClosedLoop, settings: Mapping[str, Any]) -> float:
+    """Return the share of scenes that are passed on both sides, when the noise alone differs."""
+    ways = [
+        {loop.run(scene, noise_seed=noise, **settings).side for noise in range(_TIMES)}
+        for scene in range(_AGAIN)
+    ]
+    return sum({'left', 'right'} <= sides for sides in ways) / len(ways)
+
+
+def chunk_ms(policy: Policy, settings: Mapping[str, Any]) -> float:
+    """Median time of a chunk from its observation, encoding included [ms]."""
+    observation = blank_observation(policy.config)
+    runs = {'chunk': lambda: policy.infer(observation, 0, **settings)}
+    return medians(runs, _TIMED_CHUNKS)['chunk']
+
+
+if __name__ == '__main__':
+    sys.exit(main())

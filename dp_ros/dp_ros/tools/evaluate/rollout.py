@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run episodes through the ROS nodes and bring back everything that was seen in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+import time
+from typing import Any
+
+from action_msgs.msg import GoalStatus
+from dp_ros.ros.conversions import time_to_ns
+from dp_ros.ros.domain import keep_to_this_machine
+from dp_ros.sim.clock import TimeTable
+from dp_ros.sim.judge import boundary_velocity_steps, judge
+from dp_ros.tools.evaluate.loading import Loading, LoadingFailed
+from dp_ros.tools.evaluate.summary import EpisodeResult, EpisodeTiming
+from dp_ros_msgs.action import RunEpisode
+from dp_ros_msgs.msg import EpisodeStatus, PolicyStatus
+from dp_ros_msgs.srv import GetCommandLog
+import numpy as np
+from numpy.typing import NDArray
+import rclpy
+from rclpy.action import ActionClient
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.task import Future
+from std_srvs.srv import Trigger
+from visualization_msgs.msg import MarkerArray
+
+_RELIABLE = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+_FAULTS = (RunEpisode.Result.FAULT, RunEpisode.Result.NO_OBSERVATION, RunEpisode.Result.NO_CHUNK)
+_LONGEST_START = 600.0
+_LONGEST_SILENCE = 120.0
+_SAY_EVERY = 10.0
+
+
+class RolloutError(RuntimeError):
+    """An episode could not be run; the message says what is missing."""
+
+
+class EpisodeFault(RolloutError):
+    """The system ended an episode, which says nothing about the policy."""
+
+
+@dataclass(frozen=True)
+class CommandLog:
+    """The command stream of one episode, sample by sample.
+
+    :param stamp_ns: time of the first sample [ns]; the others follow every ``period`` [s].
+    :param positions: commanded, (n_samples, n_joints) [rad]; ``measured`` likewise.
+    :param trajectory_ids: (n_samples,) which trajectory commanded the sample.
+    """
+
+    stamp_ns: int
+    period: float
+    positions: NDArray[np.float64]
+    measured: NDArray[np.float64]
+    trajectory_ids: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One episode: its figures and what is needed to draw it again."""
+
+    result: EpisodeResult
+    timing: EpisodeTiming
+    log: CommandLog
+    statuses: list[EpisodeStatus] = field(repr=False)
+    markers: list[tuple[int, MarkerArray]] = field(repr=False)
+
+
+class RolloutClient(Node):
+    """Client of the `episode_runner` that records the policy's topics while an episode runs.
+
+    :param keep_markers: record `policy/markers` too, for a video.
+    """
+
+    def __init__(self, *, keep_markers: bool = False, **kwargs: Any) -> None:
+        # Its log goes to the terminal only: a second client of that name would be warned about.
+        super().__init__('rollout_client', enable_rosout=False, **kwargs)
+        self._executor = SingleThreadedExecutor(context=self.context)
+        self._executor.add_node(self)
+        self._action = ActionClient(self, RunEpisode, 'episode_runner/run')
+        self._log_client = self.create_client(GetCommandLog, 'franka_sim/command_log')
+        self._needed = [
+            self._log_client,
+            self.create_client(Trigger, 'observation_aggregator/reset'),
+        ]
+        self._loading = [Loading(self, name) for name in ('executor', 'policy')]
+        self._failure: Callable[[], str | None] = lambda: None
+        # Each with when it was sent, in real time [ns]: its stamp is the simulation's.
+        self._policy_statuses: list[tuple[int, PolicyStatus]] = []
+        self._statuses: list[tuple[int, EpisodeStatus]] = []
+        self._markers: list[tuple[int, MarkerArray]] = []
+        self._record(PolicyStatus, 'policy/status', self._policy_statuses)
+        self._record(EpisodeStatus, 'episode/status', self._statuses)
+        if keep_markers:
+            self._record(MarkerArray, 'policy/markers', self._markers)
+
+    def _record(self, kind: Any, topic: str, record: list[tuple[int, Any]]) -> None:
+        def take(message: Any, info: dict[str, int]) -> None:
+            record.append((info['source_timestamp'], message))
+
+        self.create_subscription(kind, topic, take, _RELIABLE)
+
+    @property
+    def latest_latency_ms(self) -> float | None:
+        """Latency of the newest chunk, in real time [ms]; None before the first."""
+        return next(iter(self._latencies_ms(self._policy_statuses[-1:], self._times())), None)
+
+    def wait_until_ready(
+        self, failure: Callable[[], str | None], say: Callable[[str], None] = lambda text: None
+    ) -> None:
+        """Wait until an episode can be run, as long as the nodes live and start.
+
+        :param failure: asked now and whenever something is awaited; a text ends the waiting.
+        :param say: told now and then what is awaited.
+        :raises RolloutError: when it cannot be, with the reason.
+        """
+        self._failure = failure
+        began = said = time.monotonic()
+        while (missing := self._missing()) is not None:
+            self._check_failure()
+            now = time.monotonic()
+            if now - began > _LONGEST_START:
+                raise RolloutError(
+                    f'waited {now - began:.0f} s in vain for {missing}: does something else take '
+                    'the processor, or is it in another ROS_DOMAIN_ID?'
+                )
+            if now - said > _SAY_EVERY:
+                said = now
+                say(f'waiting for {missing}, for {now - began:.0f} s')
+            self._executor.spin_once(timeout_sec=0.1)
+
+    def _missing(self) -> str | None:
+        """Name the first of what an episode needs that is not there yet."""
+        if not self._action.server_is_ready():
+            return 'episode_runner'
+        for client in self._needed:
+            if not client.service_is_ready():
+                return str(client.srv_name)
+        try:
+            return next((node.name for node in self._loading if not node.is_active()), None)
+        except LoadingFailed as error:
+            raise RolloutError(str(error)) from error
+
+    def _check_failure(self) -> None:
+        reason = self._failure()
+        if reason is not None:
+            raise RolloutError(reason)
+
+    def run(
+        self,
+        seed: int,
+        timeout: float = 15.0,
+        move_goal: float = 0.0,
+        on_feedback: Callable[[EpisodeStatus], None] = lambda status: None,
+    ) -> Rollout:
+        """Run one episode and return what was seen.
+
+        :param timeout: given to the policy for the episode [s].
+        :param move_goal: how far the goal moves in mid-run [m].
+        :raises EpisodeFault: when the system ended it; it may be run again.
+        :raises RolloutError: when the episode could not be run.
+        """
+        for record in (self._policy_statuses, self._statuses, self._markers):
+            record.clear()
+        goal = RunEpisode.Goal(seed=seed, timeout=timeout, move_goal=move_goal)
+
+        def hear(message: Any) -> None:
+            self._heard = time.monotonic()
+            on_feedback(message.feedback.status)
+
+        handle = self._await(
+            self._action.send_goal_async(goal, hear), 30.0, 'the episode runner to answer'
+        )
+        if not handle.accepted:
+            raise RolloutError('the episode runner refused the episode: is another one running?')
+        try:
+            answer = self._await(
+                handle.get_result_async(), _LONGEST_SILENCE, 'a word from the episode'
+            )
+        except KeyboardInterrupt:
+            self._await(handle.cancel_goal_async(), 5.0, 'the episode to be cancelled')
+            raise
+        result = answer.result
+        if result.error_code in _FAULTS:
+            raise EpisodeFault(result.error_msg)
+        if answer.status != GoalStatus.STATUS_SUCCEEDED or result.error_code != result.NONE:
+            raise RolloutError(f'episode with seed {seed}: {result.error_msg}')
+        return self._rollout(seed, result, self._command_log())
+
+    def _await(self, future: Future, timeout: float, what: str) -> Any:
+        """Wait for an answer, as long as an episode is heard of now and then."""
+        self._heard = time.monotonic()
+        while not future.done():
+            self._check_failure()
+            if time.monotonic() - self._heard > timeout:
+                raise RolloutError(f'waited {timeout:g} s in vain for {what}')
+            self._executor.spin_until_future_complete(future, timeout_sec=0.5)
+        return future.result()
+
+    def _command_log(self) -> CommandLog:
+        if not self._log_client.wait_for_service(timeout_sec=5.0):
+            raise RolloutError('no service franka_sim/command_log: is franka_sim running?')
+        future = self._log_client.call_async(GetCommandLog.Request())
+        reply = self._await(future, 20.0, 'the command log')
+        if not reply.success:
+            raise RolloutError(f'franka_sim/command_log: {reply.message}')
+        shape = (len(reply.trajectory_ids), len(reply.joint_names))
+        return CommandLog(
+            stamp_ns=time_to_ns(reply.stamp),
+            period=reply.period,
+            positions=np.asarray(reply.positions, dtype=np.float64).reshape(shape),
+            measured=np.asarray(reply.measured, dtype=np.float64).reshape(shape),
+            trajectory_ids=np.asarray(reply.trajectory_ids, dtype=np.int64),
+        )
+
+    def _rollout(self, seed: int, result: RunEpisode.Result, log: CommandLog) -> Rollout:
+        start_ns = time_to_ns(result.stamp)
+        times = self._times(start_ns)
+        chunks = [c for c in self._policy_statuses if time_to_ns(c[1].header.stamp) >= start_ns]
+        markers = [(times.simulated_ns(sent_ns), marker) for sent_ns, marker in self._markers]
+        steps = boundary_velocity_steps(log.positions, log.trajectory_ids)
+        status = result.status
+        return Rollout(
+            result=EpisodeResult(
+                seed=seed,
+                success=status.state == EpisodeStatus.SUCCESS,
+                side=status.side,
+                collision=status.state == EpisodeStatus.COLLISION,
+                final_distance_m=round(status.distance, 4),
+                duration_s=round(result.duration, 2),
+                judge_violations=len(judge(log.positions)),
+            ),
+            timing=EpisodeTiming(
+                latencies_ms=tuple(self._latencies_ms(chunks, times)),
+                chunks=result.chunks,
+                late_chunks=result.late_chunks,
+                max_velocity_step_rad_s=float(np.max(steps, initial=0.0)),
+                real_time_factor=times.speed,
+            ),
+            log=log,
+            statuses=[s for _, s in self._statuses if time_to_ns(s.header.stamp) >= start_ns],
+            markers=[(t, m) for t, m in markers if t >= start_ns],
+        )
+
+    def _times(self, start_ns: int = 0) -> TimeTable:
+        """Return what the simulation's clock has shown since ``start_ns``."""
+        seen = [(real, time_to_ns(status.header.stamp)) for real, status in self._statuses]
+        seen = [(real, simulated) for real, simulated in seen if simulated >= start_ns]
+        return TimeTable([real for real, _ in seen], [simulated for _, simulated in seen])
+
+    def _latencies_ms(
+        self, chunks: list[tuple[int, PolicyStatus]], times: TimeTable
+    ) -> list[float]:
+        """Return what each chunk took since its observation, in real time [ms]."""
+        seen_ns = [times.real_ns(time_to_ns(status.header.stamp)) for _, status in chunks]
+        return [(sent - seen) / 1e6 for (sent, _), seen in zip(chunks, seen_ns, strict=True)]
+
+
+def start_client(**kwargs: Any) -> RolloutClient:
+    """Initialise ROS where that was not done yet and make the client."""
+    if not rclpy.ok():
+        keep_to_this_machine()
+        rclpy.init()
+    return RolloutClient(**kwargs)

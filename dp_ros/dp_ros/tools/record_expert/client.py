@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drives the expert through the nodes: `franka_sim` moves, `demo_recorder` records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+import time
+from typing import Any
+
+from dp_ros.robot.units import NS
+from dp_ros.ros.conversions import ns_to_time, time_to_ns, trajectory_to_msg
+from dp_ros.tools.record_expert.episodes import REACTION, ExpertEpisode
+from dp_ros_msgs.msg import EpisodeStatus
+from dp_ros_msgs.srv import ResetEpisode, StartEpisode, StopEpisode
+from geometry_msgs.msg import PoseStamped
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+_COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+_LATCHED = QoSProfile(
+    depth=10,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+_LEAD = 0.1
+_GRIPPER_LEAD = 0.5
+_TAIL = 0.3
+
+
+class ExpertError(RuntimeError):
+    """No episode can be recorded; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a demonstration.
+
+    :param path: where its bag is, empty when it was discarded.
+    :param reason: why it was discarded.
+    """
+
+    path: str
+    reason: str
+
+
+class ExpertClient(Node):
+    """Runs one demonstration after the other.
+
+    :param controller_name: of the simulated arm's controller.
+    :param failure: asked while waiting; a text ends the waiting.
+    """
+
+    def __init__(
+        self, controller_name: str, failure: Callable[[], str | None], **kwargs: Any
+    ) -> None:
+        super().__init__('record_expert', **kwargs)
+        self._failure = failure
+        self._spinner = SingleThreadedExecutor(context=self.context)
+        self._spinner.add_node(self)
+        self._status: EpisodeStatus | None = None
+        self._commands = self.create_publisher(
+            JointTrajectory, f'{controller_name}/joint_trajectory', _COMMAND
+        )
+        self._fingers = self.create_publisher(JointTrajectory, 'gripper/target', _COMMAND)
+        self._goals = self.create_publisher(PoseStamped, 'goal_pose', _COMMAND)
+        self._reset = self.create_client(ResetEpisode, 'franka_sim/reset')
+        self._start = self.create_client(StartEpisode, 'demo_recorder/start')
+        self._stop = self.create_client(StopEpisode, 'demo_recorder/stop')
+        self._discard = self.create_client(Trigger, 'demo_recorder/discard')
+        self.create_subscription(EpisodeStatus, 'episode/status', self._on_status, _LATCHED)
+
+    def simulation_runs(self, timeout: float) -> bool:
+        """Return whether a simulation answers to this name and domain already."""
+        return bool(self._reset.wait_for_service(timeout_sec=timeout))
+
+    def wait_until_ready(self, timeout: float, has_gripper: bool = False) -> None:
+        """Wait until the nodes are there and hear the commands.
+
+        :raises ExpertError: with what is missing.
+        """
+        for client in (self._reset, self._start, self._stop, self._discard):
+            self._wait(client.service_is_ready, timeout, f'no service {client.srv_name}')
+        listeners = {self._commands: 'the simulation'}
+        if has_gripper:
+            listeners[self._fingers] = 'the gripper'
+        for publisher, listener in listeners.items():
+            self._wait(
+                lambda publisher=publisher: publisher.get_subscription_count() >= 2,
+                timeout,
+                f'{publisher.topic_name} is not heard by both {listener} and the recorder',
+            )
+        self._wait(lambda: self._status is not None, timeout, 'nothing on episode/status')
+
+    def record(self, episode: ExpertEpisode) -> Outcome:
+        """Run one demonstration and keep it if it reaches the goal.
+
+        :raises ExpertError: when the nodes do not do their part.
+        """
+        reset = self._call(self._reset, ResetEpisode.Request(seed=episode.scene.seed))
+        # What is stamped with the very time of the reset was published before it.
+        start_ns = time_to_ns(reset.stamp) + 1
+        self._call(self._start, self._start_request(episode, start_ns))
+        self._follow(episode)
+        flaw = self._flaw(episode)
+        if flaw:
+            self._call(self._discard, Trigger.Request())
+            return Outcome('', flaw)
+        stopped = self._call(self._stop, StopEpisode.Request(succeeded=True))
+        return Outcome(stopped.path, '')
+
+    def _flaw(self, episode: ExpertEpisode) -> str:
+        """Say why the demonstration is none; empty when it is one."""
+        status, tolerance = self._status, episode.task.tolerance
+        strayed = tolerance > 0.0 and status.distance > tolerance
+        if status.state != EpisodeStatus.SUCCESS or strayed:
+            touched = f', touched the {status.collision_with}' if status.collision_with else ''
+            return f'ended {status.distance * 1e3:.0f} mm from the goal{touched}'
+        return '' if status.side == episode.side else f'went by {status.side or "no side"}'
+
+    def _start_request(self, episode: ExpertEpisode, start_ns: int) -> StartEpisode.Request:
+        info = {
+            'start_ns': start_ns,
+            'attempt': episode.attempt,
+            'seed': episode.scene.seed,
+            'side': episode.side,
+            'goal_moves': str(episode.jump is not None).lower(),
+        }
+        if episode.order:
+            info['order'] = episode.order
+        return StartEpisode.Request(
+            task=episode.task.name, keys=list(info), values=[str(value) for value in info.values()]
+        )
+
+    def _follow(self, episode: ExpertEpisode) -> None:
+        """Command the trajectory, move the goal when it is time, and wait for the end."""
+        # Stamped, so that simulation and recording agree on the start, whenever it arrives.
+        lead = _LEAD if episode.fingers is None else _GRIPPER_LEAD
+        start_ns = self._status_ns() + round(lead * NS)
+        self._commands.publish(trajectory_to_msg(replace(episode.trajectory, start_ns=start_ns)))
+        if episode.fingers is not None:
+            self._fingers.publish(trajectory_to_msg(replace(episode.fingers, start_ns=start_ns)))
+        if episode.jump is not None:
+            self._wait_until(start_ns + round((episode.jump.time - REACTION) * NS))
+            goal = PoseStamped()
+            goal.pose.position.x, goal.pose.position.y = episode.jump.goal
+            goal.header.stamp = ns_to_time(self._status_ns())
+            self._goals.publish(goal)
+        self._wait_until(start_ns + round((episode.duration + _TAIL) * NS))
+
+    def _wait_until(self, time_ns: int) -> None:
+        self._wait(lambda: self._status_ns() >= time_ns, 60.0, 'the simulation stands still')
+
+    def _status_ns(self) -> int:
+        return time_to_ns(self._status.header.stamp)
+
+    def _on_status(self, status: EpisodeStatus) -> None:
+        self._status = status
+
+    def _call(self, client: Any, request: Any) -> Any:
+        future = client.call_async(request)
+        self._wait(future.done, 10.0, f'no answer from {client.srv_name}')
+        response = future.result()
+        if not response.success:
+            raise ExpertError(f'{client.srv_name}: {response.message}')
+        return response
+
+    def _wait(self, done: Callable[[], bool], timeout: float, missing: str) -> None:
+        deadline = time.monotonic() + timeout
+        while not done():
+            reason = self._failure()
+            if reason is not None:
+                raise ExpertError(reason)
+            if time.monotonic() > deadline:
+                raise ExpertError(f'{missing} (waited {timeout:g} s)')
+            self._spinner.spin_once(timeout_sec=0.05)

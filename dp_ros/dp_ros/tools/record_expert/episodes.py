@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which demonstrations the experts give: scene, way, and whether the goal moves in mid-run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dp_ros.robot.trajectory import Trajectory
+from dp_ros.sim.task import AnyTask, Scene
+from dp_ros.sim.tasks.pick_place.expert import GRIPS, ORDERS, plan_pick_place
+from dp_ros.sim.tasks.pick_place.task import PICK_PLACE
+from dp_ros.sim.tasks.reach.expert import SIDES, GoalJump, plan
+from dp_ros.sim.tasks.reach.scene import GOAL_X, GOAL_Y, Point2D, sample_scene
+from dp_ros.sim.tasks.reach.scene import Scene as ReachScene
+from dp_ros.sim.tasks.reach.task import REACH
+import numpy as np
+
+JUMP_TIME = (0.4, 1.8)
+JUMP_LENGTH = (0.04, 0.09)
+REACTION = 0.3
+"""How long before the expert reacts the goal moves [s]: no action from what is not yet seen."""
+
+
+@dataclass(frozen=True)
+class ExpertEpisode:
+    """One demonstration.
+
+    :param attempt: counts from 0.
+    :param side: the way to take; ``order``: of the expert's two approaches, if it has them.
+    :param fingers: what the gripper is asked for, of a task with one.
+    """
+
+    task: AnyTask
+    attempt: int
+    scene: Scene
+    side: str
+    trajectory: Trajectory
+    jump: GoalJump | None = None
+    fingers: Trajectory | None = None
+    order: str = ''
+
+    @property
+    def duration(self) -> float:
+        """Length of the trajectory [s]."""
+        return float(self.trajectory.times[-1])
+
+
+def make_episode(seed: int, attempt: int, jump_share: float) -> ExpertEpisode:
+    """Return a demonstration of `reach`; the same arguments give the same one.
+
+    Two following attempts pass the same scene on either side.
+
+    :param jump_share: share of the scenes in which the goal moves.
+    """
+    scene = sample_scene(seed + attempt // 2)
+    jumps = np.random.default_rng([seed, attempt // 2])
+    jump = _jump(scene, jumps) if jumps.random() < jump_share else None
+    side = SIDES[attempt % 2]
+    rng = np.random.default_rng([seed, attempt // 2, attempt % 2])
+    return ExpertEpisode(REACH, attempt, scene, side, plan(scene, side, rng, jump), jump)
+
+
+def make_pick_place_episode(seed: int, attempt: int) -> ExpertEpisode:
+    """Return a demonstration of `pick_place`; four following attempts have all grips and orders.
+
+    The same arguments give the same one.
+    """
+    scene = PICK_PLACE.sample(seed + attempt)
+    grip, order = GRIPS[attempt % 2], ORDERS[attempt // 2 % 2]
+    demonstration = plan_pick_place(scene, grip, order, np.random.default_rng([seed, attempt]))
+    return ExpertEpisode(
+        PICK_PLACE,
+        attempt,
+        scene,
+        grip,
+        demonstration.arm,
+        fingers=demonstration.fingers,
+        order=order,
+    )
+
+
+def _jump(scene: ReachScene, rng: np.random.Generator) -> GoalJump:
+    return GoalJump(float(rng.uniform(*JUMP_TIME)), _goal_beside(scene.goal, rng))
+
+
+def _goal_beside(goal: Point2D, rng: np.random.Generator) -> Point2D:
+    while True:
+        angle, length = rng.uniform(0, 2 * np.pi), rng.uniform(*JUMP_LENGTH)
+        x, y = goal[0] + length * np.cos(angle), goal[1] + length * np.sin(angle)
+        if GOAL_X[0] <= x <= GOAL_X[1] and GOAL_Y[0] <= y <= GOAL_Y[1]:
+            return float(x), float(y)

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fill a folder with demonstrations of the scripted expert, through the nodes.
+
+`ros2 run dp_ros record_expert --out DIR --episodes 200 --task pick_place`
+
+Starts `franka_sim`, `demo_recorder` and the gripper's nodes, faster than real time; the same
+command goes on where an interrupted one ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+import sys
+from typing import Any
+
+from dp_ros.data.bags.recording import INDEX, STORAGES, EpisodeFolder, RecordingError
+from dp_ros.ros.domain import keep_to_this_machine
+from dp_ros.sim.tasks.registry import TASKS
+from dp_ros.tools.common.progress import make_progress
+from dp_ros.tools.record_expert.child_nodes import ChildNodes
+from dp_ros.tools.record_expert.client import ExpertClient, ExpertError
+from dp_ros.tools.record_expert.episodes import (
+    ExpertEpisode,
+    make_episode,
+    make_pick_place_episode,
+)
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rich.console import Console
+
+_READY_TIMEOUT = 60.0
+_MAX_FAILURES = 10
+_CAMERAS = {'reach': ['front'], 'pick_place': ['front', 'wrist']}
+# Simulated per real time: faster, the commands come late and the recorder falls behind.
+_SPEED = 5.0
+_GRIPPER_SPEED = 3.0
+
+
+def main() -> int:
+    """Parse the command line, record, and sum up."""
+    args = _parse(sys.argv[1:])
+    console = Console()
+    keep_to_this_machine()
+    rclpy.init(args=[])
+    try:
+        with _client(args) as client:
+            _record(args, client, console)
+    except (ExpertError, RecordingError) as error:
+        console.print(f'record_expert: {error}', style='red', markup=False)
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        console.print('interrupted; the same command goes on')
+        return 130
+    finally:
+        rclpy.try_shutdown()
+    _sum_up(args.out, console)
+    return 0
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='ros2 run dp_ros record_expert', description=__doc__)
+    parser.add_argument('--out', type=Path, required=True, help='folder of the episodes')
+    parser.add_argument('--episodes', type=int, default=200, help='episodes to have in the end')
+    parser.add_argument('--task', choices=tuple(TASKS), default='reach')
+    parser.add_argument('--seed', type=int, default=0, help='of the first scene')
+    parser.add_argument('--storage', choices=tuple(STORAGES), default='mcap')
+    parser.add_argument(
+        '--goal-jumps',
+        type=float,
+        default=0.3,
+        help='share of scenes in which the goal moves, of reach',
+    )
+    parser.add_argument('--controller-name', default='fr3_arm_controller')
+    parser.add_argument(
+        '--attach',
+        action='store_true',
+        help='use the franka_sim and demo_recorder that run; the latter must write to --out',
+    )
+    return parser.parse_args(argv)
+
+
+@contextmanager
+def _client(args: argparse.Namespace) -> Iterator[ExpertClient]:
+    """Give the client with the nodes ready behind it."""
+    folder = EpisodeFolder(args.out)
+    has_gripper = bool(TASKS[args.task].objects)
+    if args.attach:
+        client = ExpertClient(args.controller_name, lambda: None)
+        client.wait_until_ready(_READY_TIMEOUT, has_gripper)
+        yield client
+        return
+    children = ChildNodes(_nodes(args), folder.folder / 'record_expert.log')
+    client = ExpertClient(args.controller_name, children.failure)
+    if client.simulation_runs(timeout=1.0):
+        raise ExpertError('a franka_sim runs already: use --attach or another ROS_DOMAIN_ID')
+    with children:
+        client.wait_until_ready(_READY_TIMEOUT, has_gripper)
+        yield client
+
+
+def _nodes(args: argparse.Namespace) -> Mapping[str, Mapping[str, Any]]:
+    command = f'{args.controller_name}/joint_trajectory'
+    cameras = _CAMERAS[args.task]
+    images = [f'camera/{name}/image_raw' for name in cameras]
+    recorded = [*images, 'joint_states', command, 'goal', 'episode/status', '/tf', '/tf_static']
+    nodes: dict[str, dict[str, Any]] = {
+        'franka_sim': {
+            'real_time_factor': _SPEED,
+            'controller_name': args.controller_name,
+            'task': args.task,
+            'camera_names': cameras,
+            'seed': args.seed,
+        },
+        'demo_recorder': {
+            'directory': str(args.out.resolve()),
+            'storage': args.storage,
+            'topics': recorded,
+            'required_topics': [*images, 'joint_states'],
+            'min_rates': [*(8.0 for _ in images), 50.0],
+            'max_silence': 10.0,
+        },
+    }
+    if TASKS[args.task].objects:
+        recorded += ['gripper/target', 'gripper/joint_trajectory']
+        # What takes part in the episode has to keep up with it.
+        nodes['franka_sim']['real_time_factor'] = _GRIPPER_SPEED
+        nodes |= {'gripper': {}, 'fake_gripper': {'follow_joint_states': True}}
+    return {name: {**values, 'use_sim_time': True} for name, values in nodes.items()}
+
+
+def _record(args: argparse.Namespace, client: ExpertClient, console: Console) -> None:
+    index = EpisodeFolder(args.out).index()
+    kept = len(index)
+    attempt = 1 + max((int(entry.get('attempt', -1)) for entry in index), default=-1)
+    if kept:
+        console.print(f'{kept} episodes are there, going on with attempt {attempt}')
+    failures = 0
+    with make_progress(console) as progress:
+        task = progress.add_task('recording', total=args.episodes, completed=kept)
+        while kept < args.episodes:
+            episode = _episode(args, attempt)
+            outcome = client.record(episode)
+            attempt += 1
+            if outcome.path:
+                kept += 1
+                progress.update(task, completed=kept)
+                continue
+            failures += 1
+            text = f'scene {episode.scene.seed} {episode.side} discarded: {outcome.reason}'
+            progress.console.print(text, style='yellow', markup=False)
+            if failures >= _MAX_FAILURES and failures > kept:
+                raise ExpertError(f'{failures} demonstrations failed, {kept} succeeded')
+
+
+def _episode(args: argparse.Namespace, attempt: int) -> ExpertEpisode:
+    if args.task == 'pick_place':
+        return make_pick_place_episode(args.seed, attempt)
+    return make_episode(args.seed, attempt, args.goal_jumps)
+
+
+def _sum_up(folder: Path, console: Console) -> None:
+    index = EpisodeFolder(folder).index()
+    count = Counter(entry.get('side', 'unknown side') for entry in index)
+    sides = ', '.join(f'{number} {side}' for side, number in sorted(count.items()))
+    lost = sum(int(entry.get('messages_lost', 0)) for entry in index)
+    moved = sum(entry.get('goal_moves') == 'true' for entry in index)
+    seconds = sum(float(entry.get('duration_s', 0)) for entry in index)
+    console.print(
+        f'{len(index)} episodes ({sides}), {moved} with a moving goal, {seconds:.0f} s, '
+        f'{lost} messages lost; index: {folder / INDEX}',
+        highlight=False,
+        markup=False,
+    )
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is trained: networks fitted to the data, and the loss of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dp_ros.data.datasets.dataset import Batch, DatasetError, WindowDataset
+from dp_ros.policy.config import PolicyConfig
+from dp_ros.policy.network import PolicyNetwork
+from torch import Tensor, nn
+
+
+class TrainingStep(nn.Module):
+    """The loss of a batch as one module, so that accelerate can spread it over devices."""
+
+    def __init__(self, network: PolicyNetwork) -> None:
+        super().__init__()
+        self.network = network
+        self.critic = network.config.method.make_critic(network)
+
+    def forward(self, batch: Batch, augment: bool = True) -> Tensor:
+        """Return the loss of what the network's method minimises."""
+        network = self.network
+        cond = network.condition(batch.state, batch.images, augment)
+        actions = network.actions(batch.actions)
+        return network.config.method.loss(network.denoise, actions, cond, self.critic)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Let a module evaluate, without dropout, for as long as the block runs.
+
+    What evaluated before, as the teacher of a distillation, goes on to.
+    """
+    training = [part for part in module.modules() if part.training]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+def make_network(dataset: WindowDataset, policy: PolicyConfig) -> PolicyNetwork:
+    """Make the networks, with normalisers fitted to the data and pretrained weights, if named.
+
+    :raises DatasetError: when the data are not of the policy's shapes.
+    """
+    _check_data(dataset, policy)
+    network = PolicyNetwork(policy)
+    network.states.fit(dataset.state.flatten(0, 1), policy.state_modes)
+    network.actions.fit(dataset.actions.flatten(0, 1), policy.action_modes)
+    network.load_pretrained()
+    return network
+
+
+def _check_data(dataset: WindowDataset, policy: PolicyConfig) -> None:
+    """Refuse windows that are not of the policy's shapes."""
+    expected = {
+        'state': (policy.n_obs_steps, len(policy.observed_names)),
+        'actions': (policy.horizon, len(policy.joint_names)),
+    } | {f'images of {name!r}': (3, *size) for name, size in policy.image_sizes.items()}
+    found = dataset.shapes
+    for name, shape in expected.items():
+        if found.get(name) != shape:
+            raise DatasetError(f'{name} of a window: {found.get(name)} in the data: needs {shape}')

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A policy small enough to be made in a test, and observations and data for it."""
+
+from dataclasses import replace
+
+from dp_ros.data.datasets.dataset import WindowDataset
+from dp_ros.policy.checkpoint import save_checkpoint
+from dp_ros.policy.config import PolicyConfig
+from dp_ros.policy.denoisers.unet import Unet
+from dp_ros.policy.encoders.cnn import Cnn
+from dp_ros.policy.methods.diffusion import Diffusion
+from dp_ros.policy.network import PolicyNetwork
+import numpy as np
+import torch
+
+JOINTS = tuple(f'fr3_joint{i}' for i in range(1, 8))
+HOME = np.array([0.0, -0.3, 0.0, -2.2, 0.0, 2.0, 0.785])
+
+CONFIG = PolicyConfig(
+    joint_names=JOINTS,
+    image_sizes={'front': (32, 40)},
+    method=Diffusion(num_train_timesteps=20),
+    denoiser=Unet(down_dims=(16, 32), timestep_dim=16),
+    encoder=Cnn(crop_margin=2, channels=(8, 8, 8), n_keypoints=6),
+)
+
+
+def network(seed=0, **changes):
+    """Untrained networks whose actions are within 0.2 rad of HOME."""
+    torch.manual_seed(seed)
+    made = PolicyNetwork(replace(CONFIG, **changes))
+    states, actions = (
+        torch.tensor(np.resize(HOME, len(names)), dtype=torch.float32)
+        for names in (made.config.observed_names, made.config.joint_names)
+    )
+    made.states.fit(torch.stack([states - 1, states + 1]))
+    made.actions.fit(torch.stack([actions - 0.2, actions + 0.2]))
+    return made.eval()
+
+
+def checkpoint(folder, seed=0, **changes):
+    save_checkpoint(folder, network(seed, **changes), {'steps': 0})
+    return folder
+
+
+def observation(seed=0, config=CONFIG):
+    rng = np.random.default_rng(seed)
+    n_obs = config.n_obs_steps
+    n_states = len(config.observed_names)
+    return {
+        'state': np.resize(HOME, n_states) + rng.normal(0, 0.1, (n_obs, n_states)),
+        'images': {
+            name: rng.integers(0, 256, (n_obs, *size, 3), dtype=np.uint8)
+            for name, size in config.image_sizes.items()
+        },
+    }
+
+
+def dataset(n_episodes=4, length=12, seed=0, config=CONFIG):
+    """Random windows in the data set's layout."""
+    generator = torch.Generator().manual_seed(seed)
+    n, n_obs, n_joints = n_episodes * length, config.n_obs_steps, len(config.joint_names)
+    n_states = len(config.observed_names)
+    images = {
+        name: torch.randint(0, 256, (n, 3, *size), generator=generator, dtype=torch.uint8)
+        for name, size in config.image_sizes.items()
+    }
+    frames = torch.arange(n)[:, None] - torch.arange(n_obs - 1, -1, -1)
+    return WindowDataset(
+        state=torch.rand(n, n_obs, n_states, generator=generator),
+        actions=torch.rand(n, config.horizon, n_joints, generator=generator),
+        images=images,
+        image_index={name: frames.clamp(min=0) for name in images},
+        episode=np.repeat(np.arange(n_episodes), length),
+        digest=f'random-{seed}',
+    )

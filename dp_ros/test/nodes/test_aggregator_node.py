@@ -1,0 +1,462 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The observation_aggregator in one process: observations, refusals by reason, diagnostics."""
+
+from contextlib import ExitStack, closing
+import time
+
+import cv2
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from dp_ros.nodes.observation_aggregator.node import ObservationAggregatorNode
+from dp_ros.robot.units import MS
+from dp_ros.ros.conversions import ns_to_time, time_to_ns
+from dp_ros_msgs.msg import Observation
+from geometry_msgs.msg import TransformStamped
+import numpy as np
+import pytest
+from rclpy.exceptions import InvalidParameterTypeException
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from rclpy.time import Time
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CompressedImage, Image, JointState
+from std_srvs.srv import Trigger
+from tf2_ros import Buffer, TransformBroadcaster
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+
+NOW_NS = 1_800_000_000_000_000_000
+JOINTS = ['fr3_joint1', 'fr3_joint2']
+PARAMETERS = {'joint_names': JOINTS, 'image_sizes': [16, 24]}
+FRONT = 'camera/front/image_raw'
+FRONT_ONLY = {FRONT: Image}
+RED = np.full((16, 24, 3), (255, 0, 0), dtype=np.uint8)
+
+
+@pytest.fixture
+def make(ros_context):
+    """Make benches that are gone, publishers and all, when the test is over."""
+    with ExitStack() as stack:
+        yield lambda **changes: stack.enter_context(closing(Bench(ros_context, **changes)))
+
+
+def make_node(context, **parameters):
+    overrides = [Parameter(name, value=value) for name, value in (PARAMETERS | parameters).items()]
+    return ObservationAggregatorNode(context=context, parameter_overrides=overrides)
+
+
+class Bench:
+    """The node, and one that plays cameras and robot."""
+
+    def __init__(self, context, kinds=FRONT_ONLY, **parameters):
+        self.aggregator = make_node(context, **parameters)
+        self.node = Node('bench', context=context)
+        self.executor = SingleThreadedExecutor(context=context)
+        self.executor.add_node(self.aggregator)
+        self.executor.add_node(self.node)
+        self.observations, self.reports = [], []
+        qos = QoSProfile(depth=50)
+        self.node.create_subscription(Observation, 'observation', self.observations.append, qos)
+        self.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_report, qos)
+        self.joints_out = self.node.create_publisher(JointState, 'joint_states', qos)
+        self.images_out = {
+            topic: self.node.create_publisher(kind, topic, qos) for topic, kind in kinds.items()
+        }
+        publishers = [self.joints_out, *self.images_out.values()]
+        self.until(lambda: all(p.get_subscription_count() for p in publishers))
+        self.until(lambda: self.node.count_publishers('observation') == 1)
+
+    def close(self):
+        self.aggregator.destroy_node()
+        self.node.destroy_node()
+
+    def _on_report(self, array):
+        self.reports += [s for s in array.status if s.name == '/observation_aggregator']
+
+    def until(self, condition, deadline=10.0):
+        end = time.monotonic() + deadline
+        while not condition():
+            assert time.monotonic() < end, 'nothing came in time'
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def now_ns(self):
+        return self.node.get_clock().now().nanoseconds
+
+    def joints(self, stamp_ns, positions=(0.1, 0.2), names=JOINTS):
+        message = JointState(name=names, position=[float(p) for p in positions])
+        message.header.stamp = ns_to_time(stamp_ns)
+        self.joints_out.publish(message)
+
+    def image(self, stamp_ns, pixels=RED, encoding='rgb8', topic=FRONT):
+        message = Image(height=pixels.shape[0], width=pixels.shape[1], encoding=encoding)
+        message.step = pixels[0].nbytes
+        message.header.stamp = ns_to_time(stamp_ns)
+        message.header.frame_id = 'optical'
+        message.data.frombytes(pixels.tobytes())
+        self.images_out[topic].publish(message)
+
+    def feed(self, now_ns=None):
+        """Send what one observation needs; return its stamp."""
+        now_ns = now_ns or self.now_ns()
+        for back in range(200, -50, -50):
+            self.joints(now_ns - back * MS)
+        self.image(now_ns - 100 * MS)
+        self.image(now_ns)
+        return now_ns
+
+    def refusal(self, stream):
+        """Wait until something of the stream is refused; return the reason."""
+        count = self.aggregator._live.counts[stream]
+        self.until(lambda: count.dropped)
+        return count.last_refusal
+
+    def report(self, condition):
+        self.until(lambda: any(condition(report) for report in self.reports))
+        return next(report for report in self.reports if condition(report))
+
+
+def values(report):
+    return {entry.key: entry.value for entry in report.values}
+
+
+def test_an_observation(make):
+    bench = make()
+    stamp_ns = bench.feed()
+    bench.until(lambda: bench.observations)
+    observation = bench.observations[0]
+    assert time_to_ns(observation.header.stamp) == stamp_ns
+    assert (observation.dt, observation.n_obs_steps) == (0.1, 2)
+    assert observation.joint_names == JOINTS
+    np.testing.assert_allclose(observation.joint_positions, [0.1, 0.2] * 2)
+    assert observation.camera_names == ['front']
+    assert [time_to_ns(i.header.stamp) for i in observation.images] == [
+        stamp_ns - 100 * MS,
+        stamp_ns,
+    ]
+    assert observation.images[1].data.tobytes() == RED.tobytes()
+    assert observation.images[1].header.frame_id == 'optical'
+    assert len(observation.eef_poses) == 0
+
+
+def test_two_cameras_of_another_kind_and_size(make):
+    kinds = {'wrist/image/compressed': CompressedImage, FRONT: Image}
+    bench = make(
+        kinds=kinds,
+        camera_names=['wrist', 'front'],
+        camera_topics=['wrist/image', FRONT],
+        camera_transports=['compressed', 'raw'],
+        image_sizes=[8, 8, 16, 24],
+    )
+    now_ns = bench.now_ns()
+    for back in (100, 0):
+        compressed = CompressedImage(format='png')
+        compressed.header.stamp = ns_to_time(now_ns - back * MS - 3 * MS)
+        blue = np.full((20, 20, 3), (255, 0, 0), dtype=np.uint8)
+        compressed.data.frombytes(cv2.imencode('.png', blue)[1].tobytes())
+        bench.images_out['wrist/image/compressed'].publish(compressed)
+        bench.image(now_ns - back * MS, np.zeros((32, 48, 3), np.uint8), 'bgr8')
+    for back in range(200, -50, -50):
+        bench.joints(now_ns - back * MS)
+    bench.until(lambda: bench.observations)
+    images = bench.observations[0].images
+    assert [(i.height, i.width) for i in images] == [(8, 8), (16, 24)] * 2
+    assert images[0].data.tobytes() == bytes([0, 0, 255]) * 64
+
+
+def test_an_end_effector_pose_from_tf(make):
+    bench = make(eef_frame='tcp', base_frame='base')
+    broadcaster = TransformBroadcaster(bench.node)
+    bench.until(lambda: bench.node.count_subscribers('/tf') == 1)
+    stamp_ns = bench.feed()
+    bench.until(lambda: len(bench.aggregator._waiting) == 1)
+    for back in (150, -50):
+        transform = TransformStamped(child_frame_id='tcp')
+        transform.header.frame_id = 'base'
+        transform.header.stamp = ns_to_time(stamp_ns - back * MS)
+        transform.transform.translation.x = -back / 1000
+        broadcaster.sendTransform(transform)
+    bench.until(
+        lambda: (
+            bench.aggregator._poses.lookup([stamp_ns]) != []
+            and not isinstance(bench.aggregator._poses.lookup([stamp_ns]), str)
+        )
+    )
+    bench.joints(stamp_ns + 10 * MS)
+    bench.until(lambda: bench.observations)
+    poses = bench.observations[0].eef_poses
+    assert [pose.header.frame_id for pose in poses] == ['base', 'base']
+    np.testing.assert_allclose([pose.pose.position.x for pose in poses], [-0.1, 0.0], atol=1e-9)
+
+
+def test_a_missing_transform_is_named(make):
+    bench = make(eef_frame='tcp')
+    stamp_ns = bench.feed()
+    bench.until(lambda: bench.now_ns() > stamp_ns + 150 * MS)
+    bench.joints(bench.now_ns())
+    bench.until(lambda: bench.aggregator._live.last_refusal.startswith('tf: '))
+    assert '"base"' in bench.aggregator._live.last_refusal
+    assert not bench.observations
+
+
+@pytest.mark.parametrize(
+    ('positions', 'names', 'reason'),
+    [
+        ((0.1, float('nan')), JOINTS, 'position of fr3_joint2 is not finite: nan'),
+        ((float('-inf'), 0.1), JOINTS, 'position of fr3_joint1 is not finite: -inf'),
+        ((0.1,), JOINTS[:1], 'no fr3_joint2 among'),
+        ((0.1,), JOINTS, '2 names, 1 positions'),
+    ],
+)
+def test_joint_states_that_are_refused(make, positions, names, reason):
+    bench = make()
+    bench.joints(bench.now_ns(), positions, names)
+    assert reason in bench.refusal('joint_states')
+    bench.feed()
+    bench.until(lambda: bench.observations)
+
+
+@pytest.mark.parametrize(
+    ('pixels', 'encoding', 'reason'),
+    [
+        (RED[:8], 'rgb8', 'image is 24×8, 24×16 is needed'),
+        (np.zeros((16, 24), np.float32), '32FC1', "encoding '32FC1': needs one of"),
+        (RED, 'no_such', 'no_such'),
+        (RED, 'rgba8', '1152 bytes for 24×16 rgba8 with a step of 72 bytes: needs at least 96'),
+        (RED[:, :3], 'yuv422', 'OpenCV refuses it'),
+    ],
+)
+def test_images_that_are_refused(make, pixels, encoding, reason):
+    bench = make()
+    bench.image(bench.now_ns(), pixels, encoding)
+    text = bench.refusal('front')
+    assert text.startswith('camera front: ') and reason in text
+    bench.feed()
+    bench.until(lambda: bench.observations)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'reason'),
+    [
+        ({'height': 0, 'width': 0, 'step': 0, 'data': []}, '0 bytes for 0×0 rgb8'),
+        ({'width': 0, 'step': 72}, '1152 bytes for 0×16 rgb8'),
+        ({'data': []}, '0 bytes for 24×16'),
+        ({'data': [0] * 1000}, '1000 bytes for 24×16'),
+    ],
+)
+def test_images_without_their_data_are_refused(make, changes, reason):
+    bench = make()
+    message = Image(height=16, width=24, encoding='rgb8', step=72, data=RED.tobytes())
+    message.header.stamp = ns_to_time(bench.now_ns())
+    for name, value in changes.items():
+        setattr(message, name, value)
+    bench.images_out[FRONT].publish(message)
+    assert reason in bench.refusal('front')
+    bench.feed()
+    bench.until(lambda: bench.observations)
+
+
+def test_big_endian_and_padded_images_are_read_as_they_are(make):
+    bench = make()
+    now_ns = bench.now_ns()
+    grey = np.random.default_rng(0).integers(0, 256, (16, 24), dtype=np.uint8)
+    for back in (100, 0):
+        rows = np.pad((grey.astype('>u2') * 257).view(np.uint8).reshape(16, 48), ((0, 0), (0, 5)))
+        message = Image(height=16, width=24, encoding='mono16', is_bigendian=1, step=53)
+        message.header.stamp = ns_to_time(now_ns - back * MS)
+        message.data.frombytes(rows.tobytes())
+        bench.images_out[FRONT].publish(message)
+    for back in range(200, -50, -50):
+        bench.joints(now_ns - back * MS)
+    bench.until(lambda: bench.observations)
+    seen = np.frombuffer(bench.observations[0].images[1].data, np.uint8).reshape(16, 24, 3)
+    np.testing.assert_array_equal(seen, np.repeat(grey[..., None], 3, axis=2))
+
+
+def test_a_command_that_cannot_be_read_costs_itself_alone(make):
+    bench = make()
+    bench.joints(bench.now_ns())
+    bench.until(lambda: bench.aggregator._live.counts['joint_states'].matched)
+    commands = bench.node.create_publisher(
+        JointTrajectory, 'fr3_arm_controller/joint_trajectory', QoSProfile(depth=50)
+    )
+    bench.until(commands.get_subscription_count)
+    good = JointTrajectoryPoint(positions=[1.0, 2.0])
+    good.time_from_start.nanosec = 50_000_000
+    commands.publish(
+        JointTrajectory(joint_names=JOINTS, points=[JointTrajectoryPoint(positions=[1.0]), good])
+    )
+    commands.publish(JointTrajectory(joint_names=JOINTS, points=[good]))
+    count = bench.aggregator._live.commands
+    bench.until(lambda: count.received == 2)
+    assert count.dropped == 1 and 'points of different lengths: 1 positions' in count.last_refusal
+    followed_ns = bench.now_ns() + 200 * MS
+    bench.until(lambda: bench.now_ns() > followed_ns)
+    bench.feed(bench.now_ns() + 90 * MS)
+    bench.until(lambda: bench.observations)
+    np.testing.assert_allclose(bench.observations[0].commanded_positions[-2:], [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ('offset_ns', 'reason'),
+    [
+        (None, 'stamp 0 ns'),
+        (3600_000 * MS, 'in the future'),
+        (-700 * MS, 'after its stamp, max_age is 500 ms'),
+    ],
+)
+def test_stamps_that_are_refused(make, offset_ns, reason):
+    bench = make()
+    stamp_ns = 0 if offset_ns is None else bench.now_ns() + offset_ns
+    bench.image(stamp_ns)
+    bench.joints(stamp_ns)
+    assert reason in bench.refusal('front')
+    assert reason in bench.refusal('joint_states')
+    bench.feed()
+    bench.until(lambda: bench.observations)
+
+
+def test_stamps_that_go_back(make):
+    bench = make()
+    stamp_ns = bench.feed()
+    bench.until(lambda: bench.observations)
+    bench.image(stamp_ns - 50 * MS)
+    bench.joints(stamp_ns - 50 * MS)
+    assert 'goes back by 50.0 ms' in bench.refusal('front')
+    assert 'goes back by 50.0 ms' in bench.refusal('joint_states')
+    assert len(bench.observations) == 1
+
+
+def test_a_camera_that_stops_is_named(make):
+    bench = make()
+    bench.feed()
+    bench.report(lambda r: r.level == DiagnosticStatus.OK and r.message == 'running')
+    end = time.monotonic() + 10.0
+    message = f'no observation: nothing on /{FRONT} (1 publisher)'
+    while not any(r.message == message for r in bench.reports):
+        assert time.monotonic() < end, [r.message for r in bench.reports]
+        bench.joints(bench.now_ns())
+        bench.executor.spin_once(timeout_sec=0.05)
+
+
+def test_missing_publishers_are_named_and_messages_counted(make):
+    bench = make(camera_topics=['elsewhere'], kinds={})
+    text = bench.report(lambda r: 'nothing on' in r.message).message
+    assert 'nothing on /elsewhere (no publisher)' in text
+    assert 'nothing on /joint_states (1 publisher)' in text
+
+
+def test_every_message_is_counted(make):
+    bench = make()
+    bench.feed()
+    bench.image(0)
+    report = bench.report(lambda r: values(r)[f'{FRONT}.dropped'] == '1')
+    counts = values(report)
+    assert counts['observations'] == '1'
+    keys = ('received', 'matched', 'dropped', 'late')
+    assert [counts[f'{FRONT}.{key}'] for key in keys] == ['3', '2', '1', '0']
+    assert [counts[f'joint_states.{key}'] for key in keys] == ['5', '5', '0', '0']
+    assert 'stamp 0 ns' in counts[f'{FRONT}.last_refusal']
+
+
+def test_a_reset_forgets_what_is_older(make):
+    bench = make()
+    stamp_ns = bench.feed()
+    bench.until(lambda: bench.observations)
+    client = bench.node.create_client(Trigger, 'observation_aggregator/reset')
+    bench.until(client.service_is_ready)
+    future = client.call_async(Trigger.Request())
+    bench.until(future.done)
+    assert future.result().success
+    bench.image(stamp_ns + 1 * MS)
+    assert 'before the reset' in bench.refusal('front')
+    bench.until(lambda: bench.now_ns() > stamp_ns + 300 * MS)
+    again_ns = bench.feed(bench.now_ns() + 90 * MS)
+    bench.until(lambda: len(bench.observations) == 2)
+    assert time_to_ns(bench.observations[1].header.stamp) == again_ns
+
+
+def test_a_clock_that_jumps_back_clears_the_buffers(make):
+    bench = make(use_sim_time=True)
+    clock = bench.node.create_publisher(Clock, '/clock', 10)
+    bench.until(clock.get_subscription_count)
+
+    def at(time_ns):
+        clock.publish(Clock(clock=ns_to_time(time_ns)))
+        bench.until(lambda: bench.aggregator.get_clock().now().nanoseconds == time_ns)
+        return bench.feed(time_ns)
+
+    at(50_000 * MS)
+    bench.until(lambda: len(bench.observations) == 1)
+    at(10_000 * MS)
+    bench.until(lambda: len(bench.observations) == 2)
+    assert time_to_ns(bench.observations[1].header.stamp) == 10_000 * MS
+
+
+def test_a_system_clock_that_is_set_back_clears_them_too(make, monkeypatch):
+    bench, cleared = make(), []
+    monkeypatch.setattr(bench.aggregator, '_forget', cleared.append)
+    bench.aggregator._clock_watch._last_ns += 3_600_000 * MS
+    bench.until(lambda: cleared)
+
+
+@pytest.mark.parametrize(
+    ('parameters', 'reason'),
+    [
+        ({'camera_names': ['front', 'wrist']}, 'image_sizes = '),
+        ({'camera_topics': ['a', 'b']}, 'camera_topics = '),
+        ({'camera_transports': ['h264']}, "one of 'raw', 'compressed'"),
+        ({'image_tolerance': 0.06}, 'serve two frames'),
+    ],
+)
+def test_parameters_that_contradict_each_other(ros_context, parameters, reason):
+    with pytest.raises(ValueError, match=reason):
+        make_node(ros_context, **parameters)
+
+
+def test_a_parameter_of_another_type(ros_context):
+    with pytest.raises(InvalidParameterTypeException):
+        make_node(ros_context, dt='fast')
+
+
+def test_limits_change_while_it_runs(make):
+    bench = make()
+    refused = bench.aggregator.set_parameters([Parameter('max_age', value=-1.0)])[0]
+    assert not refused.successful and 'max_age' in refused.reason
+    assert bench.aggregator.set_parameters([Parameter('max_age', value=2.0)])[0].successful
+    bench.image(bench.now_ns() - 700 * MS)
+    count = bench.aggregator._live.counts['front']
+    bench.until(lambda: count.received)
+    assert count.dropped == 0
+
+
+def test_what_is_done_with_a_set_is_done_outside_of_the_lock_that_upstream_would_keep(make):
+    bench, held = make(), []
+    lock = bench.aggregator._synchronizer.lock
+    publish = bench.aggregator._publish
+    bench.aggregator._publish = lambda: (held.append(lock.locked()), publish())
+    bench.feed()
+    bench.until(lambda: bench.observations)
+    assert held and not any(held)
+
+
+def test_transforms_from_before_a_jump_back_are_forgotten_whatever_tf2_ros_does(make, monkeypatch):
+    """Do so with the method of tf2_ros 0.36.3, which lacks its first argument."""
+    monkeypatch.setattr(Buffer, 'time_jump_callback', lambda time_jump: None)
+    bench = make(use_sim_time=True, eef_frame='tcp')
+    clock = bench.node.create_publisher(Clock, '/clock', 10)
+    bench.until(clock.get_subscription_count)
+    own = bench.aggregator.get_clock()
+
+    def tick(time_ns):
+        clock.publish(Clock(clock=ns_to_time(time_ns)))
+        bench.until(lambda: own.now().nanoseconds == time_ns)
+
+    tick(NOW_NS)
+    transform = TransformStamped(child_frame_id='tcp')
+    transform.header.frame_id = 'base'
+    transform.header.stamp = ns_to_time(NOW_NS)
+    buffer = bench.aggregator._poses._buffer
+    buffer.set_transform(transform, 'test')
+    assert buffer.can_transform('base', 'tcp', Time())
+    tick(NOW_NS - 5000 * MS)
+    assert not buffer.can_transform('base', 'tcp', Time())

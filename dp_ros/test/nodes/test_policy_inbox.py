@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which observation the next chunk is denoised from, and when."""
+
+from dp_ros.data.windows.window import Refusal
+from dp_ros.nodes.policy.inbox import Inbox, InboxLimits
+from dp_ros.robot.units import MS
+import pytest
+
+START = 10_000 * MS
+
+
+@pytest.fixture
+def inbox():
+    return Inbox(InboxLimits(period_ns=500 * MS, slack_ns=25 * MS))
+
+
+def test_the_first_observation_is_due_at_once(inbox):
+    inbox.push(START, START, 'a')
+    assert inbox.due()
+    assert inbox.take(START) == (START, 'a')
+    assert inbox.take(START) is None
+
+
+def test_the_newest_one_is_taken_when_the_period_is_over(inbox):
+    inbox.push(START, START, 0)
+    inbox.take(START)
+    for k in range(1, 5):
+        stamp = START + k * 100 * MS
+        inbox.push(stamp, stamp, k)
+        assert inbox.take(stamp) is None
+    stamp = START + 480 * MS
+    inbox.push(stamp, stamp, 5)
+    assert inbox.take(stamp) == (stamp, 5)
+
+
+@pytest.mark.parametrize(
+    ('stamp', 'reason'),
+    [
+        (0, 'stamp 0 ns'),
+        (START - 501 * MS, '501.0 ms old, max_observation_age is 500 ms'),
+        (START + 101 * MS, '101.0 ms in the future'),
+    ],
+)
+def test_a_wrong_stamp_is_refused(inbox, stamp, reason):
+    with pytest.raises(Refusal, match=reason):
+        inbox.push(stamp, START, 'a')
+    assert not inbox.due()
+
+
+def test_a_stamp_that_goes_back_or_repeats_is_refused(inbox):
+    inbox.push(START, START, 'a')
+    for back in (0, 5 * MS):
+        with pytest.raises(Refusal, match='goes back'):
+            inbox.push(START - back, START, 'b')
+    assert inbox.take(START) == (START, 'a')
+
+
+def test_what_became_too_old_while_it_waited_is_refused(inbox):
+    inbox.push(START, START, 'a')
+    with pytest.raises(Refusal, match='501.0 ms old'):
+        inbox.take(START + 501 * MS)
+    assert inbox.take(START + 501 * MS) is None
+
+
+def test_a_reset_forgets_and_refuses_what_is_older(inbox):
+    inbox.push(START, START, 'a')
+    inbox.reset(START + 50 * MS)
+    assert inbox.take(START) is None
+    with pytest.raises(Refusal, match='10.0 ms before the reset'):
+        inbox.push(START + 40 * MS, START + 60 * MS, 'b')
+    inbox.push(START + 60 * MS, START + 60 * MS, 'c')
+    assert inbox.take(START + 60 * MS) == (START + 60 * MS, 'c')
+
+
+def test_a_reset_without_a_time_lets_the_clock_begin_again(inbox):
+    inbox.push(START, START, 'a')
+    inbox.reset()
+    inbox.push(MS, MS, 'b')
+    assert inbox.take(MS) == (MS, 'b')

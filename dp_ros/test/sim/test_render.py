@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures for people show the scene and the paths drawn in."""
+
+from dp_ros.sim.render import TOP, LineStrip, Spheres, VideoScene, render_replay
+from dp_ros.sim.tasks.reach.scene import sample_scene
+from dp_ros.sim.world import READY
+import numpy as np
+import pytest
+
+SCENE = sample_scene(0)
+BLUE = (0.0, 0.0, 1.0, 1.0)
+PATH = np.array([[0.6, -0.15, 0.2], [0.6, 0.0, 0.2], [0.6, 0.15, 0.2]])
+
+
+@pytest.fixture(scope='module')
+def video():
+    made = VideoScene(120, 160, view=TOP)
+    yield made
+    made.close()
+
+
+def blue(image):
+    rgb = image.astype(int)
+    return ((rgb[..., 2] > 150) & (rgb[..., 0] < 100) & (rgb[..., 1] < 100)).sum()
+
+
+@pytest.mark.parametrize('shape', [LineStrip, Spheres])
+def test_shapes_are_drawn(video, shape):
+    assert blue(video.frame(SCENE, READY)) == 0
+    assert blue(video.frame(SCENE, READY, [shape(PATH, BLUE, 0.03)])) > 20
+
+
+def test_points_that_are_not_finite_are_left_out(video):
+    path = np.vstack([PATH, np.full((1, 3), np.nan)])
+    whole = video.frame(SCENE, READY, [LineStrip(PATH, BLUE, 0.03)])
+    np.testing.assert_array_equal(video.frame(SCENE, READY, [LineStrip(path, BLUE, 0.03)]), whole)
+
+
+def test_a_replay_shows_the_arm_and_the_goal_move(video):
+    joints = np.stack([READY, READY, READY + 0.2])
+    moved = SCENE.with_goal((0.72, 0.1))
+    first, second, third = render_replay(video, [SCENE, moved, moved], joints, [[]] * 3)
+    assert first.shape == (120, 160, 3)
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(second, third)

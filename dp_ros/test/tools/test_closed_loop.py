@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The loop without ROS: it runs a policy as the nodes do, and the same again."""
+
+from pathlib import Path
+
+from dp_ros.policy.checkpoint import load_policy
+from dp_ros.sim.tasks.pick_place.task import PICK_PLACE
+from dp_ros.tools.compare.closed_loop import ClosedLoop
+import pytest
+
+MODELS = Path(__file__).parents[3] / 'models'
+MODEL = MODELS / 'reach'
+
+
+@pytest.fixture(scope='module')
+def loop():
+    made = ClosedLoop(load_policy(MODEL))
+    yield made
+    made.close()
+
+
+def test_the_shipped_policy_reaches_its_goal(loop):
+    outcomes = [loop.run(seed) for seed in range(4)]
+    assert all(outcome.success and not outcome.collision for outcome in outcomes)
+    assert all(outcome.final_distance <= 0.02 for outcome in outcomes)
+    assert {outcome.judge_violations for outcome in outcomes} == {0}
+    assert {outcome.side for outcome in outcomes} == {'left', 'right'}
+
+
+def test_the_shipped_policy_with_fingers_brings_the_cube_into_the_bin_by_either_grip():
+    loop = ClosedLoop(load_policy(MODELS / 'pick_place'), latency=0.1, task=PICK_PLACE)
+    try:
+        outcomes = [loop.run(seed) for seed in range(3)]
+    finally:
+        loop.close()
+    assert all(outcome.success for outcome in outcomes)
+    assert {outcome.side for outcome in outcomes} == set(PICK_PLACE.sides)
+    assert {outcome.judge_violations for outcome in outcomes} == {0}
+
+
+def test_a_seed_gives_the_same_episode_again(loop):
+    first = loop.run(0)
+    assert loop.run(1) != first
+    assert loop.run(0) == first
+
+
+def test_an_episode_ends_when_its_time_is_up(loop):
+    outcome = loop.run(0, timeout=0.5)
+    assert (outcome.success, outcome.collision, outcome.side) == (False, False, '')
+    assert outcome.duration == pytest.approx(0.5)
+
+
+def test_chunks_that_come_too_late_do_not_move_the_arm():
+    loop = ClosedLoop(load_policy(MODEL), latency=2.0, chunk_period=2.5)
+    try:
+        outcome = loop.run(0, timeout=4.0)
+    finally:
+        loop.close()
+    assert not outcome.success
+    assert outcome.final_distance > 0.2

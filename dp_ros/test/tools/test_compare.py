@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The comparison of methods: what it takes, keeps, and writes."""
+
+import json
+
+from dp_ros.policy.component import ConfigError
+from dp_ros.tools.compare import main as compare
+from dp_ros.tools.compare.report import table, write_report
+import pytest
+import tiny_policy
+import yaml
+
+METHODS = {'diffusion': {}, 'regression': {'policy.method': 'regression'}}
+
+
+def result(method, successes, sampler='auto', steps=10, **changes):
+    return {
+        'method': method,
+        'seed': 0,
+        'sampler': sampler,
+        'num_inference_steps': steps,
+        'episodes': 50,
+        'successes': successes,
+        'collisions': 50 - successes,
+        'left_share': 0.5,
+        'both_ways': 0.75,
+        'judge_violations': 0,
+        'duration_s': 3.0,
+        'chunk_ms': 30.0,
+    } | changes
+
+
+@pytest.fixture
+def config(tmp_path):
+    file = tmp_path / 'compare.yaml'
+
+    def write(**changes):
+        values = {'base': 'base.yaml', 'methods': METHODS, 'seeds': [0], 'episodes': 1} | changes
+        file.write_text(yaml.safe_dump(values))
+        return file
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ('changes', 'reason'),
+    [
+        ({'epochs': 3}, 'epochs: no such key'),
+        ({'seeds': []}, 'needs methods, seeds'),
+        ({'episodes': 0}, 'at least 1 episode'),
+        ({'curve': {'magic': {'ddim': [1]}}}, r"curve: \['magic'\] are not among"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(config, changes, reason):
+    with pytest.raises(ConfigError, match=reason):
+        compare.read_comparison(config(**changes))
+
+
+def test_the_curve_is_measured_with_the_first_seed(config):
+    comparison = compare.read_comparison(
+        config(seeds=[3, 4], curve={'diffusion': {'ddim': [1, 5]}})
+    )
+    names = [case.name for case in compare.cases(comparison)]
+    assert names == [
+        'diffusion 3 auto 10',
+        'regression 3 auto 10',
+        'diffusion 4 auto 10',
+        'regression 4 auto 10',
+        'diffusion 3 ddim 1',
+        'diffusion 3 ddim 5',
+    ]
+
+
+def test_a_comparison_goes_on_where_it_was(config, tmp_path, monkeypatch, capsys):
+    measured = []
+
+    def measure(policy, case, episodes, console):
+        measured.append(case.name)
+        if len(measured) == 2:
+            raise KeyboardInterrupt
+        return result(case.method, 40)
+
+    out = tmp_path / 'out'
+    for method in METHODS:
+        tiny_policy.checkpoint(out / f'{method}-0', method=method)
+    monkeypatch.setattr(compare, 'measure', measure)
+    words = ['compare', '--data', 'none', '--config', str(config()), '--out', str(out)]
+    monkeypatch.setattr('sys.argv', words)
+    assert compare.main() == 130
+    assert compare.main() == 0
+    assert measured == ['diffusion 0 auto 10', 'regression 0 auto 10', 'regression 0 auto 10']
+    assert '| regression | 80% | 80% [67, 89] |' in capsys.readouterr().out
+    assert len(json.loads((out / 'results.json').read_text())) == 2
+
+
+def test_the_seeds_can_be_others(config, tmp_path, monkeypatch, capsys):
+    for seed in (3, 4):
+        tiny_policy.checkpoint(tmp_path / f'diffusion-{seed}')
+    monkeypatch.setattr(compare, 'measure', lambda policy, case, *_: result(case.method, 50))
+    words = ['compare', '--config', str(config(methods={'diffusion': {}})), '--out', str(tmp_path)]
+    one = '100% [93, 100]'
+    for seeds, each in ((['3', '4'], f'{one}, {one}'), (['4'], one)):
+        monkeypatch.setattr('sys.argv', [*words, '--seeds', *seeds])
+        assert compare.main() == 0
+        assert f'| diffusion | 100% | {each} |' in capsys.readouterr().out
+
+
+def test_a_training_that_fails_ends_it(config, tmp_path, monkeypatch, capfd):
+    words = ['compare', '--data', 'none', '--config', str(config()), '--out', str(tmp_path)]
+    monkeypatch.setattr('sys.argv', words)
+    assert compare.main() == 1
+    assert 'diffusion-0: training ended with exit code 1' in capfd.readouterr().out
+
+
+def test_a_policy_that_is_trained_already_can_be_named(config, tmp_path, monkeypatch, capsys):
+    trained = tiny_policy.checkpoint(tmp_path / 'trained')
+    file = config(methods={'ours': str(trained)})
+    monkeypatch.setattr(compare, 'measure', lambda policy, case, *_: result(case.method, 50))
+    words = ['compare', '--config', str(file), '--out', str(tmp_path / 'out')]
+    monkeypatch.setattr('sys.argv', words)
+    assert compare.main() == 0
+    assert '| ours | 100% ' in capsys.readouterr().out
+
+
+def test_without_data_nothing_is_trained(config, tmp_path, monkeypatch, capsys):
+    words = ['compare', '--config', str(config()), '--out', str(tmp_path / 'out')]
+    monkeypatch.setattr('sys.argv', words)
+    assert compare.main() == 1
+    assert 'diffusion-0 is not trained yet: needs --data' in capsys.readouterr().out
+
+
+def test_a_policy_is_measured_in_the_simulation(tmp_path):
+    policy = compare.load_policy(tiny_policy.checkpoint(tmp_path))
+    found = compare.measure(policy, compare.Case('diffusion', 0, 'ddim', 2), 1, compare.Console())
+    assert (found['episodes'], found['successes'], found['judge_violations']) == (1, 0, 0)
+    assert found['chunk_ms'] > 0
+    with pytest.raises(ConfigError, match='num_inference_steps = 99'):
+        compare.measure(policy, compare.Case('diffusion', 0, 'ddim', 99), 1, compare.Console())
+
+
+def test_the_table_has_every_seed_with_its_own_interval_and_none_for_all():
+    runs = [result('diffusion', 50), result('diffusion', 27, left_share=0.3)]
+    head, _, row = table({'diffusion': runs}).splitlines()
+    assert head.startswith('| method | goal reached | by each seed [95 %] | collisions |')
+    seeds = '54% [40, 67], 100% [93, 100]'
+    assert row == f'| diffusion | 77% | {seeds} | 23% | 40% | 75% | 10 | 30 ms |'
+
+
+def test_the_pictures_are_drawn(tmp_path):
+    write_report([result('diffusion', 50)], tmp_path)
+    assert not (tmp_path / 'steps.png').exists()
+    write_report([result('diffusion', 50), result('diffusion', 9, 'ddim', 1)], tmp_path)
+    assert (tmp_path / 'methods.png').stat().st_size > 5000
+    assert (tmp_path / 'steps.png').stat().st_size > 5000

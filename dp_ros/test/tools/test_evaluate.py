@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that measure and show a policy: what they refuse, and the figures they write."""
+
+from contextlib import contextmanager
+import json
+import time
+from types import SimpleNamespace
+
+from dp_ros.tools.demo import main as demo
+from dp_ros.tools.evaluate import main as evaluate
+from dp_ros.tools.evaluate.launched_simulation import LaunchedSimulation
+from dp_ros.tools.evaluate.rollout import EpisodeFault, Rollout, RolloutError
+from dp_ros.tools.evaluate.summary import EpisodeResult, EpisodeTiming
+import pytest
+from rich.console import Console
+
+SUMMARY_KEYS = {
+    'episodes',
+    'success_rate',
+    'wilson_95',
+    'sides',
+    'collisions',
+    'judge_violations',
+    'latency_ms',
+    'chunks',
+    'late_chunks',
+    'max_velocity_step_rad_s',
+    'real_time_factor',
+    'faults',
+    'not_completed',
+    'peak_rss_mb',
+}
+EPISODE_KEYS = {
+    'seed',
+    'success',
+    'side',
+    'collision',
+    'final_distance_m',
+    'duration_s',
+    'judge_violations',
+}
+NODES = {'observation_aggregator': 200.0, 'policy': 400.0, 'executor': 100.0}
+
+
+class Client:
+    """Succeeds on the left in every episode that it is told to run."""
+
+    latest_latency_ms = 40.0
+
+    def __init__(self):
+        self.asked = []
+
+    def run(self, seed, timeout, move_goal, show):
+        self.asked.append((seed, timeout, move_goal))
+        return Rollout(
+            EpisodeResult(seed, True, 'left', False, 0.012, 4.5, 0),
+            EpisodeTiming((40.0, 60.0), 2, 0, 0.001),
+            log=None,
+            statuses=[],
+            markers=[],
+        )
+
+
+@pytest.fixture
+def launches(monkeypatch):
+    """Return the launch arguments and the client of every simulation that was started."""
+    launches = []
+
+    @contextmanager
+    def running(arguments, log, console, **options):
+        launches.append((arguments, Client()))
+        yield SimpleNamespace(peak_rss_mb=lambda: NODES), launches[-1][1]
+
+    for tool in (evaluate, demo):
+        monkeypatch.setattr(tool, 'running_simulation', running)
+    monkeypatch.setattr(demo, '_draw', lambda *args: None)
+    return launches
+
+
+@pytest.fixture
+def models(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ('reach', 'reach_mse'):
+        folder = tmp_path / 'models' / name
+        folder.mkdir(parents=True)
+        (folder / 'policy.json').write_text('{}')
+    return tmp_path / 'models'
+
+
+@pytest.fixture
+def command(models, monkeypatch):
+    def run(tool, *words):
+        monkeypatch.setattr('sys.argv', [tool.__name__, *words])
+        return tool.main()
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ('tool', 'words', 'reason'),
+    [
+        (evaluate, ['--policy', 'nowhere'], '--policy nowhere: no policy.json'),
+        (evaluate, ['--episodes', '0'], '--episodes 0: needs at least 1'),
+        (evaluate, ['--episodes', 'many'], "invalid int value: 'many'"),
+        (evaluate, ['--seed', '-1'], '--seed -1: needs at least 0'),
+        (evaluate, ['--timeout', '0'], '--timeout 0.0: needs to be positive'),
+        (evaluate, ['--timeout', 'nan'], '--timeout nan: needs to be positive'),
+        (evaluate, ['--move-goal', 'inf'], '--move-goal inf: needs to be finite'),
+        (evaluate, ['--json', 'nowhere/out.json'], '--json nowhere/out.json: cannot be written'),
+        (evaluate, ['--json', 'models'], '--json models: cannot be written'),
+        (demo, ['--models', 'nowhere'], 'no policy in nowhere/reach: say where with --models'),
+        (demo, ['--episodes', '0'], '--episodes 0: needs at least 1'),
+        (demo, ['--seed', '-1'], '--seed -1: needs at least 0'),
+        (demo, ['--baseline', 'luck'], "invalid choice: 'luck'"),
+        (demo, ['--out', 'models/reach/policy.json'], '--out models/reach/policy.json: '),
+    ],
+)
+def test_what_cannot_be_is_named_before_anything_is_launched(
+    command, launches, capsys, tool, words, reason
+):
+    if tool is evaluate:
+        words = ['--policy', 'models/reach', *words]
+    with pytest.raises(SystemExit) as ended:
+        command(tool, *words)
+    assert ended.value.code == 2
+    assert reason in capsys.readouterr().err.splitlines()[-1]
+    assert launches == []
+
+
+def test_the_figures_have_the_keys_that_are_promised(command, launches, models):
+    words = ['--episodes', '2', '--seed', '5', '--move-goal', '0.08', '--json', 'out.json']
+    assert command(evaluate, '--policy', 'models/reach', *words, 'rviz:=true') == 0
+    ((arguments, client),) = launches
+    assert arguments == [f'policy:={models / "reach"}', 'task:=reach', 'rviz:=true']
+    assert client.asked == [(5, 15.0, 0.08), (6, 15.0, 0.08)]
+    summary = json.loads((models.parent / 'out.json').read_text())
+    assert set(summary) == SUMMARY_KEYS
+    assert [set(episode) for episode in summary['episodes']] == [EPISODE_KEYS] * 2
+    assert set(summary['latency_ms']) == {'p50', 'p95'}
+    assert summary['peak_rss_mb'] == NODES
+
+
+@pytest.mark.parametrize(('words', 'task'), [([], 'pick_place'), (['--task', 'reach'], 'reach')])
+def test_the_task_is_the_one_that_the_policy_is_named_after(
+    command, launches, models, words, task
+):
+    (models / 'reach').rename(models / 'pick_place_small')
+    assert command(evaluate, '--policy', 'models/pick_place_small', '--episodes', '1', *words) == 0
+    assert launches[0][0][1] == f'task:={task}'
+
+
+@pytest.mark.parametrize(
+    ('words', 'names'), [([], ['reach', 'reach_mse']), (['--baseline', 'mse'], ['reach_mse'])]
+)
+def test_the_demo_runs_the_same_scenes_and_leaves_the_same_figures(
+    command, launches, models, words, names
+):
+    assert command(demo, '--episodes', '3', '--seed', '7', *words) == 0
+    assert [arguments for arguments, _ in launches] == [[f'policy:={models / n}'] for n in names]
+    for _, client in launches:
+        assert [seed for seed, *_ in client.asked] == [7, 8, 9]
+    summary = json.loads((models.parent / 'demo_out' / 'summary.json').read_text())
+    assert set(summary) == SUMMARY_KEYS
+    assert [set(episode) for episode in summary['episodes']] == [EPISODE_KEYS] * 3
+
+
+@pytest.mark.parametrize(
+    ('tool', 'words'), [(evaluate, ['--policy', 'models/reach']), (demo, ['--seed', '0'])]
+)
+def test_an_episode_that_cannot_be_run_is_one_line_and_an_exit_code(
+    command, launches, monkeypatch, capsys, models, tool, words
+):
+    def fail(self, *args):
+        raise RolloutError('episode with seed 0: no chunk for 5.0 s')
+
+    monkeypatch.setattr(Client, 'run', fail)
+    assert command(tool, *words) == 1
+    said = capsys.readouterr().out
+    assert 'episode with seed 0: no chunk for 5.0 s' in said
+    assert 'Traceback' not in said
+    assert not (models.parent / 'evaluation.json').exists()
+    assert not (models.parent / 'demo_out' / 'summary.json').exists()
+
+
+class Faulty(Client):
+    """Has the system end every try of the episodes whose seeds are in ``ended``, that often."""
+
+    def __init__(self, ended):
+        super().__init__()
+        self.ended = ended
+
+    def run(self, seed, *args):
+        rollout = super().run(seed, *args)
+        if self.ended.get(seed, 0):
+            self.ended[seed] -= 1
+            raise EpisodeFault('executor: no joint states for 0.30 s')
+        return rollout
+
+
+@pytest.fixture
+def faulty(launches, monkeypatch):
+    """Return faulty({seed: tries that the system ends}), which gives the client in use."""
+
+    def install(ended):
+        client = Faulty(ended)
+        monkeypatch.setattr(f'{__name__}.Client', lambda: client)
+        return client
+
+    return install
+
+
+def test_what_the_system_ended_is_run_again_and_told_apart(command, faulty, capsys, models):
+    client = faulty({1: 1})
+    words = ['--episodes', '3', '--json', 'out.json']
+    assert command(evaluate, '--policy', 'models/reach', *words) == 0
+    assert [seed for seed, *_ in client.asked] == [0, 1, 1, 2]
+    summary = json.loads((models.parent / 'out.json').read_text())
+    assert summary['faults'] == [{'seed': 1, 'reason': 'executor: no joint states for 0.30 s'}]
+    assert (summary['success_rate'], len(summary['episodes'])) == (1.0, 3)
+    assert summary['not_completed'] == []
+    said = capsys.readouterr().out
+    assert 'seed    1  FAULT      executor: no joint states for 0.30 s' in said
+    assert '1 x executor: no joint states for 0.30 s' in said
+    assert 'not completed' not in said
+
+
+def test_an_episode_that_never_comes_to_its_end_is_no_miss(command, faulty, capsys, models):
+    client = faulty({1: 99})
+    words = ['--episodes', '3', '--json', 'out.json']
+    assert command(evaluate, '--policy', 'models/reach', *words) == 0
+    assert [seed for seed, *_ in client.asked] == [0, 1, 1, 1, 2]
+    summary = json.loads((models.parent / 'out.json').read_text())
+    assert (summary['success_rate'], len(summary['episodes'])) == (1.0, 2)
+    assert summary['not_completed'] == [1]
+    said = capsys.readouterr().out
+    assert '100.0% of 2' in said
+    assert 'not completed seeds 1, not in the success rate' in said
+
+
+def test_a_system_that_lets_no_episode_end_is_given_up(command, faulty, capsys):
+    client = faulty(dict.fromkeys(range(100), 99))
+    assert command(evaluate, '--policy', 'models/reach') == 1
+    assert len(client.asked) == 9
+    assert '3 episodes in a row could not be completed' in capsys.readouterr().out
+
+
+class Complaining(LaunchedSimulation):
+    """Instead of the nodes: one that says what is wrong, and lives on."""
+
+    def __enter__(self):
+        says = 'echo "[policy-4] [ERROR] weights were altered"; echo "[INFO] ready"'
+        self._command = ['sh', '-c', f'{says}; exec sleep 60']
+        return super().__enter__()
+
+
+def test_what_the_nodes_complain_of_is_told_with_the_failure(monkeypatch, tmp_path):
+    log = tmp_path / 'log'
+
+    def wait_until_ready(failure, say):
+        end = time.monotonic() + 60.0
+        while 'ready' not in log.read_text():
+            assert time.monotonic() < end
+
+    client = SimpleNamespace(wait_until_ready=wait_until_ready, destroy_node=lambda: None)
+    monkeypatch.setattr(evaluate, 'start_client', lambda **options: client)
+    monkeypatch.setattr(evaluate, 'LaunchedSimulation', Complaining)
+    with pytest.raises(RolloutError) as failed, evaluate.running_simulation([], log, Console()):
+        raise RolloutError('no chunk for 5.0 s')
+    expected = 'no chunk for 5.0 s\n[policy-4] [ERROR] weights were altered'
+    assert str(failed.value) == expected
+
+
+def test_an_interrupt_is_no_traceback(command, launches, monkeypatch, capsys):
+    def interrupt(self, *args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Client, 'run', interrupt)
+    assert command(evaluate, '--policy', 'models/reach') == 130
+    assert 'Traceback' not in capsys.readouterr().err

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The model card keeps the newest figures of every command."""
+
+from dp_ros.policy.checkpoint import load_description
+from dp_ros.training.model_card import add_measurement, write_model_card
+import pytest
+import tiny_policy
+
+TRAINING = {
+    'episodes': 2,
+    'windows': 20,
+    'data_digest': 'ab' * 32,
+    'steps': 10,
+    'batch_size': 4,
+    'seed': 0,
+    'duration_s': 60,
+    'device': 'CPU',
+    'action_error': 0.0149,
+    'parameters': 2e6,
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    tiny_policy.checkpoint(tmp_path)
+    description = load_description(tmp_path) | {'training': TRAINING}
+    write_model_card(tmp_path, description, '$ make it')
+    return tmp_path
+
+
+def card(folder):
+    return (folder / 'README.md').read_text()
+
+
+def test_the_card_says_what_it_is_and_how_it_was_made(folder):
+    text = card(folder)
+    assert '| method | diffusion, num_train_timesteps 20' in text
+    assert 'image front 32×40 px, 7 joint positions' in text
+    assert 'mean error of sampled actions 0.0149, in their unit' in text
+    assert '```console\n$ make it\n```' in text
+
+
+def test_a_card_without_images_names_the_states(tmp_path):
+    tiny_policy.checkpoint(tmp_path, image_sizes={}, state_names=('x', 'y', 'angle'))
+    description = load_description(tmp_path) | {'training': TRAINING | {'step': 4}}
+    write_model_card(tmp_path, description, '$ make it')
+    assert '0.1 s apart: 3 states, x to angle |' in card(tmp_path)
+    assert '| training | 4 of 10 steps of 4 windows' in card(tmp_path)
+
+
+def test_measurements_are_added_and_replaced_by_command(folder):
+    add_measurement(folder, 'evaluate --seed 0', 'success 1')
+    add_measurement(folder, 'evaluate --seed 0 --move-goal 1', 'success 2')
+    add_measurement(folder, 'evaluate --seed 0', 'success 3')
+    text = card(folder)
+    assert text.count('## Measured') == 1
+    assert '$ evaluate --seed 0\nsuccess 3\n' in text
+    assert '$ evaluate --seed 0 --move-goal 1\nsuccess 2\n' in text
+    assert 'success 1' not in text
+    assert '$ make it' in text
+
+
+def test_a_policy_without_a_card_gets_one(tmp_path):
+    add_measurement(tmp_path, 'evaluate', 'success 1')
+    assert card(tmp_path).startswith(f'# {tmp_path.name}\n')
+    assert '$ evaluate\nsuccess 1' in card(tmp_path)
