@@ -21,10 +21,13 @@ class PolicyNetwork(nn.Module):
     """Observation window → conditioning, and conditioned denoising.
 
     Shapes: B batch, To ``n_obs_steps``, Tp ``horizon``, S state values, J joints.
+
+    :raises ConfigError: when the method lacks what training fills in.
     """
 
     def __init__(self, config: PolicyConfig) -> None:
         super().__init__()
+        config.method.check_complete()
         self.config = config
         self.states = Normalizer(len(config.observed_names))
         self.actions = Normalizer(len(config.joint_names))

@@ -29,6 +29,7 @@ from dp_ros.training.config_file import action_spec, read_config, window_spec
 from dp_ros.training.metrics import METRICS
 from dp_ros.training.model_card import write_model_card
 from dp_ros.training.record import clear_state, describe_training
+from dp_ros.training.teacher import load_teacher
 from dp_ros.training.trainer import TrainingError, train
 from matplotlib.figure import Figure
 from rich.console import Console
@@ -78,6 +79,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 def _run(args: argparse.Namespace, console: Console) -> None:
     torch.set_num_threads(args.threads)
     config, topics = read_config(args.config, args.set)
+    load_teacher(config.policy)  # What is wrong with it is told before the data are read.
     with make_progress(console) as progress:
         dataset = _load(args.data, config, topics, progress)
         task = progress.add_task('training', total=config.train.steps)

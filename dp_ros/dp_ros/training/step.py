@@ -13,19 +13,22 @@ from torch import Tensor, nn
 
 
 class TrainingStep(nn.Module):
-    """The loss of a batch as one module, so that accelerate can spread it over devices."""
+    """The loss of a batch as one module, so that accelerate can spread it over devices.
 
-    def __init__(self, network: PolicyNetwork) -> None:
+    :param teacher: the policy that a distillation learns from.
+    """
+
+    def __init__(self, network: PolicyNetwork, teacher: PolicyNetwork | None = None) -> None:
         super().__init__()
         self.network = network
-        self.critic = network.config.method.make_critic(network)
+        self.auxiliary = network.config.method.make_auxiliary(network, teacher)
 
     def forward(self, batch: Batch, augment: bool = True) -> Tensor:
         """Return the loss of what the network's method minimises."""
         network = self.network
         cond = network.condition(batch.state, batch.images, augment)
         actions = network.actions(batch.actions)
-        return network.config.method.loss(network.denoise, actions, cond, self.critic)
+        return network.config.method.loss(network.denoise, actions, cond, self.auxiliary)
 
 
 @contextmanager

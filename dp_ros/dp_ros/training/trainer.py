@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 import json
 import math
 from pathlib import Path
@@ -26,6 +26,7 @@ from dp_ros.training.metrics import MetricsLog, clear_metrics
 from dp_ros.training.optimizer import make_accelerator, make_optimizer, make_schedule
 from dp_ros.training.record import KEPT, RUN, STATE, describe_training, saved_state
 from dp_ros.training.step import TrainingStep, evaluating, make_network
+from dp_ros.training.teacher import load_teacher
 import numpy as np
 import torch
 from torch import Tensor
@@ -45,24 +46,27 @@ class Trainer:
     """One training run.
 
     :param out: folder of the run's metrics and of the state to resume from.
+    :raises ConfigError: when the teacher of a distillation cannot be used.
     """
 
     def __init__(
         self, dataset: WindowDataset, config: RunConfig, out: Path, accelerator: Accelerator
     ) -> None:
-        self.config, self.out, self.accelerator = config, out, accelerator
+        policy, teacher = load_teacher(config.policy)
+        self.config, self.out = replace(config, policy=policy), out
+        self.accelerator = accelerator
         self.step, self.loss, self.elapsed = 0, math.nan, 0.0
         self._dataset, self._log = dataset, MetricsLog(out)
         self._identity = {
-            'policy': to_dict(config.policy),
+            'policy': to_dict(policy),
             'train': asdict(config.train),
             'data': dataset.digest,
         }
         settings = config.train
         self._train, self._validation = dataset.split(settings.validation_share, settings.seed)
         set_seed(settings.seed)
-        module = TrainingStep(make_network(dataset, config.policy))
-        optimizer = make_optimizer(module, settings, config.policy.method.betas)
+        module = TrainingStep(make_network(dataset, policy), teacher)
+        optimizer = make_optimizer(module, settings, policy.method.betas)
         self._schedule = make_schedule(optimizer, settings)
         self._module, self._optimizer = accelerator.prepare(module, optimizer)
         self._ema = EMAModel(
@@ -226,8 +230,8 @@ def train(
     """Train in ``out``, and leave the last state there until ``clear_state``.
 
     :param device: 'cpu' to stay on the CPU; by default accelerate chooses.
-    :raises ConfigError: when ``out`` holds another run, ``resume`` finds none, or the device
-        cannot do what the settings want.
+    :raises ConfigError: when ``out`` holds another run, ``resume`` finds none, the teacher of a
+        distillation cannot be used, or the device cannot do what the settings want.
     :raises DatasetError: when the data are not of the policy's shapes, or one episode alone.
     :raises TrainingError: when the loss is not finite any more.
     """

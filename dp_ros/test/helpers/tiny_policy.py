@@ -10,6 +10,7 @@ from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.encoders.cnn import Cnn
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.network import PolicyNetwork
+from dp_ros.training.teacher import load_teacher
 import numpy as np
 import torch
 
@@ -36,6 +37,14 @@ def network(seed=0, **changes):
     made.states.fit(torch.stack([states - 1, states + 1]))
     made.actions.fit(torch.stack([actions - 0.2, actions + 0.2]))
     return made.eval()
+
+
+def student(policy, seed=1):
+    """Return networks that learn from a teacher, as they start, and the auxiliary one."""
+    policy, teacher = load_teacher(policy)
+    torch.manual_seed(seed)
+    made = PolicyNetwork(policy)
+    return made, policy.method.make_auxiliary(made, teacher)
 
 
 def checkpoint(folder, seed=0, **changes):

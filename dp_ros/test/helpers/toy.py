@@ -9,6 +9,7 @@ from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.engines import make_engine
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.policy import Policy
+from dp_ros.training.teacher import load_teacher
 import numpy as np
 import torch
 
@@ -34,15 +35,16 @@ def paths(n):
 def learned(method, steps=250, learning_rate=3e-3, **parts):
     """Train, and return the networks."""
     torch.manual_seed(0)
-    network = PolicyNetwork(replace(WAYS, method=method, **parts))
-    critic = method.make_critic(network)
-    modules = [network] if critic is None else [network, critic]
+    config, teacher = load_teacher(replace(WAYS, method=method, **parts))
+    method, network = config.method, PolicyNetwork(config)
+    auxiliary = method.make_auxiliary(network, teacher)
+    modules = [network] if auxiliary is None else [network, auxiliary]
     parameters = [p for module in modules for p in module.parameters()]
     optimizer = torch.optim.AdamW(parameters, learning_rate, betas=method.betas)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
     for _ in range(steps):
         cond = network.condition(torch.zeros(64, 2, 2), {})
-        loss = method.loss(network.denoise, paths(64), cond, critic)
+        loss = method.loss(network.denoise, paths(64), cond, auxiliary)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

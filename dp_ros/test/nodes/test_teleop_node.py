@@ -7,8 +7,8 @@ import time
 
 from dp_ros.control.teleop.keys import N_BUTTONS
 from dp_ros.nodes.executor.node import ExecutorNode
-from dp_ros.nodes.teleop.node import TeleopNode
 from dp_ros.nodes.teleop import buttons as teleop_buttons
+from dp_ros.nodes.teleop.node import TeleopNode
 from dp_ros.robot.kinematics import JOINT_NAMES, forward
 from dp_ros.robot.trajectory import TrajectoryReference
 from dp_ros.robot.units import NS

@@ -116,7 +116,7 @@ def test_act_is_told_the_chunk_in_training_and_nothing_when_it_runs():
 def gan_gradients(**weights):
     """Return the gradients of generator and critic, of one backward pass."""
     network = tiny_policy.network(method=Gan(**weights))
-    critic = network.config.method.make_critic(network)
+    critic = network.config.method.make_auxiliary(network)
     torch.manual_seed(0)
     cond = torch.randn(B, network.shapes.cond_dim, requires_grad=True)
     loss = network.config.method.loss(network.denoise, torch.randn(B, 16, 7), cond, critic)
@@ -142,7 +142,7 @@ def test_each_loss_of_the_gan_reaches_only_whom_it_trains():
 
 def test_the_gan_is_validated_without_gradients():
     network = tiny_policy.network(method='gan')
-    critic = network.config.method.make_critic(network)
+    critic = network.config.method.make_auxiliary(network)
     with torch.no_grad():
         cond = torch.zeros(B, network.shapes.cond_dim)
         loss = network.config.method.loss(network.denoise, torch.randn(B, 16, 7), cond, critic)

@@ -7,6 +7,8 @@ import json
 from dp_ros.policy.checkpoint import CheckpointError, load_network, load_policy
 from dp_ros.policy.config import ConfigError
 from dp_ros.policy.denoisers.unet import Unet
+from dp_ros.policy.methods.consistency import Consistency
+from dp_ros.training.teacher import load_teacher
 import numpy as np
 import pytest
 from test_checkpoint import rewrite
@@ -67,19 +69,20 @@ def test_weights_of_another_method_are_refused(tmp_path, written, read):
         load_network(folder)
 
 
-def test_a_student_without_its_process_needs_its_teacher_and_says_so(tmp_path):
+def test_a_checkpoint_of_a_student_without_its_process_is_refused(tmp_path):
     folder = checkpoint(tmp_path, 'diffusion')
-    rewrite(folder, lambda description: description['policy'].update(method='consistency'))
-    with pytest.raises(CheckpointError, match=r'consistency\.teacher is empty: needs the folder'):
+    method = Consistency().to_dict()
+    rewrite(folder, lambda description: description['policy'].update(method=method))
+    with pytest.raises(CheckpointError, match=r'consistency\.process is missing: training fills'):
         load_network(folder)
 
 
 @pytest.mark.parametrize('method', ['flow_matching', 'gaussian', 'act'])
 def test_a_teacher_of_another_method_is_refused(tmp_path, method):
     teacher = checkpoint(tmp_path, method)
-    student = {'name': 'consistency', 'teacher': str(teacher)}
+    student = replace(CONFIG, method=Consistency(str(teacher)))
     with pytest.raises(ConfigError, match=f'is a {method} policy, needs a diffusion one'):
-        replace(CONFIG, method=student)
+        load_teacher(student)
 
 
 @pytest.mark.parametrize(
@@ -95,10 +98,9 @@ def test_a_teacher_of_another_method_is_refused(tmp_path, method):
 )
 def test_a_teacher_of_another_shape_is_refused(tmp_path, changes, reason):
     teacher = checkpoint(tmp_path, 'diffusion')
-    method = {'name': 'consistency', 'teacher': str(teacher)}
-    network = tiny_policy.network(**(SMALL | {'method': method} | changes))
+    student = replace(CONFIG, **({'method': Consistency(str(teacher))} | changes))
     with pytest.raises(ConfigError, match=reason):
-        network.config.method.make_critic(network)
+        tiny_policy.student(student)
 
 
 def test_the_process_of_a_student_does_not_clip_what_is_not_normalised_to_its_range():

@@ -4,9 +4,9 @@
 from importlib.util import find_spec
 import json
 
-from dp_ros.tools.bench import main as bench
 from dp_ros.tools.bench import cases as bench_cases
 from dp_ros.tools.bench import machine as bench_machine
+from dp_ros.tools.bench import main as bench
 import pytest
 import tiny_policy
 import torch

@@ -11,7 +11,9 @@ from dp_ros.policy.methods.consistency import Consistency
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.methods.method import drawn_from
 from dp_ros.policy.methods.schedulers import make_scheduler
+from dp_ros.policy.network import PolicyNetwork
 from dp_ros.training.config import RunConfig
+from dp_ros.training.teacher import load_teacher
 from dp_ros.training.trainer import train
 import numpy as np
 import pytest
@@ -64,17 +66,12 @@ def policy_of(teacher, **changes):
     return replace(tiny_policy.CONFIG, method=method, **changes)
 
 
-def start(policy):
-    """Return the student as it starts, and what training has besides."""
-    network = tiny_policy.network(seed=1, **{'method': policy.method})
-    return network, policy.method.make_critic(network)
-
-
 def test_the_student_starts_as_the_teacher_and_keeps_its_eyes(teacher):
-    student, critic = start(policy_of(teacher))
+    student, denoiser = tiny_policy.student(policy_of(teacher))
     for name, value in load_network(teacher).state_dict().items():
         assert torch.equal(student.state_dict()[name], value), name
-    assert not any(p.requires_grad for p in [*student.encoders.parameters(), *critic.parameters()])
+    fixed = [*student.encoders.parameters(), *denoiser.parameters()]
+    assert not any(p.requires_grad for p in fixed)
     assert all(p.requires_grad for p in student.denoiser.parameters())
 
 
@@ -170,13 +167,26 @@ def test_more_steps_than_the_paths_have_are_refused():
 )
 def test_a_setting_that_cannot_be_is_named(settings, reason):
     with pytest.raises(ConfigError, match=reason):
-        tiny_policy.network(method={'name': 'consistency'} | settings)
+        load_teacher(replace(tiny_policy.CONFIG, method={'name': 'consistency'} | settings))
 
 
 def test_a_teacher_that_does_not_denoise_is_refused(tmp_path):
     teacher = tiny_policy.checkpoint(tmp_path, method='regression')
     with pytest.raises(ConfigError, match='teacher: is a regression policy, needs a diffusion'):
-        policy_of(teacher)
+        load_teacher(policy_of(teacher))
+
+
+def test_more_points_than_the_teacher_has_timesteps_are_refused(teacher):
+    method = Consistency(str(teacher), num_solver_steps=21)
+    with pytest.raises(ConfigError, match=r'num_solver_steps = 21: .* trained with 20'):
+        load_teacher(replace(tiny_policy.CONFIG, method=method))
+
+
+def test_settings_are_values_whether_there_is_a_teacher_or_not():
+    policy = replace(tiny_policy.CONFIG, method=Consistency('/nowhere'))
+    assert policy.method == Consistency('/nowhere', process=None)
+    with pytest.raises(ConfigError, match='consistency.process is missing'):
+        PolicyNetwork(policy)
 
 
 @pytest.mark.parametrize(
@@ -187,18 +197,16 @@ def test_a_teacher_that_does_not_denoise_is_refused(tmp_path):
     ],
 )
 def test_a_student_unlike_its_teacher_is_refused(teacher, changes, reason):
-    policy = policy_of(teacher, **changes)
-    network = tiny_policy.network(method=policy.method, **changes)
     with pytest.raises(ConfigError, match=reason):
-        policy.method.make_critic(network)
+        tiny_policy.student(policy_of(teacher, **changes))
 
 
 def test_another_process_than_the_teachers_is_refused(teacher):
     method = Consistency(str(teacher), process=TEACHER)
     with pytest.raises(ConfigError, match='consistency.process = .* the teacher has'):
-        method.make_critic(tiny_policy.network(method=method))
+        tiny_policy.student(replace(tiny_policy.CONFIG, method=method))
 
 
 def test_the_number_of_actions_followed_is_the_students_own(teacher):
-    method = policy_of(teacher).method
-    assert method.make_critic(tiny_policy.network(method=method, n_action_steps=4)) is not None
+    network, _ = tiny_policy.student(policy_of(teacher, n_action_steps=4))
+    assert network.config.n_action_steps == 4

@@ -53,16 +53,18 @@ class Act(Method):
         """Return the values of the latent, given with every action."""
         return self.latent_dim
 
-    def make_critic(self, network: PolicyNetwork) -> nn.Module:
+    def make_auxiliary(
+        self, network: PolicyNetwork, teacher: PolicyNetwork | None = None
+    ) -> nn.Module:
         """Make the encoder of the latent."""
         config = network.config
         return ChunkEncoder(self, len(config.joint_names), config.horizon, network.shapes.cond_dim)
 
     def loss(
-        self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None
+        self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None
     ) -> Tensor:
         """L1 distance and beta times the divergence from the prior [nats]."""
-        mean, log_var = cast(nn.Module, critic)(actions, cond)
+        mean, log_var = cast(nn.Module, auxiliary)(actions, cond)
         latent = mean + (log_var / 2).exp() * torch.randn_like(mean)
         chunk = ask(denoise, latent[:, None].expand(-1, actions.shape[1], -1), cond)
         divergence = divergence_from_prior(mean, log_var).mean()

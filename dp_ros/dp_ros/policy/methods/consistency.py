@@ -9,8 +9,7 @@ own answer there, without a second, averaged network (Song and Dhariwal 2024, se
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from dp_ros.policy.component import ConfigError, make_value, require
@@ -32,8 +31,8 @@ class Consistency(Method):
     """Predict the end of the teacher's path from any point of it.
 
     :param teacher: folder of the diffusion policy's checkpoint; only training needs it.
-    :param process: the teacher's diffusion, which a checkpoint of the student carries; read from
-        the teacher where it is not given.
+    :param process: the teacher's diffusion, which a checkpoint of the student carries; training
+        takes it from the teacher where it is not given.
     :param num_solver_steps: N, points of a path: steps of DDIM by the teacher.
     """
 
@@ -47,12 +46,11 @@ class Consistency(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        process = self.process
-        if process is None:
-            process = _process_of(_load_teacher(self.teacher).config)
-        elif not isinstance(process, Diffusion):
-            process = make_value(Diffusion, process, 'consistency.process')
-        object.__setattr__(self, 'process', process)
+        if self.process is None:
+            return
+        if not isinstance(self.process, Diffusion):
+            process = make_value(Diffusion, self.process, 'consistency.process')
+            object.__setattr__(self, 'process', process)
         require(
             self.num_solver_steps <= self._diffusion.num_train_timesteps,
             f'consistency.num_solver_steps = {self.num_solver_steps}: the teacher was trained '
@@ -61,7 +59,20 @@ class Consistency(Method):
 
     def check(self, policy: PolicyConfig) -> None:
         """Refuse a policy in which the teacher's process cannot work."""
-        self._diffusion.check(policy)
+        if self.process is not None:
+            self._diffusion.check(policy)
+
+    def check_complete(self) -> None:
+        """Refuse to run without the teacher's process."""
+        require(self.process is not None, 'consistency.process is missing: training fills it in')
+
+    def taught_by(self, teacher: PolicyConfig) -> Consistency:
+        """Return these settings with the teacher's process, unless they have one.
+
+        :raises ConfigError: when the teacher is no diffusion policy, or knows fewer steps.
+        """
+        process = _process_of(teacher)
+        return self if self.process is not None else replace(self, process=process)
 
     @property
     def _diffusion(self) -> Diffusion:
@@ -78,25 +89,28 @@ class Consistency(Method):
         """The student knows the points of the teacher's paths."""
         return self.num_solver_steps
 
-    def make_critic(self, network: PolicyNetwork) -> nn.Module:
+    def make_auxiliary(
+        self, network: PolicyNetwork, teacher: PolicyNetwork | None = None
+    ) -> nn.Module:
         """Put the teacher's weights into the student, and return the teacher's denoiser.
 
         The student sees through the teacher's encoders, and leaves them as they are.
 
         :raises ConfigError: when the teacher is no diffusion policy of the same shape.
         """
-        teacher = _load_teacher(self.teacher)
+        if teacher is None:
+            raise ConfigError('consistency.teacher: its network is needed to train')
         _check_alike(network.config, teacher.config, self._diffusion)
         network.load_state_dict(teacher.state_dict())
         network.encoders.requires_grad_(False)
         return teacher.denoiser.eval().requires_grad_(False)
 
     def loss(
-        self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None
+        self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None
     ) -> Tensor:
         """Squared distance of the answers at two neighbouring points of a path.
 
-        :param critic: the teacher's denoiser.
+        :param auxiliary: the teacher's denoiser.
         """
         grid = torch.tensor(self._grid, device=actions.device)
         index = torch.randint(len(grid), (len(actions),), device=actions.device)
@@ -104,7 +118,7 @@ class Consistency(Method):
         alpha, sigma = self._diffusion.signal(here)
         sample = alpha * actions + sigma * torch.randn_like(actions)
         with torch.no_grad():
-            clean, moved = self._step(cast(nn.Module, critic), sample, here, there, cond)
+            clean, moved = self._step(cast(nn.Module, auxiliary), sample, here, there, cond)
             further = self._diffusion.clip(self._answer(denoise, moved, there, cond))
             target = torch.where((index == 0)[:, None, None], clean, further)
         difference = self._answer(denoise, sample, here, cond) - target
@@ -161,16 +175,6 @@ class Consistency(Method):
         """
         prediction = denoise(sample, timestep, cond)
         return self._diffusion.clean_and_noise(prediction, sample, timestep)[0]
-
-
-def _load_teacher(folder: str) -> PolicyNetwork:
-    from dp_ros.policy.checkpoint import CheckpointError, load_network  # It needs the methods.
-
-    require(bool(folder), 'consistency.teacher is empty: needs the folder of a diffusion policy')
-    try:
-        return load_network(Path(folder))
-    except CheckpointError as error:
-        raise ConfigError(f'consistency.teacher: {error}') from error
 
 
 def _process_of(teacher: PolicyConfig) -> Diffusion:

@@ -71,7 +71,7 @@ class Diffusion(Method):
         return self.num_train_timesteps
 
     def loss(
-        self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None = None
+        self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None = None
     ) -> Tensor:
         """Mean squared error of what is predicted, at random timesteps."""
         scheduler = make_scheduler(self, 'ddpm')

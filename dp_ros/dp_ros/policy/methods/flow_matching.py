@@ -81,7 +81,7 @@ class FlowMatching(Method):
         return _MOST_STEPS
 
     def loss(
-        self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None = None
+        self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None = None
     ) -> Tensor:
         """Mean squared error of the prediction, at random times (Lipman et al. 2023, eq. 23)."""
         noise = torch.randn_like(actions)

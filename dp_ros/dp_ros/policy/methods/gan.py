@@ -47,27 +47,29 @@ class Gan(Method):
     diversity: float = 10.0
     diversity_limit: float = 0.2
 
-    def make_critic(self, network: PolicyNetwork) -> nn.Module:
+    def make_auxiliary(
+        self, network: PolicyNetwork, teacher: PolicyNetwork | None = None
+    ) -> nn.Module:
         """Make the critic."""
         chunk = network.config.horizon * len(network.config.joint_names)
         return Critic(chunk, network.shapes.cond_dim, self.critic_dim)
 
     def loss(
-        self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None
+        self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None
     ) -> Tensor:
         """Sum of the critic's and of the generator's loss (Goodfellow et al. 2014, section 3).
 
         Each is constant in what the other one trains, so that one backward pass serves both.
         """
-        judge, seen = cast(nn.Module, critic), cond.detach()
+        critic, seen = cast(nn.Module, auxiliary), cond.detach()
         noise = torch.randn(2, *actions.shape, device=actions.device)
         made, other = (ask(denoise, each, cond) for each in noise)
-        fixed = {name: value.detach() for name, value in judge.named_parameters()}
-        fooled = functional_call(judge, fixed, (made, seen))
-        told = _surprise(judge(actions, seen)) + _surprise(-judge(made.detach(), seen))
+        fixed = {name: value.detach() for name, value in critic.named_parameters()}
+        fooled = functional_call(critic, fixed, (made, seen))
+        told = _surprise(critic(actions, seen)) + _surprise(-critic(made.detach(), seen))
         spread = (made - other).abs().mean() / (noise[0] - noise[1]).abs().mean()
         reward = self.diversity * spread.clamp(max=self.diversity_limit)
-        penalty = self.gradient_penalty / 2 * _squared_gradient(judge, actions, seen)
+        penalty = self.gradient_penalty / 2 * _squared_gradient(critic, actions, seen)
         return told + penalty + _surprise(fooled) - reward
 
     def walk(

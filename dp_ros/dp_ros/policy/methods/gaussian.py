@@ -35,7 +35,7 @@ class Gaussian(Method):
         return 2 * n_joints
 
     def loss(
-        self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None = None
+        self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None = None
     ) -> Tensor:
         """Negative log-likelihood of a value, on average [nats]."""
         mean, std = self.split(ask(denoise, torch.zeros_like(actions), cond))

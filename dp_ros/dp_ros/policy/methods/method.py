@@ -47,19 +47,30 @@ class Method(Component):
         """Return the channels of what the denoiser predicts."""
         return n_joints
 
-    def make_critic(self, network: PolicyNetwork) -> nn.Module | None:
-        """Make what only training needs besides the policy's networks, or None.
+    def check_complete(self) -> None:
+        """Refuse settings of which training has yet to fill in some.
+
+        :raises ConfigError: naming what is missing.
+        """
+
+    def make_auxiliary(
+        self, network: PolicyNetwork, teacher: PolicyNetwork | None = None
+    ) -> nn.Module | None:
+        """Make the network that only training needs besides the policy's own, or None.
 
         A method that starts from trained weights puts them into ``network``.
+
+        :param teacher: the policy that a distillation learns from.
         """
         return None
 
     def loss(
-        self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None
+        self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None
     ) -> Tensor:
         """Return what is minimised.
 
-        :param actions: (B, Tp, J); ``cond``: (B, D); ``critic``: what ``make_critic`` made.
+        :param actions: (B, Tp, J); ``cond``: (B, D); ``auxiliary``: what
+            ``make_auxiliary`` made.
         """
         raise NotImplementedError
 

@@ -38,7 +38,7 @@ class Mixture(Method):
         return self.n_modes * (2 * n_joints + 1)
 
     def loss(
-        self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None = None
+        self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None = None
     ) -> Tensor:
         """Negative log-likelihood of a chunk, for each of its values [nats]."""
         logits, mean, std = self.split(ask(denoise, torch.zeros_like(actions), cond))

@@ -24,7 +24,7 @@ class Regression(Method):
     stochastic: ClassVar = False
 
     def loss(
-        self, denoise: Denoise, actions: Tensor, cond: Tensor, critic: nn.Module | None = None
+        self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None = None
     ) -> Tensor:
         """Mean squared error of the chunk."""
         return functional.mse_loss(ask(denoise, torch.zeros_like(actions), cond), actions)

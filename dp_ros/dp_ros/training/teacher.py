@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The teacher of a distillation: read once, when training starts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from dp_ros.policy.checkpoint import CheckpointError, load_network
+from dp_ros.policy.component import ConfigError, require
+from dp_ros.policy.config import PolicyConfig
+from dp_ros.policy.methods.consistency import Consistency
+from dp_ros.policy.network import PolicyNetwork
+
+
+def load_teacher(policy: PolicyConfig) -> tuple[PolicyConfig, PolicyNetwork | None]:
+    """Load the teacher that the policy's method names, if it needs one.
+
+    :returns: the policy with what its method takes from the teacher, and the teacher or None.
+    :raises ConfigError: when the teacher cannot be read or is of another kind.
+    """
+    method = policy.method
+    if not isinstance(method, Consistency):
+        return policy, None
+    folder = method.teacher
+    require(bool(folder), 'consistency.teacher is empty: needs the folder of a diffusion policy')
+    try:
+        teacher = load_network(Path(folder))
+    except CheckpointError as error:
+        raise ConfigError(f'consistency.teacher: {error}') from error
+    return replace(policy, method=method.taught_by(teacher.config)), teacher
