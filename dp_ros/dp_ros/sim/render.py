@@ -6,13 +6,12 @@ Slower and prettier than the cameras of the world, and never seen by a policy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from dp_ros.sim.model import build_model
 from dp_ros.sim.task import AnyTask, Scene
-from dp_ros.sim.tasks.reach.task import REACH
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -70,11 +69,11 @@ class VideoScene:
 
     def __init__(
         self,
+        task: AnyTask,
         height: int = 480,
         width: int = 640,
         view: View = OBLIQUE,
         shadows: bool = False,
-        task: AnyTask = REACH,
     ) -> None:
         self._task = task
         self._model = build_model(task, visual=True)
@@ -113,21 +112,6 @@ class VideoScene:
     def close(self) -> None:
         """Free the renderer."""
         self._renderer.close()
-
-
-def render_replay(
-    video: VideoScene,
-    scenes: Sequence[Scene],
-    joint_positions: Array,
-    shapes: Sequence[Sequence[Shape]],
-) -> Iterator[Image]:
-    """Draw a recording frame by frame.
-
-    :param joint_positions: (n_frames, 7); ``scenes``: (n_frames,), since the goal may move.
-    :param shapes: (n_frames,) what is drawn in.
-    """
-    for scene, positions, drawn in zip(scenes, joint_positions, shapes, strict=True):
-        yield video.frame(scene, positions, drawn)
 
 
 def _draw(scene: mujoco.MjvScene, shape: Shape) -> None:

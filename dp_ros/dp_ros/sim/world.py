@@ -9,7 +9,6 @@ from typing import Any, Final
 from dp_ros.robot import kinematics
 from dp_ros.sim.model import FINGER_OPEN, HULL_GROUP, build_model
 from dp_ros.sim.task import AnyTask, Camera, Scene
-from dp_ros.sim.tasks.reach.task import REACH
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +46,7 @@ class FrankaWorld:
     Deterministic: the same scene and commands give the same states and images.
     """
 
-    def __init__(self, scene: Scene, task: AnyTask = REACH) -> None:
+    def __init__(self, scene: Scene, task: AnyTask) -> None:
         self.task = task
         self._model = build_model(task)
         self._model.opt.timestep = PERIOD

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures for people show the scene and the paths drawn in."""
 
-from dp_ros.sim.render import TOP, LineStrip, Spheres, VideoScene, render_replay
-from dp_ros.sim.tasks.reach.scene import sample_scene
+from dp_ros.sim.render import TOP, LineStrip, Spheres, VideoScene
+from dp_ros.sim.tasks.reach.task import REACH
 from dp_ros.sim.world import READY
 import numpy as np
 import pytest
 
-SCENE = sample_scene(0)
+SCENE = REACH.sample(0)
 BLUE = (0.0, 0.0, 1.0, 1.0)
 PATH = np.array([[0.6, -0.15, 0.2], [0.6, 0.0, 0.2], [0.6, 0.15, 0.2]])
 
 
 @pytest.fixture(scope='module')
 def video():
-    made = VideoScene(120, 160, view=TOP)
+    made = VideoScene(REACH, 120, 160, view=TOP)
     yield made
     made.close()
 
@@ -36,10 +36,10 @@ def test_points_that_are_not_finite_are_left_out(video):
     np.testing.assert_array_equal(video.frame(SCENE, READY, [LineStrip(path, BLUE, 0.03)]), whole)
 
 
-def test_a_replay_shows_the_arm_and_the_goal_move(video):
-    joints = np.stack([READY, READY, READY + 0.2])
+def test_a_picture_shows_where_the_arm_and_the_goal_are(video):
     moved = SCENE.with_goal((0.72, 0.1))
-    first, second, third = render_replay(video, [SCENE, moved, moved], joints, [[]] * 3)
+    first, second = video.frame(SCENE, READY), video.frame(moved, READY)
+    third = video.frame(moved, READY + 0.2)
     assert first.shape == (120, 160, 3)
     assert not np.array_equal(first, second)
     assert not np.array_equal(second, third)

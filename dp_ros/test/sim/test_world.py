@@ -11,6 +11,7 @@ from dp_ros.sim.judge import judge
 from dp_ros.sim.simulation import FINGER_NAMES, Simulation, State
 from dp_ros.sim.tasks.reach.expert import SIDES, GoalJump, plan
 from dp_ros.sim.tasks.reach.scene import sample_scene
+from dp_ros.sim.tasks.reach.task import REACH
 from dp_ros.sim.world import FrankaWorld
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ SEEDS = range(6)
 
 @pytest.fixture(scope='module')
 def simulation():
-    world = FrankaWorld(sample_scene(0))
+    world = FrankaWorld(REACH.sample(0), REACH)
     yield Simulation(world, NS)
     world.close()
 

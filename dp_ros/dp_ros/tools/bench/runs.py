@@ -18,6 +18,7 @@ from dp_ros.robot.trajectory import TrajectoryReference
 from dp_ros.robot.units import NS
 from dp_ros.sim.tasks.reach.expert import plan
 from dp_ros.sim.tasks.reach.scene import sample_scene
+from dp_ros.sim.tasks.reach.task import REACH
 from dp_ros.sim.world import PERIOD, FrankaWorld
 from dp_ros.tools.bench.cases import Run
 import numpy as np
@@ -28,7 +29,7 @@ JOINT_PERIOD_NS = NS // 100
 @contextlib.contextmanager
 def loop_runs(config: PolicyConfig) -> Iterator[Mapping[str, Run]]:
     """Give what the loop does besides denoising, per dt or chunk."""
-    world = FrankaWorld(sample_scene(0))
+    world = FrankaWorld(REACH.sample(0), REACH)
     try:
         yield {
             'observation window': window_run(config),

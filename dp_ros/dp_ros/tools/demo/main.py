@@ -14,6 +14,7 @@ import random
 import sys
 
 from dp_ros.sim.render import VideoScene
+from dp_ros.sim.tasks.reach.task import REACH
 from dp_ros.tools.common.video import write_video
 from dp_ros.tools.demo.picture import Run, draw_comparison
 from dp_ros.tools.demo.replay import replay
@@ -112,7 +113,7 @@ def _draw(rollouts: dict[str, list[Rollout]], out: Path, console: Console) -> No
     }
     draw_comparison(panels, out / 'picture.png')
     scenes = [(TITLES[model], run) for model, runs in rollouts.items() for run in runs]
-    video = VideoScene()
+    video = VideoScene(REACH)
     episodes = track(scenes, 'video', console=console, transient=True)
     frames = (frame for title, run in episodes for frame in replay(video, run, title, FPS))
     write_video(frames, out / 'video.mp4', FPS)
