@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-EVALUATE = ('-m', 'dp_ros.tools.evaluate.main', '--policy', str(ROOT / 'models' / 'reach'))
+EVALUATE = ('-m', 'dp_ros.tools.evaluate', '--policy', str(ROOT / 'models' / 'reach'))
 EXPERT = ('-m', 'dp_ros.tools.record_expert.main', '--out', 'demos')
 NODES = {
     EVALUATE: {'franka_sim', 'episode_runner', 'policy', 'observation_aggregator', 'executor'},

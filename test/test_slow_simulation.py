@@ -7,7 +7,7 @@ from pathlib import Path
 import signal
 import threading
 
-from dp_ros.tools.evaluate.rollout import RolloutClient
+from dp_ros.tools.common.episodes.rollout import RolloutClient
 from launched import running, until
 import pytest
 

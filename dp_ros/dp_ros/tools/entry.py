@@ -16,7 +16,6 @@ _MODULES = {
     'bench': 'bench.main',
     'compare': 'compare.main',
     'demo': 'demo.main',
-    'evaluate': 'evaluate.main',
     'evaluate_pusht': 'evaluate_pusht.main',
     'inspect': 'inspect_recordings.main',
     'parameters': 'parameters.main',

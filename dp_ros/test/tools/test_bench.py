@@ -7,6 +7,7 @@ import json
 from dp_ros.tools.bench import cases as bench_cases
 from dp_ros.tools.bench import machine as bench_machine
 from dp_ros.tools.bench import main as bench
+from dp_ros.tools.common.timing import medians
 import pytest
 import tiny_policy
 import torch
@@ -27,7 +28,7 @@ def run(monkeypatch, *args):
 def test_runs_take_turns_and_the_first_round_does_not_count():
     order = []
     runs = {name: lambda name=name: order.append(name) for name in 'ab'}
-    assert list(bench.medians(runs, 2)) == ['a', 'b']
+    assert list(medians(runs, 2)) == ['a', 'b']
     assert order == ['a', 'b'] * 3
 
 

@@ -6,11 +6,12 @@ import json
 import time
 from types import SimpleNamespace
 
+from dp_ros.tools import evaluate
+from dp_ros.tools.common.episodes import runs
+from dp_ros.tools.common.episodes.launched_simulation import LaunchedSimulation
+from dp_ros.tools.common.episodes.rollout import EpisodeFault, Rollout, RolloutError
+from dp_ros.tools.common.episodes.summary import EpisodeResult, EpisodeTiming
 from dp_ros.tools.demo import main as demo
-from dp_ros.tools.evaluate import main as evaluate
-from dp_ros.tools.evaluate.launched_simulation import LaunchedSimulation
-from dp_ros.tools.evaluate.rollout import EpisodeFault, Rollout, RolloutError
-from dp_ros.tools.evaluate.summary import EpisodeResult, EpisodeTiming
 import pytest
 from rich.console import Console
 
@@ -262,9 +263,9 @@ def test_what_the_nodes_complain_of_is_told_with_the_failure(monkeypatch, tmp_pa
             assert time.monotonic() < end
 
     client = SimpleNamespace(wait_until_ready=wait_until_ready, destroy_node=lambda: None)
-    monkeypatch.setattr(evaluate, 'start_client', lambda **options: client)
-    monkeypatch.setattr(evaluate, 'LaunchedSimulation', Complaining)
-    with pytest.raises(RolloutError) as failed, evaluate.running_simulation([], log, Console()):
+    monkeypatch.setattr(runs, 'start_client', lambda **options: client)
+    monkeypatch.setattr(runs, 'LaunchedSimulation', Complaining)
+    with pytest.raises(RolloutError) as failed, runs.running_simulation([], log, Console()):
         raise RolloutError('no chunk for 5.0 s')
     expected = 'no chunk for 5.0 s\n[policy-4] [ERROR] weights were altered'
     assert str(failed.value) == expected

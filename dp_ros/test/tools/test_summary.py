@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 
-from dp_ros.tools.evaluate.summary import EpisodeResult, EpisodeTiming, Fault, summarize, wilson
+from dp_ros.tools.common.episodes.summary import EpisodeResult, EpisodeTiming, Fault, summarize
+from dp_ros.tools.common.statistics import wilson
 import pytest
 
 

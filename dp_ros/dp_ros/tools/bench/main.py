@@ -11,13 +11,11 @@ observation encoded once, every step through the network and diffusers' schedule
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 import json
 from pathlib import Path
 import sys
-import time
-from typing import TypeVar
 
 from dp_ros.policy.checkpoint import CheckpointError
 from dp_ros.policy.config import PolicyConfig
@@ -25,11 +23,9 @@ from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros.tools.bench.cases import CASES, STEPS, chunk_runs, cost, engines, make_network
 from dp_ros.tools.bench.machine import floors
 from dp_ros.tools.bench.runs import loop_runs
-import numpy as np
+from dp_ros.tools.common.timing import medians
 from rich.console import Console
 from rich.table import Table
-
-Key = TypeVar('Key', bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -130,17 +126,6 @@ def measure_loop(rounds: int) -> list[Figure]:
         times = medians(runs, rounds)
     dt = config.dt
     return [Figure(name, t, 1e3 * dt / t, f'dt, {dt:g} s') for name, t in times.items()]
-
-
-def medians(runs: Mapping[Key, Callable[[], object]], rounds: int) -> dict[Key, float]:
-    """Median time [ms] of each run; they take turns, after one round to warm up."""
-    seconds = np.empty((rounds + 1, len(runs)))
-    for turn in seconds:
-        for index, run in enumerate(runs.values()):
-            start = time.perf_counter()
-            run()
-            turn[index] = time.perf_counter() - start
-    return dict(zip(runs, (1e3 * np.median(seconds[1:], axis=0)).tolist(), strict=True))
 
 
 def as_table(figures: Sequence[Figure]) -> Table:

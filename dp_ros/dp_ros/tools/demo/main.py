@@ -15,12 +15,12 @@ import sys
 
 from dp_ros.sim.render import VideoScene
 from dp_ros.sim.tasks.reach.task import REACH
+from dp_ros.tools.common.episodes.rollout import Rollout, RolloutError
+from dp_ros.tools.common.episodes.runs import figures_of, run_episodes, running_simulation
+from dp_ros.tools.common.episodes.summary import Fault, describe
 from dp_ros.tools.common.video import write_video
 from dp_ros.tools.demo.picture import Run, draw_comparison
 from dp_ros.tools.demo.replay import replay
-from dp_ros.tools.evaluate.main import describe, figures_of, run_episodes, running_simulation
-from dp_ros.tools.evaluate.rollout import Rollout, RolloutError
-from dp_ros.tools.evaluate.summary import Fault
 from rclpy.utilities import try_shutdown
 from rich.console import Console
 from rich.progress import track

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dp_ros.robot.kinematics import forward
-from dp_ros.tools.evaluate.rollout import Rollout
+from dp_ros.tools.common.episodes.rollout import Rollout
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ import cv2
 from dp_ros.ros.conversions import time_to_ns
 from dp_ros.sim.render import LineStrip, Shape, Spheres, VideoScene
 from dp_ros.sim.tasks.reach.scene import Scene, sample_scene
-from dp_ros.tools.evaluate.rollout import Rollout
+from dp_ros.tools.common.episodes.rollout import Rollout
 from dp_ros_msgs.msg import EpisodeStatus
 import numpy as np
 from numpy.typing import NDArray

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dp_ros.sim.tasks.pusht.table import PushTEpisode
-from dp_ros.tools.evaluate.summary import wilson
+from dp_ros.tools.common.statistics import wilson
 from matplotlib.figure import Figure
 import numpy as np
 

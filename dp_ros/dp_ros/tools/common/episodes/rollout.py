@@ -13,8 +13,8 @@ from dp_ros.ros.conversions import time_to_ns
 from dp_ros.ros.domain import keep_to_this_machine
 from dp_ros.sim.clock import TimeTable
 from dp_ros.sim.judge import boundary_velocity_steps, judge
-from dp_ros.tools.evaluate.loading import Loading, LoadingFailed
-from dp_ros.tools.evaluate.summary import EpisodeResult, EpisodeTiming
+from dp_ros.tools.common.episodes.loading import Loading, LoadingFailed
+from dp_ros.tools.common.episodes.summary import EpisodeResult, EpisodeTiming
 from dp_ros_msgs.action import RunEpisode
 from dp_ros_msgs.msg import EpisodeStatus, PolicyStatus
 from dp_ros_msgs.srv import GetCommandLog

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 import math
 from typing import Any
 
+from dp_ros.sim.clock import slowness
+from dp_ros.tools.common.statistics import wilson
 import numpy as np
 
 
@@ -55,17 +57,6 @@ class Fault:
     reason: str
 
 
-def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """Return the Wilson score interval of a rate (Wilson 1927), 95 % by default."""
-    if trials == 0:
-        return 0.0, 1.0
-    rate = successes / trials
-    centre = rate + z * z / (2 * trials)
-    spread = z * math.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
-    scale = 1 + z * z / trials
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
-
-
 def summarize(
     episodes: Sequence[EpisodeResult],
     timings: Sequence[EpisodeTiming],
@@ -108,3 +99,39 @@ def _percentile(values: Sequence[float], percent: float) -> float | None:
 def _mean(values: Iterable[float]) -> float | None:
     known = [value for value in values if not math.isnan(value)]
     return round(sum(known) / len(known), 3) if known else None
+
+
+def describe(summary: dict[str, Any]) -> str:
+    """Say the figures in a few lines."""
+    low, high = summary['wilson_95']
+    latency = summary['latency_ms']
+    count = len(summary['episodes'])
+    rate = f'{summary["success_rate"]:.1%}' if count else 'unknown,'
+    sides = ', '.join(f'{number} {side}' for side, number in summary['sides'].items())
+    return '\n'.join(
+        (
+            f'success       {rate} of {count} (95 % interval {low:.1%} to {high:.1%})',
+            f'sides         {sides or "-"}',
+            f'collisions    {summary["collisions"]}',
+            f'judge         {summary["judge_violations"]} violations',
+            f'latency       p50 {latency["p50"]} ms, p95 {latency["p95"]} ms',
+            f'chunks        {summary["chunks"]}, late {summary["late_chunks"]}',
+            f'velocity step {summary["max_velocity_step_rad_s"]:.4f} rad/s at chunk boundaries',
+            f'peak memory   {sum(summary["peak_rss_mb"].values()):.0f} MB',
+            *_shortcomings(summary),
+        )
+    )
+
+
+def _shortcomings(summary: dict[str, Any]) -> Iterator[str]:
+    """Say what of the system, not of the policy, is to be known with the figures."""
+    slow = slowness(summary['real_time_factor'] or math.nan)
+    if slow:
+        yield f'speed         {slow}; latencies are in real time'
+    if summary['faults']:
+        yield f'faults        {len(summary["faults"])} tries, not counted above:'
+        reasons = Counter(fault['reason'] for fault in summary['faults'])
+        yield from (f'              {count} x {reason}' for reason, count in reasons.items())
+    if summary['not_completed']:
+        seeds = ', '.join(map(str, summary['not_completed']))
+        yield f'not completed seeds {seeds}, not in the success rate'

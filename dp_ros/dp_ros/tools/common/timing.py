@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long things take, compared on a machine that does other work too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+import time
+from typing import TypeVar
+
+import numpy as np
+
+Key = TypeVar('Key', bound=Hashable)
+
+
+def medians(runs: Mapping[Key, Callable[[], object]], rounds: int) -> dict[Key, float]:
+    """Median time [ms] of each run; they take turns, after one round to warm up."""
+    seconds = np.empty((rounds + 1, len(runs)))
+    for turn in seconds:
+        for index, run in enumerate(runs.values()):
+            start = time.perf_counter()
+            run()
+            turn[index] = time.perf_counter() - start
+    return dict(zip(runs, (1e3 * np.median(seconds[1:], axis=0)).tolist(), strict=True))

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measure a policy over many episodes, through the ROS nodes.
+
+`ros2 run dp_ros evaluate --policy models/reach --episodes 100 --seed 0 --json out.json`
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import json
+import math
+import os
+from pathlib import Path
+import shlex
+import sys
+import tempfile
+from typing import Any
+
+from dp_ros.sim.tasks.registry import TASKS
+from dp_ros.tools.common.episodes.rollout import RolloutError
+from dp_ros.tools.common.episodes.runs import figures_of, run_episodes, running_simulation
+from dp_ros.tools.common.episodes.summary import describe
+from dp_ros.training.model_card import add_measurement
+from rclpy.utilities import try_shutdown
+from rich.console import Console
+
+
+def main() -> int:
+    """Parse the command line, run the episodes, print and store the figures."""
+    args = _parse(sys.argv[1:])
+    console = Console()
+    try:
+        summary = _evaluate(args, console)
+    except RolloutError as error:
+        console.print(f'evaluate: {error}', style='red', markup=False)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        try_shutdown()
+    args.json.write_text(json.dumps(summary, indent=2) + '\n')
+    figures = describe(summary)
+    console.print(figures, markup=False)
+    console.print(f'figures: {args.json}', markup=False)
+    if args.card:
+        add_measurement(args.policy, _command(sys.argv[1:]), figures)
+    return 0
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog='ros2 run dp_ros evaluate', description=__doc__)
+    parser.add_argument('--policy', type=Path, required=True, help='folder of the checkpoint')
+    parser.add_argument(
+        '--task', choices=tuple(TASKS), help="else the one that the policy's folder is named after"
+    )
+    parser.add_argument('--episodes', type=int, default=100)
+    parser.add_argument('--seed', type=int, default=0, help='of the first episode; then +1 each')
+    parser.add_argument('--json', type=Path, default=Path('evaluation.json'))
+    parser.add_argument('--timeout', type=float, default=15.0, help='of one episode [s]')
+    parser.add_argument(
+        '--move-goal', type=float, default=0.0, help='move the goal in mid-run by this much [m]'
+    )
+    parser.add_argument(
+        '--card', action='store_true', help="write the figures into the policy's README.md"
+    )
+    parser.add_argument('launch', nargs='*', help='launch arguments, name:=value')
+    args = parser.parse_args(argv)
+    if args.task is None:
+        args.task = _task_of(args.policy.resolve().name)
+    if args.episodes < 1:
+        parser.error(f'--episodes {args.episodes}: needs at least 1')
+    if not (args.policy / 'policy.json').is_file():
+        parser.error(f'--policy {args.policy}: no policy.json in that folder')
+    if args.seed < 0:
+        parser.error(f'--seed {args.seed}: needs at least 0')
+    if not args.timeout > 0.0:
+        parser.error(f'--timeout {args.timeout}: needs to be positive')
+    if not math.isfinite(args.move_goal):
+        parser.error(f'--move-goal {args.move_goal}: needs to be finite')
+    if not _is_writable(args.json):
+        parser.error(f'--json {args.json}: cannot be written')
+    return args
+
+
+def _task_of(policy: str) -> str:
+    """Return the task whose name a policy's begins with; reach where there is none."""
+    return next((task for task in TASKS if policy.startswith(task)), 'reach')
+
+
+def _is_writable(file: Path) -> bool:
+    """Say whether a file can be written, before an hour of episodes is lost to it."""
+    if file.exists():
+        return file.is_file() and os.access(file, os.W_OK)
+    return file.parent.is_dir() and os.access(file.parent, os.W_OK)
+
+
+def _command(argv: Sequence[str]) -> str:
+    return shlex.join(['ros2', 'run', 'dp_ros', 'evaluate', *(a for a in argv if a != '--card')])
+
+
+def _evaluate(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    arguments = [f'policy:={args.policy.resolve()}', f'task:={args.task}', *args.launch]
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / 'launch.log'
+        with running_simulation(arguments, log, console) as (simulation, client):
+            runs = list(
+                run_episodes(
+                    client,
+                    range(args.seed, args.seed + args.episodes),
+                    console,
+                    args.policy.name,
+                    timeout=args.timeout,
+                    move_goal=args.move_goal,
+                )
+            )
+            peaks = simulation.peak_rss_mb()
+    return figures_of(runs, peaks)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
