@@ -40,7 +40,7 @@ def test_what_a_task_needs_are_parameters_with_values_they_take(file):
 
 
 def test_there_is_a_file_for_every_task():
-    choices = import_module('dp_ros.sim.tasks.registry').TASKS
+    choices = import_module('dp_ros.sim.scenarios.registry').SCENARIOS
     assert {file.stem for file in TASKS} == set(choices)
 
 

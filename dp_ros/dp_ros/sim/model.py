@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from dp_ros.sim.task import AnyTask, Camera
+from dp_ros.sim.scenario import AnyScenario, SimCamera
 import mujoco
 import numpy as np
 
@@ -19,7 +19,7 @@ _HULL_COLOUR: Final = (0.92, 0.92, 0.95, 1.0)
 _TABLE_COLOUR: Final = (0.36, 0.34, 0.33, 1.0)
 
 
-def build_model(task: AnyTask, visual: bool = False) -> mujoco.MjModel:
+def build_model(scenario: AnyScenario, visual: bool = False) -> mujoco.MjModel:
     """Compile the model.
 
     :param visual: keep the robot's visual meshes; without them its white collision hulls are
@@ -36,9 +36,9 @@ def build_model(task: AnyTask, visual: bool = False) -> mujoco.MjModel:
             _show_hulls(spec, body)
     _strengthen_hand(spec.actuator('hand'))
     _add_table(spec.worldbody)
-    task.furnish(spec)
+    scenario.furnish(spec)
     _add_light(spec.worldbody)
-    for name, camera in task.cameras.items():
+    for name, camera in scenario.cameras.items():
         _add_camera(spec, name, camera)
     spec.visual.quality.offsamples = 0
     if visual:
@@ -108,7 +108,7 @@ def _add_light(world: mujoco.MjsBody) -> None:
     )
 
 
-def _add_camera(spec: mujoco.MjSpec, name: str, camera: Camera) -> None:
+def _add_camera(spec: mujoco.MjSpec, name: str, camera: SimCamera) -> None:
     quaternion = np.zeros(4)
     mujoco.mju_mat2Quat(quaternion, camera.rotation().ravel())
     parent = spec.worldbody if camera.body == 'world' else spec.body(camera.body)

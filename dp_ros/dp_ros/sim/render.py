@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dp_ros.sim.model import build_model
-from dp_ros.sim.task import AnyTask, Scene
+from dp_ros.sim.scenario import AnyScenario, Scene
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ Shape = LineStrip | Spheres
 
 
 @dataclass(frozen=True)
-class View:
+class Viewpoint:
     """Where one looks from: at ``target`` [m], ``distance`` [m] away, angles in degrees.
 
     :param azimuth: direction of the look around z, 180 from the front back to the robot.
@@ -57,8 +57,8 @@ class View:
     elevation: float
 
 
-OBLIQUE: Final = View((0.44, 0.0, 0.22), 1.35, 140.0, -33.0)
-TOP: Final = View((0.52, 0.0, 0.0), 0.85, 180.0, -89.0)
+OBLIQUE: Final = Viewpoint((0.44, 0.0, 0.22), 1.35, 140.0, -33.0)
+TOP: Final = Viewpoint((0.52, 0.0, 0.0), 0.85, 180.0, -89.0)
 
 
 class VideoScene:
@@ -69,14 +69,14 @@ class VideoScene:
 
     def __init__(
         self,
-        task: AnyTask,
+        scenario: AnyScenario,
         height: int = 480,
         width: int = 640,
-        view: View = OBLIQUE,
+        view: Viewpoint = OBLIQUE,
         shadows: bool = False,
     ) -> None:
-        self._task = task
-        self._model = build_model(task, visual=True)
+        self._scenario = scenario
+        self._model = build_model(scenario, visual=True)
         self._data = mujoco.MjData(self._model)
         self._renderer = mujoco.Renderer(self._model, height, width, max_geom=_MAX_SHAPES)
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows
@@ -99,9 +99,9 @@ class VideoScene:
         :param objects: (n, 7) where the task's objects are, else as in the scene.
         """
         self._data.qpos[: len(joint_positions)] = joint_positions
-        self._task.place(self._model, self._data, scene)
+        self._scenario.place(self._model, self._data, scene)
         if objects is not None:
-            for name, pose in zip(self._task.objects, objects, strict=True):
+            for name, pose in zip(self._scenario.objects, objects, strict=True):
                 self._data.joint(name).qpos = pose
         mujoco.mj_forward(self._model, self._data)
         self._renderer.update_scene(self._data, self._camera)

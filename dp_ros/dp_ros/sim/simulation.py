@@ -12,7 +12,7 @@ from dp_ros.robot.trajectory import Trajectory, TrajectoryReference, TrajectoryR
 from dp_ros.robot.units import NS
 from dp_ros.sim.command_log import PERIOD_NS, CommandRecorder
 from dp_ros.sim.model import FINGER_OPEN
-from dp_ros.sim.task import Scene
+from dp_ros.sim.scenario import Scene
 from dp_ros.sim.world import FrankaWorld
 import numpy as np
 
@@ -26,7 +26,7 @@ _SLACK = 0.05
 """By how much a first trajectory may begin elsewhere than the arm is [rad]."""
 
 
-class State(IntEnum):
+class EpisodeState(IntEnum):
     """How the episode stands; the numbers are those of dp_ros_msgs/EpisodeStatus."""
 
     IDLE = 0
@@ -46,16 +46,16 @@ class Simulation:
     def __init__(self, world: FrankaWorld, now_ns: int) -> None:
         self.world = world
         self.reset(world.scene, now_ns)
-        self.state = State.IDLE
+        self.state = EpisodeState.IDLE
 
     def reset(self, scene: Scene, now_ns: int) -> None:
         """Begin an episode: arm at rest at the scene's start, empty command log."""
         self.world.reset(scene)
         self.now_ns = self.start_ns = now_ns
-        self.state = State.RUNNING
+        self.state = EpisodeState.RUNNING
         self.side = ''
         self._arm = TrajectoryReference(JOINT_NAMES, self.world.start_positions)
-        fingers = np.full(len(FINGER_NAMES), self.world.task.finger_start)
+        fingers = np.full(len(FINGER_NAMES), self.world.scenario.finger_start)
         self._hand = TrajectoryReference(FINGER_NAMES, fingers)
         self.log = CommandRecorder(now_ns + PERIOD_NS)
 
@@ -109,11 +109,11 @@ class Simulation:
 
     def _judge(self) -> None:
         world = self.world
-        self.side = self.side or world.task.side(world)
-        if self.state is State.RUNNING:
+        self.side = self.side or world.scenario.side(world)
+        if self.state is EpisodeState.RUNNING:
             if world.collision:
-                self.state = State.COLLISION
-            elif world.task.succeeded(world):
-                self.state = State.SUCCESS
-            elif world.task.failed(world):
-                self.state = State.FAILURE
+                self.state = EpisodeState.COLLISION
+            elif world.scenario.succeeded(world):
+                self.state = EpisodeState.SUCCESS
+            elif world.scenario.failed(world):
+                self.state = EpisodeState.FAILURE

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dp_ros.robot import kinematics
 from dp_ros.sim.model import FINGER_OPEN, HULL_GROUP, build_model
-from dp_ros.sim.task import AnyTask, Camera, Scene
+from dp_ros.sim.scenario import AnyScenario, Scene, SimCamera
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -46,13 +46,13 @@ class FrankaWorld:
     Deterministic: the same scene and commands give the same states and images.
     """
 
-    def __init__(self, scene: Scene, task: AnyTask) -> None:
-        self.task = task
-        self._model = build_model(task)
+    def __init__(self, scene: Scene, scenario: AnyScenario) -> None:
+        self.scenario = scenario
+        self._model = build_model(scenario)
         self._model.opt.timestep = PERIOD
         self._data = mujoco.MjData(self._model)
         self._lag = self._servo_lag()
-        self._touched = ('', *dict.fromkeys(task.obstacles.values()))
+        self._touched = ('', *dict.fromkeys(scenario.obstacles.values()))
         self._kinds = self._geom_kinds()
         roots = self._model.body_rootid[self._model.geom_bodyid]
         arm = self._model.body('base').id
@@ -68,17 +68,17 @@ class FrankaWorld:
         self.collision = ''
         self.start_positions = kinematics.inverse(np.asarray(scene.start), READY)
         self._data.qpos[:_N] = self.start_positions
-        self._data.qpos[_N : _N + 2] = self.task.finger_start
+        self._data.qpos[_N : _N + 2] = self.scenario.finger_start
         self._data.ctrl[:_N] = self.start_positions
-        self._data.ctrl[_N] = self.task.finger_start * _FINGER_COMMAND
+        self._data.ctrl[_N] = self.scenario.finger_start * _FINGER_COMMAND
         self.scene: Any = scene
-        self.task.place(self._model, self._data, scene)
+        self.scenario.place(self._model, self._data, scene)
         mujoco.mj_forward(self._model, self._data)
 
     def set_scene(self, scene: Scene) -> None:
         """Move the goal to where it lies in ``scene``; the arm goes on."""
         self.scene = scene
-        self.task.move_goal(self._model, self._data, scene)
+        self.scenario.move_goal(self._model, self._data, scene)
 
     def step(self, positions: Array, velocities: Array, fingers: Array | float = 0.0) -> Array:
         """Follow commands, one per millisecond.
@@ -142,7 +142,7 @@ class FrankaWorld:
     @property
     def object_poses(self) -> Array:
         """(n, 7) position [m] and quaternion (w first) of each of the task's objects."""
-        bodies = [self._data.body(name) for name in self.task.objects]
+        bodies = [self._data.body(name) for name in self.scenario.objects]
         return np.array([[*body.xpos, *body.xquat] for body in bodies]).reshape(-1, 7)
 
     @property
@@ -153,12 +153,12 @@ class FrankaWorld:
     @property
     def distance(self) -> float:
         """How far the task is from its end [m]."""
-        return self.task.distance(self)
+        return self.scenario.distance(self)
 
     @property
     def reached(self) -> bool:
         """Whether the task is done and nothing was touched since the reset."""
-        return not self.collision and self.task.succeeded(self)
+        return not self.collision and self.scenario.succeeded(self)
 
     def touching(self, body: str) -> list[str]:
         """Name the bodies that a body touches."""
@@ -179,9 +179,9 @@ class FrankaWorld:
     def _geom_kinds(self) -> NDArray[np.int64]:
         """Of each geometry: part of the arm, tolerated, or an index into ``_touched``."""
         kinds = np.full(self._model.ngeom, _ARM)
-        for geom, label in self.task.obstacles.items():
+        for geom, label in self.scenario.obstacles.items():
             kinds[self._model.geom(geom).id] = self._touched.index(label)
-        for geom in self.task.tolerated:
+        for geom in self.scenario.tolerated:
             kinds[self._model.geom(geom).id] = _TOLERATED
         return kinds
 
@@ -204,7 +204,7 @@ class FrankaWorld:
         return self._touched[hit[0]] if len(hit) else ''
 
 
-def intrinsics(camera: Camera, height: int, width: int) -> Array:
+def intrinsics(camera: SimCamera, height: int, width: int) -> Array:
     """Pinhole matrix (3, 3) of a camera's image [px]; pixels are square, no distortion."""
     focal = height / 2 / np.tan(np.deg2rad(camera.fovy) / 2)
     return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])

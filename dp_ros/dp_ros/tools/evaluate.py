@@ -17,7 +17,7 @@ import sys
 import tempfile
 from typing import Any
 
-from dp_ros.sim.tasks.registry import TASKS
+from dp_ros.sim.scenarios.registry import SCENARIOS
 from dp_ros.tools.common.episodes.rollout import RolloutError
 from dp_ros.tools.common.episodes.runs import figures_of, run_episodes, running_simulation
 from dp_ros.tools.common.episodes.summary import describe
@@ -52,7 +52,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros evaluate', description=__doc__)
     parser.add_argument('--policy', type=Path, required=True, help='folder of the checkpoint')
     parser.add_argument(
-        '--task', choices=tuple(TASKS), help="else the one that the policy's folder is named after"
+        '--task',
+        choices=tuple(SCENARIOS),
+        help="else the one that the policy's folder is named after",
     )
     parser.add_argument('--episodes', type=int, default=100)
     parser.add_argument('--seed', type=int, default=0, help='of the first episode; then +1 each')
@@ -85,7 +87,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def _task_of(policy: str) -> str:
     """Return the task whose name a policy's begins with; reach where there is none."""
-    return next((task for task in TASKS if policy.startswith(task)), 'reach')
+    return next((task for task in SCENARIOS if policy.startswith(task)), 'reach')
 
 
 def _is_writable(file: Path) -> bool:

@@ -12,8 +12,8 @@ from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.robot.trajectory import Trajectory, TrajectoryReference
 from dp_ros.robot.units import NS
 from dp_ros.sim.judge import boundary_velocity_steps, judge
-from dp_ros.sim.tasks.reach.expert import SIDES, plan
-from dp_ros.sim.tasks.reach.scene import sample_scene
+from dp_ros.sim.scenarios.reach.expert import SIDES, plan
+from dp_ros.sim.scenarios.reach.scene import sample_scene
 from fake_arm import HOME, MS, START, TIMES, Arm
 import numpy as np
 import pytest

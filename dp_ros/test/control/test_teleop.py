@@ -7,7 +7,7 @@ from dp_ros.control.executor.chunk import Chunk
 from dp_ros.control.executor.motion import State
 from dp_ros.control.executor.workspace import Workspace
 from dp_ros.control.teleop.inputs import InputRefused, TwistInput
-from dp_ros.control.teleop.teleop import Plan
+from dp_ros.control.teleop.teleop import TeleopPlan
 from dp_ros.robot.kinematics import JOINT_NAMES, forward, link_poses
 from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.robot.trajectory import TrajectoryReference
@@ -262,7 +262,7 @@ def test_fingers_are_in_the_chunk_beside_an_arm_at_rest():
 
 def test_a_plan_is_of_constant_jerk_between_its_states_and_then_at_rest():
     values = np.array([[0.0, 0.0, 0.0], [1.0, 3.0, 6.0]])  # of t³, at 0 and 1 s
-    plan = Plan(10 * NS, NS, tuple(State(*row[:, None]) for row in values))
+    plan = TeleopPlan(10 * NS, NS, tuple(State(*row[:, None]) for row in values))
     inside = plan.at(10 * NS + NS // 2)
     found = [inside.position[0], inside.velocity[0], inside.acceleration[0]]
     np.testing.assert_allclose(found, [0.125, 0.75, 3.0])

@@ -12,9 +12,9 @@ from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros.robot.units import NS
 from dp_ros.ros.conversions import time_to_ns, trajectory_to_msg
 from dp_ros.sim.judge import judge
-from dp_ros.sim.tasks.pick_place.task import PICK_PLACE
-from dp_ros.sim.tasks.reach.expert import plan
-from dp_ros.sim.tasks.reach.scene import sample_scene
+from dp_ros.sim.scenarios.pick_place.scenario import PICK_PLACE
+from dp_ros.sim.scenarios.reach.expert import plan
+from dp_ros.sim.scenarios.reach.scene import sample_scene
 from dp_ros_msgs.msg import EpisodeStatus
 from dp_ros_msgs.srv import GetCommandLog, ResetEpisode
 from geometry_msgs.msg import PoseStamped

@@ -3,7 +3,7 @@
 
 from dp_ros.robot import kinematics
 from dp_ros.sim.model import build_model
-from dp_ros.sim.tasks.reach.task import REACH
+from dp_ros.sim.scenarios.reach.scenario import REACH
 from dp_ros.sim.world import READY
 import mujoco
 import numpy as np

@@ -10,9 +10,9 @@ from dp_ros.robot.units import NS
 from dp_ros.sim.expert_motion import down
 from dp_ros.sim.hand import SimulatedHand
 from dp_ros.sim.judge import judge
-from dp_ros.sim.simulation import Simulation, State
-from dp_ros.sim.tasks.pick_place.expert import GRIPS, ORDERS, grip_yaw, plan_pick_place
-from dp_ros.sim.tasks.pick_place.task import BIN_X, CUBE_SIZE, PICK_PLACE
+from dp_ros.sim.scenarios.pick_place.expert import GRIPS, ORDERS, grip_yaw, plan_pick_place
+from dp_ros.sim.scenarios.pick_place.scenario import BIN_X, CUBE_SIZE, PICK_PLACE
+from dp_ros.sim.simulation import EpisodeState, Simulation
 from dp_ros.sim.world import READY, FrankaWorld
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def test_the_expert_brings_the_cube_into_the_bin_by_the_grip_it_is_told(
     simulation, seed, grip, order
 ):
     demonstrate(simulation, PICK_PLACE.sample(seed), grip, order)
-    assert simulation.state is State.SUCCESS, simulation.world.collision
+    assert simulation.state is EpisodeState.SUCCESS, simulation.world.collision
     assert simulation.side == grip
     assert simulation.world.distance < 0.02
     assert judge(simulation.log.read().positions) == []
@@ -82,21 +82,21 @@ def test_a_cube_that_is_held_in_the_bin_is_not_yet_there(simulation):
     release = float(plan.fingers.times[3])
     demonstrate(simulation, scene, GRIPS[0], ORDERS[0], until=release)
     assert simulation.world.distance < 0.02
-    assert simulation.state is State.RUNNING
+    assert simulation.state is EpisodeState.RUNNING
     assert simulation.world.object_poses[0, 2] > CUBE_SIZE
 
 
 def test_without_fingers_the_cube_stays_and_no_side_is_named(simulation):
     scene = PICK_PLACE.sample(1)
     demonstrate(simulation, scene, GRIPS[0], ORDERS[0], fingers=False)
-    assert (simulation.state, simulation.side) == (State.RUNNING, '')
+    assert (simulation.state, simulation.side) == (EpisodeState.RUNNING, '')
     np.testing.assert_allclose(simulation.world.object_poses[0, :2], scene.cube, atol=0.02)
 
 
 def test_a_cube_out_of_reach_is_a_failure(simulation):
     simulation.reset(replace(PICK_PLACE.sample(0), cube=(0.7, -0.4)), NS)
     simulation.advance(2 * NS)
-    assert simulation.state is State.FAILURE
+    assert simulation.state is EpisodeState.FAILURE
 
 
 @pytest.mark.parametrize(('thing', 'height'), [('table', -0.02), ('bin', 0.03)])
@@ -105,7 +105,7 @@ def test_the_arm_must_not_touch(simulation, thing, height):
     simulation.reset(scene, NS)
     x, y = (0.6, 0.0) if thing == 'table' else scene.goal
     go(simulation, (x, y, 0.2), (x, y, height))
-    assert (simulation.state, simulation.world.collision) == (State.COLLISION, thing)
+    assert (simulation.state, simulation.world.collision) == (EpisodeState.COLLISION, thing)
 
 
 def test_the_bin_can_be_moved_while_the_cube_stays_where_it_is(simulation):

@@ -3,7 +3,7 @@
 
 import sys
 
-from dp_ros.sim.tasks.pusht.table import (
+from dp_ros.sim.scenarios.pusht.table import (
     MAX_STEPS,
     PushTEpisode,
     PushTMissingError,

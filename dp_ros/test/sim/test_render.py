@@ -2,7 +2,7 @@
 """Pictures for people show the scene and the paths drawn in."""
 
 from dp_ros.sim.render import TOP, LineStrip, Spheres, VideoScene
-from dp_ros.sim.tasks.reach.task import REACH
+from dp_ros.sim.scenarios.reach.scenario import REACH
 from dp_ros.sim.world import READY
 import numpy as np
 import pytest

@@ -8,10 +8,10 @@ from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros.robot.trajectory import Trajectory, TrajectoryRejected
 from dp_ros.robot.units import NS
 from dp_ros.sim.judge import judge
-from dp_ros.sim.simulation import FINGER_NAMES, Simulation, State
-from dp_ros.sim.tasks.reach.expert import SIDES, GoalJump, plan
-from dp_ros.sim.tasks.reach.scene import sample_scene
-from dp_ros.sim.tasks.reach.task import REACH
+from dp_ros.sim.scenarios.reach.expert import SIDES, GoalJump, plan
+from dp_ros.sim.scenarios.reach.scenario import REACH
+from dp_ros.sim.scenarios.reach.scene import sample_scene
+from dp_ros.sim.simulation import FINGER_NAMES, EpisodeState, Simulation
 from dp_ros.sim.world import FrankaWorld
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def expert(scene, side, jump=None):
 def test_the_expert_reaches_the_goal_on_the_side_it_is_told(simulation, seed, side):
     scene = sample_scene(seed)
     run(simulation, scene, expert(scene, side))
-    assert simulation.state is State.SUCCESS, simulation.world.collision
+    assert simulation.state is EpisodeState.SUCCESS, simulation.world.collision
     assert simulation.side == side
     assert simulation.world.distance < 0.001
     assert np.abs(simulation.world.joint_velocities[:7]).max() < 1e-3
@@ -58,7 +58,7 @@ def test_the_mean_of_both_ways_hits_the_obstacle(simulation, seed):
     n = min(len(left.times), len(right.times))
     mean = (left.positions[:n] + right.positions[:n]) / 2
     run(simulation, scene, Trajectory(JOINT_NAMES, 0, left.times[:n], mean))
-    assert simulation.state is State.COLLISION
+    assert simulation.state is EpisodeState.COLLISION
     assert simulation.world.collision == 'obstacle'
 
 
@@ -67,7 +67,7 @@ def test_the_expert_follows_a_goal_that_moves(simulation):
     moved = scene.with_goal((0.66, scene.goal[1] + 0.08))
     trajectory = expert(scene, 'left', GoalJump(1.2, moved.goal))
     run(simulation, moved, trajectory)
-    assert simulation.state is State.SUCCESS
+    assert simulation.state is EpisodeState.SUCCESS
     assert judge(simulation.log.read().positions) == []
 
 
@@ -78,18 +78,18 @@ def test_touching_the_table_is_a_collision(simulation):
     down = kinematics.inverse(np.array([*scene.start[:2], -0.02]), start)
     points = np.stack([start, down])
     run(simulation, scene, Trajectory(JOINT_NAMES, 0, np.array([0.01, 1.5]), points))
-    assert simulation.state is State.COLLISION
+    assert simulation.state is EpisodeState.COLLISION
     assert simulation.world.collision == 'table'
 
 
 def test_nothing_counts_after_a_collision(simulation):
     scene = sample_scene(0)
     simulation.reset(scene, NS)
-    simulation.state = State.COLLISION
+    simulation.state = EpisodeState.COLLISION
     simulation.accept(expert(scene, 'left'))
     simulation.advance(6 * NS)
     assert simulation.world.reached
-    assert simulation.state is State.COLLISION
+    assert simulation.state is EpisodeState.COLLISION
 
 
 def test_the_same_seed_and_commands_give_the_same_states_and_images(simulation):
@@ -114,7 +114,11 @@ def test_reset_restores_the_start(simulation):
     simulation.reset(scene, 9 * NS)
     np.testing.assert_array_equal(simulation.world.joint_positions, joints)
     np.testing.assert_array_equal(simulation.world.render(), image)
-    assert (simulation.state, simulation.side, simulation.log.total) == (State.RUNNING, '', 0)
+    assert (simulation.state, simulation.side, simulation.log.total) == (
+        EpisodeState.RUNNING,
+        '',
+        0,
+    )
 
 
 @pytest.mark.parametrize('goal', [(0.2, 0.0), (0.9, 0.0), (0.68, 0.4), (float('nan'), 0.0)])

@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from dp_ros.policy.checkpoint import load_policy
-from dp_ros.sim.tasks.pick_place.task import PICK_PLACE
+from dp_ros.sim.scenarios.pick_place.scenario import PICK_PLACE
 from dp_ros.tools.compare.closed_loop import ClosedLoop
 import pytest
 
@@ -28,7 +28,7 @@ def test_the_shipped_policy_reaches_its_goal(loop):
 
 
 def test_the_shipped_policy_with_fingers_brings_the_cube_into_the_bin_by_either_grip():
-    loop = ClosedLoop(load_policy(MODELS / 'pick_place'), latency=0.1, task=PICK_PLACE)
+    loop = ClosedLoop(load_policy(MODELS / 'pick_place'), latency=0.1, scenario=PICK_PLACE)
     try:
         outcomes = [loop.run(seed) for seed in range(3)]
     finally:

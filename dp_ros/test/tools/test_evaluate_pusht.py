@@ -7,7 +7,7 @@ import subprocess
 import av
 from dp_ros.data.formats.pusht import ACTIONS, CAMERA
 from dp_ros.policy.denoisers.unet import Unet
-from dp_ros.sim.tasks.pusht.table import IMAGE_SIZE
+from dp_ros.sim.scenarios.pusht.table import IMAGE_SIZE
 from dp_ros.tools.evaluate_pusht import main as evaluate_pusht
 from dp_ros.tools.evaluate_pusht.main import film
 from dp_ros.tools.evaluate_pusht.rollout import BatchPolicy, run
@@ -98,7 +98,7 @@ def test_a_film_shows_episodes_side_by_side_until_the_last_ends():
 
 def test_it_writes_figures_a_video_and_the_card(command, tmp_path, monkeypatch):
     pytest.importorskip('gym_pusht')
-    monkeypatch.setattr('dp_ros.sim.tasks.pusht.table.MAX_STEPS', 12)
+    monkeypatch.setattr('dp_ros.sim.scenarios.pusht.table.MAX_STEPS', 12)
     policy = tiny_policy.checkpoint(tmp_path / 'policy', **TASK)
     video = tmp_path / 'out.mp4'
     assert (
@@ -132,7 +132,7 @@ def test_ros2_run_finds_the_physics(tmp_path):
 
 def test_several_policies_are_one_training_run(command, tmp_path, monkeypatch, capsys):
     pytest.importorskip('gym_pusht')
-    monkeypatch.setattr('dp_ros.sim.tasks.pusht.table.MAX_STEPS', 8)
+    monkeypatch.setattr('dp_ros.sim.scenarios.pusht.table.MAX_STEPS', 8)
     policies = [tiny_policy.checkpoint(tmp_path / str(n), seed=n, **TASK) for n in range(2)]
     picture = tmp_path / 'scores.png'
     words = ['--policy', *map(str, policies), '--episodes', '2', '--picture', str(picture)]
@@ -145,7 +145,7 @@ def test_several_policies_are_one_training_run(command, tmp_path, monkeypatch, c
 
 def test_an_episode_is_the_same_alone_and_among_others(monkeypatch):
     pytest.importorskip('gym_pusht')
-    monkeypatch.setattr('dp_ros.sim.tasks.pusht.table.MAX_STEPS', 16)
+    monkeypatch.setattr('dp_ros.sim.scenarios.pusht.table.MAX_STEPS', 16)
     policy = BatchPolicy(tiny_policy.network(**TASK), 'ddim', 2)
 
     def final(seeds):

@@ -30,7 +30,7 @@ from dp_ros.control.executor.interlocks import EXECUTE, PAUSE, SPEED, STOP, Inte
 from dp_ros.control.executor.measured import MeasuredJoints
 from dp_ros.control.executor.motion import SpliceError, State
 from dp_ros.control.executor.pace import REST, Caution, Ramp
-from dp_ros.control.executor.planner import Plan, Planner
+from dp_ros.control.executor.planner import ChunkPlan, Planner
 from dp_ros.control.executor.splice import brake
 from dp_ros.control.executor.stalls import Stalls
 from dp_ros.control.executor.workspace import Workspace
@@ -78,10 +78,10 @@ class ExecutorConfig:
 
 
 @dataclass
-class Counts:
+class ChunkCounts:
     """Chunks since activation.
 
-    :param executed: followed as asked (`Plan.as_asked`); ``approached``: followed otherwise.
+    :param executed: followed as asked (`ChunkPlan.as_asked`); ``approached``: followed otherwise.
     :param checked: found good in shadow mode, and not sent.
     """
 
@@ -130,7 +130,7 @@ class Planned:
     """How a chunk would be followed, if that is sent in time before it joins."""
 
     request: Request
-    plan: Plan
+    plan: ChunkPlan
 
 
 class ChunkExecutor:
@@ -159,7 +159,7 @@ class ChunkExecutor:
 
     def restart(self, now_ns: int) -> None:
         """Begin anew, from where the arm is; what others forbid stays forbidden."""
-        self.counts = Counts()
+        self.counts = ChunkCounts()
         self.interlocks.clear(PAUSE, STOP)
         self._motion = (Phase.WAITING, _NO_JOINTS)
         if self.is_moving(now_ns):
@@ -333,7 +333,7 @@ class ChunkExecutor:
                 ' ms: this machine is too busy, or lead_time too short'
             )
 
-    def _followed(self, request: Request, plan: Plan, now_ns: int) -> Trajectory:
+    def _followed(self, request: Request, plan: ChunkPlan, now_ns: int) -> Trajectory:
         assert self._arm is not None
         join_ns = request.join_ns
         trajectory = self._arm.send(plan.motion, join_ns, now_ns)
@@ -460,7 +460,7 @@ class ChunkExecutor:
         self._fresh(now_ns)
         return chunk
 
-    def _alongside(self, plan: Plan, chunk: Chunk, join_ns: int) -> Trajectory | None:
+    def _alongside(self, plan: ChunkPlan, chunk: Chunk, join_ns: int) -> Trajectory | None:
         """Return what the fingers do while the arm follows the plan."""
         n_arm = len(self.joint_names)
         names = chunk.joint_names[n_arm:]

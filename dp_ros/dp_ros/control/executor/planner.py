@@ -24,7 +24,7 @@ _SEEN: Final = 400  # Poses of a motion of which it is seen whether they are in 
 
 
 @dataclass(frozen=True)
-class Plan:
+class ChunkPlan:
     """A motion, and the points that it follows.
 
     :param times: (m,) when the points are due [s after the motion begins].
@@ -66,7 +66,9 @@ class Planner:
     caution: Caution
     workspace: Workspace | None = None
 
-    def plan(self, begin: State, times: Array, points: Array, ramp: Ramp, join_ns: int) -> Plan:
+    def plan(
+        self, begin: State, times: Array, points: Array, ramp: Ramp, join_ns: int
+    ) -> ChunkPlan:
         """Plan to follow points (m, n + f), due at times (m,) [s] at full speed.
 
         Where the whole would leave the workspace, braking tail included, it stays at the last
@@ -114,15 +116,15 @@ class Planner:
 
     def _follow(
         self, begin: State, times: Array, points: Array, speed: float, effort: Effort
-    ) -> Plan:
+    ) -> ChunkPlan:
         arm = points[:, : len(begin.position)]
         try:
             motion = follow(begin, times, arm, self.limits, speed, effort)
         except SpliceError as error:
             raise ChunkRefused(str(error)) from error
-        return Plan(motion, times, points, motion.deviation)
+        return ChunkPlan(motion, times, points, motion.deviation)
 
-    def _why(self, plan: Plan) -> str:
+    def _why(self, plan: ChunkPlan) -> str:
         if plan.as_asked:
             return ''
         lower, upper = self.limits.range()
@@ -134,7 +136,7 @@ class Planner:
             return 'it is too far away or too fast for the arm to be there in time'
         return 'it turns more sharply than the arm may'
 
-    def _crossing(self, plan: Plan) -> tuple[float, str] | None:
+    def _crossing(self, plan: ChunkPlan) -> tuple[float, str] | None:
         """Return when the TCP would leave the workspace [s], and at which border."""
         if self.workspace is None:
             return None

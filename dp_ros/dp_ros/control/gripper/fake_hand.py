@@ -56,7 +56,7 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CommandOutcome:
     """How a command ended; a grasp that held nothing has no error."""
 
     command: Command
@@ -64,7 +64,7 @@ class Outcome:
     error: str = ''
 
 
-class _Motion:
+class _FingerMotion:
     """Fingers on their way, and whether they have come to rest.
 
     :param width: where they started [m]; ``end_ns`` when they would rest if nothing stopped them.
@@ -105,7 +105,7 @@ class FakeHand:
         self._measured: float | None = None
         self._queue: deque[Command] = deque()
         self._goals: list[float] = []
-        self._motion: _Motion | None = None
+        self._motion: _FingerMotion | None = None
         self._due_ns = 0
 
     def submit(self, command: Command) -> None:
@@ -125,14 +125,14 @@ class FakeHand:
         commanded = float(self._reference.sample(np.array([now_ns]))[0].sum())
         return max(commanded, self.object_width)
 
-    def stop(self, now_ns: int) -> tuple[Trajectory, list[Outcome]]:
+    def stop(self, now_ns: int) -> tuple[Trajectory, list[CommandOutcome]]:
         """Stop the fingers where they are and end all commands."""
         ended = [*([self.running] if self.running else []), *self._queue]
         self._queue.clear()
         self.running = self._motion = None
-        return self._hold(now_ns), [Outcome(command, False, 'stopped') for command in ended]
+        return self._hold(now_ns), [CommandOutcome(command, False, 'stopped') for command in ended]
 
-    def tick(self, now_ns: int) -> tuple[Trajectory | None, Outcome | None]:
+    def tick(self, now_ns: int) -> tuple[Trajectory | None, CommandOutcome | None]:
         """Return the motion that begins now and the command that has ended now, if any."""
         if self.running is None:
             return None, self._begin(now_ns)
@@ -144,12 +144,12 @@ class FakeHand:
 
     # ---- the course of a command
 
-    def _begin(self, now_ns: int) -> Outcome | None:
+    def _begin(self, now_ns: int) -> CommandOutcome | None:
         if not self._queue:
             return None
         command = self._queue.popleft()
         if command.flaw:
-            return Outcome(command, False, command.flaw)
+            return CommandOutcome(command, False, command.flaw)
         self.running = command
         self._goals = [0.0] if command.epsilon else list(command.widths)
         self._due_ns = now_ns + round(self.latency * NS)
@@ -158,10 +158,12 @@ class FakeHand:
     def _move(self, command: Command, now_ns: int) -> Trajectory:
         width = self.width(now_ns)
         trajectory = self._follow(now_ns, *_profile(width, self._goals[0], command.speed))
-        self._motion = _Motion(now_ns, width, self._reference.end_ns)
+        self._motion = _FingerMotion(now_ns, width, self._reference.end_ns)
         return trajectory
 
-    def _arrive(self, command: Command, now_ns: int) -> tuple[Trajectory | None, Outcome | None]:
+    def _arrive(
+        self, command: Command, now_ns: int
+    ) -> tuple[Trajectory | None, CommandOutcome | None]:
         goal, width = self._goals.pop(0), self.width(now_ns)
         if command.epsilon is not None:
             inner, outer = command.epsilon
@@ -172,7 +174,7 @@ class FakeHand:
             return self._move(command, now_ns), None
         self.running = self._motion = None
         blocked = not success and command.epsilon is None
-        return self._hold(now_ns) if blocked else None, Outcome(command, success)
+        return self._hold(now_ns) if blocked else None, CommandOutcome(command, success)
 
     # ---- trajectories
 

@@ -61,7 +61,7 @@ class GripperConfig:
 
 
 @dataclass
-class Counts:
+class GripperCounts:
     """What happened since the start."""
 
     targets: int = 0
@@ -87,7 +87,7 @@ class GripperCore:
 
     def __init__(self, config: GripperConfig) -> None:
         self.config = config
-        self.counts = Counts()
+        self.counts = GripperCounts()
         self.fault = ''
         self.latency = math.nan
         self.flight: Flight | None = None

@@ -66,7 +66,7 @@ class TeleopConfig:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TeleopPlan:
     """States of the joints, ``period_ns`` apart; then rest."""
 
     start_ns: int
@@ -130,7 +130,7 @@ class Teleop:
         """Forget where the arm is and what it was told, as after a jump of the clock."""
         self._measured: tuple[int, Array] | None = None
         self._commanded: TrajectoryReference | None = None
-        self._plan: Plan | None = None
+        self._plan: TeleopPlan | None = None
         self._driven_until_ns = 0
 
     def obstacle(self, now_ns: int) -> str:
@@ -223,7 +223,7 @@ class Teleop:
             self._held_back_ns = now_ns
         return commanded
 
-    def _roll(self, start: State, start_ns: int, wish: Wish, left: float) -> Plan:
+    def _roll(self, start: State, start_ns: int, wish: Wish, left: float) -> TeleopPlan:
         """Move as wished for ``left`` seconds, then brake to rest, with limited jerk."""
         config, n_joints = self.config, len(self.joint_names)
         steer, output = Ruckig(n_joints, config.period), OutputParameter(n_joints)
@@ -250,7 +250,7 @@ class Teleop:
                 )
             )
             left -= config.period
-        return Plan(start_ns, round(config.period * NS), tuple(states))
+        return TeleopPlan(start_ns, round(config.period * NS), tuple(states))
 
     def _bounds(self, q: Array) -> tuple[Array, Array]:
         """Velocities (n_joints,) from which a chunk and its braking tail end before the limits."""
@@ -259,7 +259,7 @@ class Teleop:
         above = np.maximum(0.0, self._limits.upper - _MARGIN - q)
         return -np.minimum(cap, _APPROACH * below), np.minimum(cap, _APPROACH * above)
 
-    def _chunk(self, plan: Plan, now_ns: int) -> Chunk:
+    def _chunk(self, plan: TeleopPlan, now_ns: int) -> Chunk:
         # Without the rest at its end the executor would brake only after the last point.
         moving = plan.positions[1:]
         positions = np.concatenate([moving, np.repeat(moving[-1:], _REST_POINTS, axis=0)])

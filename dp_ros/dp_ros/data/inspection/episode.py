@@ -14,7 +14,7 @@ from pathlib import Path
 from dp_ros.data.bags.bag import BagError, BagTopics, EpisodeRecording, read_bag
 from dp_ros.data.datasets.dataset import DatasetError, training_windows
 from dp_ros.data.inspection.figures import EpisodeFigures
-from dp_ros.data.inspection.joints import measure_commands, measure_joints, measure_motion
+from dp_ros.data.inspection.joints import joint_series, measure_commands, measure_joints
 from dp_ros.data.inspection.streams import measure_images, measure_stream, span, streams
 from dp_ros.data.windows.window import ActionSpec, WindowSpec
 from dp_ros.robot.units import NS
@@ -42,7 +42,7 @@ def measure(recording: EpisodeRecording, name: str, actions: ActionSpec) -> Epis
     builder = recording.builder
     begin, end = span(recording)
     windows, skipped, no_window = _windows(recording, actions)
-    motion = measure_motion(recording)
+    motion = joint_series(recording)
     return EpisodeFigures(
         name,
         _size(recording.path),

@@ -104,7 +104,7 @@ class CommandFigures:
 
 
 @dataclass(frozen=True)
-class Motion:
+class JointSeries:
     """The joints at 50 Hz.
 
     :param times: (n,); ``positions``: (n, J) measured.
@@ -148,7 +148,7 @@ class EpisodeFigures:
     images: Mapping[str, ImageFigures] = field(default_factory=dict)
     joints: JointFigures | None = None
     commands: CommandFigures | None = None
-    motion: Motion | None = None
+    motion: JointSeries | None = None
     has_checksums: bool = True
 
     def summary(self) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class EpisodeFigures:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Motion):
+    if isinstance(value, JointSeries):
         return None
     if isinstance(value, Mapping):
         return {key: _plain(inner) for key, inner in value.items()}

@@ -13,7 +13,7 @@ from dp_ros.data.inspection.figures import (
     CommandFigures,
     Extreme,
     JointFigures,
-    Motion,
+    JointSeries,
 )
 from dp_ros.data.inspection.streams import Stamps, span, stamps_of
 from dp_ros.data.windows.window import JOINTS
@@ -56,7 +56,7 @@ def received(recording: EpisodeRecording) -> list[int]:
     return sorted(time for time, _ in (*recording.trajectories, *recording.fingers))
 
 
-def measure_motion(recording: EpisodeRecording) -> Motion:
+def joint_series(recording: EpisodeRecording) -> JointSeries:
     """Resample the joints and what they were commanded."""
     joints = recording.builder.joints
     names = recording.builder.spec.joint_names
@@ -64,10 +64,10 @@ def measure_motion(recording: EpisodeRecording) -> Motion:
     grid = np.arange(joints.stamps[0], joints.stamps[-1] + 1, NS // _RATE)
     positions = resample(joints.stamps, joints.samples, grid)
     commands, tcp = _commands(recording, grid), tcp_path(names, positions)
-    return Motion((grid - begin) / NS, positions, commands, tcp)
+    return JointSeries((grid - begin) / NS, positions, commands, tcp)
 
 
-def measure_joints(recording: EpisodeRecording, motion: Motion) -> JointFigures:
+def measure_joints(recording: EpisodeRecording, motion: JointSeries) -> JointFigures:
     """Measure where the joints were and how they moved."""
     positions = np.array(recording.builder.joints.samples)
     lowest, highest = positions.min(axis=0), positions.max(axis=0)
@@ -89,7 +89,7 @@ def measure_joints(recording: EpisodeRecording, motion: Motion) -> JointFigures:
     )
 
 
-def measure_commands(recording: EpisodeRecording, motion: Motion) -> CommandFigures | None:
+def measure_commands(recording: EpisodeRecording, motion: JointSeries) -> CommandFigures | None:
     """Measure how the arm followed its commands, and what the controller refused."""
     count, rejected = len(received(recording)), recording.rejected
     if motion.commands is None:

@@ -14,7 +14,7 @@ from dp_ros.control.executor.deadman import Deadman
 from dp_ros.control.executor.interlocks import ESTOP, PAUSE, PUBLISHERS, STOP, Phase
 from dp_ros.control.executor.sources import POLICY, TELEOP, Sources
 from dp_ros.nodes.executor.command_topic import CommandTopic
-from dp_ros.nodes.executor.deadman_switch import DeadmanSwitch
+from dp_ros.nodes.executor.joy_watch import JoyWatch
 from dp_ros.nodes.executor.parameters import PARAMETERS, check, executor_config
 from dp_ros.nodes.executor.planning import Planning
 from dp_ros.nodes.executor.publisher_watch import PublisherWatch
@@ -67,7 +67,7 @@ class ExecutorNode(CheckedLifecycleNode):
             self, self._values.values, self._commands.topic_name, self.inhibit, self.release
         )
         button, timeout = self._values['deadman_button'], self._values['deadman_timeout']
-        DeadmanSwitch(self, Deadman(button, timeout), self.inhibit, self.permit)
+        JoyWatch(self, Deadman(button, timeout), self.inhibit, self.permit)
         chunks = [chunk.topic_name for chunk in self._chunks]
         self._publisher_watch = PublisherWatch(
             self, self._commands.topic_name, chunks, self.inhibit, self.permit

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from control_msgs.action import GripperCommand
-from dp_ros.control.gripper.fake_hand import STROKE, Command, FakeHand, Outcome
+from dp_ros.control.gripper.fake_hand import STROKE, Command, CommandOutcome, FakeHand
 from dp_ros.nodes.fake_gripper.parameters import PARAMETERS
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.ros.clock_watch import ClockWatch, on_jump_back
@@ -140,12 +140,12 @@ class FakeGripperNode(EndingNode):
         if motion is not None:
             self._motions.publish(trajectory_to_msg(motion))
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _finish(self, outcome: CommandOutcome) -> None:
         self._served += 1
         action, handle = outcome.command.token
         handle.execute(partial(self._end, action, outcome))
 
-    def _end(self, action: Any, outcome: Outcome, handle: ServerGoalHandle) -> Any:
+    def _end(self, action: Any, outcome: CommandOutcome, handle: ServerGoalHandle) -> Any:
         """End a goal and return its result; to rclpy this is the goal's whole execution."""
         if handle.is_cancel_requested:
             handle.canceled()

@@ -9,10 +9,9 @@ from builtin_interfaces.msg import Time as TimeMsg
 from dp_ros.robot.kinematics import JOINT_NAMES, LINK_NAMES, link_poses
 from dp_ros.robot.units import NS
 from dp_ros.ros.conversions import ns_to_time
+from dp_ros.sim.scenario import Scene, SimCamera
+from dp_ros.sim.scenarios.reach.scene import OBSTACLE_HEIGHT, OBSTACLE_RADIUS, ReachScene
 from dp_ros.sim.simulation import FINGER_NAMES, Simulation
-from dp_ros.sim.task import Camera, Scene
-from dp_ros.sim.tasks.reach.scene import OBSTACLE_HEIGHT, OBSTACLE_RADIUS
-from dp_ros.sim.tasks.reach.scene import Scene as ReachScene
 from dp_ros.sim.world import FrankaWorld, Thing, intrinsics
 from dp_ros_msgs.msg import EpisodeStatus
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, TransformStamped
@@ -34,7 +33,7 @@ _MARKERS = {'box': Marker.CUBE, 'cylinder': Marker.CYLINDER, 'sphere': Marker.SP
 class RobotTransforms:
     """The transforms of the robot's links and of its cameras."""
 
-    def __init__(self, base_frame: str, cameras: Mapping[str, Camera]) -> None:
+    def __init__(self, base_frame: str, cameras: Mapping[str, SimCamera]) -> None:
         self._base_frame = base_frame
         self._cameras = cameras
 
@@ -64,7 +63,7 @@ class RobotTransforms:
             transforms.append(self._camera(name, camera, stamp))
         return transforms
 
-    def _camera(self, name: str, camera: Camera, stamp: TimeMsg) -> TransformStamped:
+    def _camera(self, name: str, camera: SimCamera, stamp: TimeMsg) -> TransformStamped:
         pose = np.eye(4)
         pose[:3, :3] = camera.rotation() @ _OPTICAL
         pose[:3, 3] = camera.eye
@@ -72,7 +71,7 @@ class RobotTransforms:
         return _transform(parent, f'camera_{name}_optical_frame', stamp, pose)
 
 
-def camera_info(camera: Camera, height: int, width: int, header: Header) -> CameraInfo:
+def camera_info(camera: SimCamera, height: int, width: int, header: Header) -> CameraInfo:
     """Describe a camera's image: pinhole, square pixels, no distortion."""
     k = intrinsics(camera, height, width)
     info = CameraInfo(header=header, height=height, width=width, distortion_model='plumb_bob')
@@ -108,7 +107,7 @@ def episode_status(simulation: Simulation, frame: str, speed: float) -> EpisodeS
         collision_with=world.collision,
         tcp=_point(world.tcp),
         goal=_point(scene.goal_point),
-        object_names=list(world.task.objects),
+        object_names=list(world.scenario.objects),
         objects=[_pose(pose) for pose in world.object_poses],
     )
     if isinstance(scene, ReachScene):
@@ -131,8 +130,8 @@ def goal_pose(scene: Scene, frame: str, stamp: TimeMsg) -> PoseStamped:
 def scene_markers(world: FrankaWorld, frame: str, stamp: TimeMsg) -> MarkerArray:
     """Draw what is on the table, and the sphere in which the TCP counts as there."""
     things = world.things
-    if world.task.tolerance:
-        size = np.full(3, 2 * world.task.tolerance)
+    if world.scenario.tolerance:
+        size = np.full(3, 2 * world.scenario.tolerance)
         pose = np.array([*world.scene.goal_point, 1.0, 0.0, 0.0, 0.0])
         things.append(Thing('sphere', size, pose, np.array([0.1, 0.8, 0.2, 0.3])))
     markers = [_marker(thing, number) for number, thing in enumerate(things)]

@@ -24,9 +24,9 @@ from dp_ros.ros.live_parameters import LiveParameters
 from dp_ros.ros.node_main import run_node
 from dp_ros.ros.polled_topic import PolledTopic
 from dp_ros.sim.clock import SlippingClock, Speed, slowness
+from dp_ros.sim.scenario import Scene
+from dp_ros.sim.scenarios.registry import SCENARIOS
 from dp_ros.sim.simulation import Simulation
-from dp_ros.sim.task import Scene
-from dp_ros.sim.tasks.registry import TASKS
 from dp_ros.sim.urdf import robot_description
 from dp_ros.sim.world import PERIOD, FrankaWorld
 from dp_ros_msgs.msg import EpisodeStatus
@@ -76,15 +76,17 @@ class FrankaSimNode(Node):
         self._bridge = CvBridge()
         self._due: dict[str, int] = {}
         self._rejected = 0
-        self._task = TASKS[self._values['task']]
-        world = FrankaWorld(self._task.sample(self._values['seed']), self._task)
+        self._scenario = SCENARIOS[self._values['task']]
+        world = FrankaWorld(self._scenario.sample(self._values['seed']), self._scenario)
         self._make_publishers()
         self._make_inputs()
         for name in self._images_out:  # the first picture is slow: take it before time counts
             world.render(name, self._values['camera_height'], self._values['camera_width'])
         self._start(world)
         self._diagnostics = Diagnostics(self, self._report)
-        self.get_logger().info(f'simulating the FR3, {self._task.name}, scene {world.scene.seed}')
+        self.get_logger().info(
+            f'simulating the FR3, {self._scenario.name}, scene {world.scene.seed}'
+        )
 
     def destroy_node(self) -> None:
         """Free the renderers too."""
@@ -109,7 +111,7 @@ class FrankaSimNode(Node):
         self._static_tf_out = StaticTransformBroadcaster(self)
         self._description_out = self.create_publisher(String, 'robot_description', LATCHED)
         self._description_out.publish(String(data=robot_description(p['base_frame'])))
-        cameras = {name: self._task.cameras[name] for name in p['camera_names']}
+        cameras = {name: self._scenario.cameras[name] for name in p['camera_names']}
         self._transforms = RobotTransforms(p['base_frame'], cameras)
 
     def _make_inputs(self) -> None:
@@ -214,11 +216,13 @@ class FrankaSimNode(Node):
             image.header.stamp = self._stamp()
             image.header.frame_id = f'camera_{name}_optical_frame'
             image_out.publish(image)
-            info_out.publish(camera_info(self._task.cameras[name], height, width, image.header))
+            info_out.publish(
+                camera_info(self._scenario.cameras[name], height, width, image.header)
+            )
 
     def _publish_status(self) -> None:
         self._status_out.publish(self._status())
-        if self._task.objects:
+        if self._scenario.objects:
             self._publish_markers()
 
     def _publish_markers(self) -> None:
@@ -273,7 +277,9 @@ class FrankaSimNode(Node):
     def _on_reset(
         self, request: ResetEpisode.Request, response: ResetEpisode.Response
     ) -> ResetEpisode.Response:
-        self._begin(self._task.sample(request.seed), max(self._now_ns(), self._simulation.now_ns))
+        self._begin(
+            self._scenario.sample(request.seed), max(self._now_ns(), self._simulation.now_ns)
+        )
         response.success = True
         response.message = f'scene {request.seed}'
         response.stamp = self._stamp()
@@ -314,7 +320,7 @@ class FrankaSimNode(Node):
 
 
 def _check(values: Any) -> str | None:
-    cameras = TASKS[values['task']].cameras
+    cameras = SCENARIOS[values['task']].cameras
     unknown = [name for name in values['camera_names'] if name not in cameras]
     if unknown:
         return f'camera_names: no camera {unknown}; there are {sorted(cameras)}'

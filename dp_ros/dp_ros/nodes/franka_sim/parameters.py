@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 from dp_ros.ros.parameters import Parameter, ParameterTable
-from dp_ros.sim.tasks.registry import TASKS
+from dp_ros.sim.scenarios.registry import SCENARIOS
 
 PARAMETERS = ParameterTable(
     'franka_sim',
-    Parameter('task', 'reach', 'What is to be done.', choices=tuple(TASKS), read_only=True),
+    Parameter('task', 'reach', 'What is to be done.', choices=tuple(SCENARIOS), read_only=True),
     Parameter('seed', 0, 'Seed of the first scene.', low=0, read_only=True),
     Parameter(
         'real_time_factor',

@@ -139,7 +139,7 @@ class PatchEmbedding(nn.Module):
         return self.proj(images).flatten(2).transpose(1, 2)
 
 
-class Attention(nn.Module):
+class SelfAttention(nn.Module):
     """Self-attention over tokens (B, N, dim)."""
 
     def __init__(self, dim: int, heads: int) -> None:
@@ -174,7 +174,7 @@ class Block(nn.Module):
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
         self.norm1, self.norm2 = _norm(dim), _norm(dim)
-        self.attn = Attention(dim, heads)
+        self.attn = SelfAttention(dim, heads)
         self.ls1, self.ls2 = LayerScale(dim), LayerScale(dim)
         layers: OrderedDict[str, nn.Module] = OrderedDict(
             fc1=nn.Linear(dim, 4 * dim), act=nn.GELU(), fc2=nn.Linear(4 * dim, dim)

@@ -16,9 +16,9 @@ from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.robot.trajectory import TrajectoryReference
 from dp_ros.robot.units import NS
-from dp_ros.sim.tasks.reach.expert import plan
-from dp_ros.sim.tasks.reach.scene import sample_scene
-from dp_ros.sim.tasks.reach.task import REACH
+from dp_ros.sim.scenarios.reach.expert import plan
+from dp_ros.sim.scenarios.reach.scenario import REACH
+from dp_ros.sim.scenarios.reach.scene import sample_scene
 from dp_ros.sim.world import PERIOD, FrankaWorld
 from dp_ros.tools.bench.cases import Run
 import numpy as np

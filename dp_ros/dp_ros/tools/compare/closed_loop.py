@@ -19,9 +19,9 @@ from dp_ros.robot.trajectory import Trajectory
 from dp_ros.robot.units import MS, NS
 from dp_ros.sim.hand import SimulatedHand
 from dp_ros.sim.judge import judge
-from dp_ros.sim.simulation import FINGER_NAMES, Simulation, State
-from dp_ros.sim.task import AnyTask
-from dp_ros.sim.tasks.reach.task import REACH
+from dp_ros.sim.scenario import AnyScenario
+from dp_ros.sim.scenarios.reach.scenario import REACH
+from dp_ros.sim.simulation import FINGER_NAMES, EpisodeState, Simulation
 from dp_ros.sim.world import FrankaWorld
 import numpy as np
 
@@ -29,7 +29,7 @@ _TICK_NS = 10 * MS
 
 
 @dataclass(frozen=True)
-class Outcome:
+class EpisodeOutcome:
     """How an episode ended.
 
     :param side: which way was taken, '' where that was left open.
@@ -56,7 +56,7 @@ class ClosedLoop:
         policy: Policy,
         latency: float = 0.05,
         chunk_period: float = 0.5,
-        task: AnyTask = REACH,
+        scenario: AnyScenario = REACH,
     ) -> None:
         config = policy.config
         self._policy = policy
@@ -72,7 +72,7 @@ class ClosedLoop:
         )
         self._settings = ExecutorConfig(n_action_steps=config.n_action_steps)
         self._fingers = tuple(name for name in config.joint_names if name in FINGER_NAMES)
-        self._world = FrankaWorld(task.sample(0), task)
+        self._world = FrankaWorld(scenario.sample(0), scenario)
 
     def close(self) -> None:
         """Free the renderers."""
@@ -86,7 +86,7 @@ class ClosedLoop:
         timeout: float = 15.0,
         sampler: str = 'auto',
         num_inference_steps: int = 10,
-    ) -> Outcome:
+    ) -> EpisodeOutcome:
         """Run the episode of a scene, until it is decided or its time is up [s].
 
         :param seed: of the scene, and of the policy's noise where ``noise_seed`` is not given.
@@ -94,14 +94,14 @@ class ClosedLoop:
         noise_seed = seed if noise_seed is None else noise_seed
         start_ns = NS
         self._simulation = Simulation(self._world, start_ns)
-        self._simulation.reset(self._world.task.sample(seed), start_ns)
+        self._simulation.reset(self._world.scenario.sample(seed), start_ns)
         self._executor = ChunkExecutor(JOINT_NAMES, FR3_LIMITS, self._settings, self._fingers)
         self._hand = SimulatedHand()
         self._builder = WindowBuilder(self._spec, keep_ns=2 * self._spec.span_ns)
         self._next_ns = start_ns + self._spec.span_ns
         self._pending: Chunk | None = None
         n_chunks = 0
-        while self._simulation.state is State.RUNNING:
+        while self._simulation.state is EpisodeState.RUNNING:
             now_ns = self._simulation.now_ns
             if now_ns - start_ns >= timeout * NS:
                 break
@@ -158,11 +158,11 @@ class ClosedLoop:
             self._builder.push_command(self._simulation.now_ns, trajectory)
             self._simulation.accept(trajectory)
 
-    def _outcome(self) -> Outcome:
+    def _outcome(self) -> EpisodeOutcome:
         simulation = self._simulation
-        return Outcome(
-            success=simulation.state is State.SUCCESS,
-            collision=simulation.state is State.COLLISION,
+        return EpisodeOutcome(
+            success=simulation.state is EpisodeState.SUCCESS,
+            collision=simulation.state is EpisodeState.COLLISION,
             side=simulation.side,
             final_distance=self._world.distance,
             duration=(simulation.now_ns - simulation.start_ns) / NS,

@@ -14,7 +14,7 @@ import random
 import sys
 
 from dp_ros.sim.render import VideoScene
-from dp_ros.sim.tasks.reach.task import REACH
+from dp_ros.sim.scenarios.reach.scenario import REACH
 from dp_ros.tools.common.episodes.rollout import Rollout, RolloutError
 from dp_ros.tools.common.episodes.runs import figures_of, run_episodes, running_simulation
 from dp_ros.tools.common.episodes.summary import Fault, describe

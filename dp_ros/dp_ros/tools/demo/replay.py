@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 from dp_ros.ros.conversions import time_to_ns
 from dp_ros.sim.render import LineStrip, Shape, Spheres, VideoScene
-from dp_ros.sim.tasks.reach.scene import Scene, sample_scene
+from dp_ros.sim.scenarios.reach.scene import ReachScene, sample_scene
 from dp_ros.tools.common.episodes.rollout import Rollout
 from dp_ros_msgs.msg import EpisodeStatus
 import numpy as np
@@ -71,7 +71,7 @@ def _newest(times: Sequence[int], items: Sequence[Any], now_ns: int) -> Any:
     return items[index - 1] if index else None
 
 
-def _scene(seed: int, status: EpisodeStatus | None) -> Scene:
+def _scene(seed: int, status: EpisodeStatus | None) -> ReachScene:
     scene = sample_scene(seed)
     return scene if status is None else scene.with_goal((status.goal.x, status.goal.y))
 

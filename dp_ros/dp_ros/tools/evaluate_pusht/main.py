@@ -20,7 +20,7 @@ from typing import Final
 
 from dp_ros.policy.checkpoint import CheckpointError, load_network
 from dp_ros.policy.config import ConfigError
-from dp_ros.sim.tasks.pusht.table import CONTROL_HZ, PushTEpisode, PushTMissingError
+from dp_ros.sim.scenarios.pusht.table import CONTROL_HZ, PushTEpisode, PushTMissingError
 from dp_ros.tools.common.progress import make_progress
 from dp_ros.tools.common.video import write_video
 from dp_ros.tools.evaluate_pusht.rollout import BatchPolicy, run

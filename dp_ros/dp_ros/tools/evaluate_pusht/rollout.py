@@ -9,7 +9,7 @@ from dp_ros.data.formats.pusht import ACTIONS, CAMERA, check_pusht, observe
 from dp_ros.policy.methods.method import Draw, drawn_from
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.policy import chunk_seed
-from dp_ros.sim.tasks.pusht.table import PushTEpisode
+from dp_ros.sim.scenarios.pusht.table import PushTEpisode
 import numpy as np
 from numpy.typing import NDArray
 import torch

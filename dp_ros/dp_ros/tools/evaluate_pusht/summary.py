@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from dp_ros.sim.tasks.pusht.table import PushTEpisode
+from dp_ros.sim.scenarios.pusht.table import PushTEpisode
 from dp_ros.tools.common.statistics import wilson
 from matplotlib.figure import Figure
 import numpy as np

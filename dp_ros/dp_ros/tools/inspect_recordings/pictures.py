@@ -10,7 +10,7 @@ import textwrap
 from typing import Final
 
 from dp_ros.data.bags.bag import EpisodeRecording
-from dp_ros.data.inspection.figures import EpisodeFigures, Extreme, Motion
+from dp_ros.data.inspection.figures import EpisodeFigures, Extreme, JointSeries
 from dp_ros.data.inspection.findings import Finding
 from dp_ros.data.inspection.joints import fr3_limits, received
 from dp_ros.data.inspection.set_checks import joint_ranges
@@ -149,7 +149,7 @@ def _gaps(recording: EpisodeRecording, stream: str) -> list[Extreme]:
     return [silence for silence in silences(recording, stream) if silence.value > allowed]
 
 
-def _without(gaps: Sequence[Extreme], motion: Motion) -> Motion:
+def _without(gaps: Sequence[Extreme], motion: JointSeries) -> JointSeries:
     """Leave out what is only interpolated."""
     positions = motion.positions.copy()
     for gap in gaps:
@@ -158,7 +158,7 @@ def _without(gaps: Sequence[Extreme], motion: Motion) -> Motion:
     return replace(motion, positions=positions)
 
 
-def _draw_positions(axes: Axes, motion: Motion, names: Sequence[str]) -> None:
+def _draw_positions(axes: Axes, motion: JointSeries, names: Sequence[str]) -> None:
     """Draw how far each joint went from its start, and its commands, dashed; fingers apart."""
     of_arm = _of_arm(names)
     beside = axes if all(of_arm) else axes.twinx()
@@ -181,7 +181,7 @@ def _draw_positions(axes: Axes, motion: Motion, names: Sequence[str]) -> None:
     axes.grid(alpha=0.25)
 
 
-def _draw_speeds(axes: Axes, motion: Motion, names: Sequence[str]) -> None:
+def _draw_speeds(axes: Axes, motion: JointSeries, names: Sequence[str]) -> None:
     """Draw the arm's speeds, of an FR3 as a share of its limits."""
     fastest = fr3_limits(names)[2]
     scale = np.where(np.isfinite(fastest), fastest, 1.0)

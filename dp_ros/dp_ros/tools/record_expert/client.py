@@ -36,7 +36,7 @@ class ExpertError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DemonstrationOutcome:
     """What became of a demonstration.
 
     :param path: where its bag is, empty when it was discarded.
@@ -95,7 +95,7 @@ class ExpertClient(Node):
             )
         self._wait(lambda: self._status is not None, timeout, 'nothing on episode/status')
 
-    def record(self, episode: ExpertEpisode) -> Outcome:
+    def record(self, episode: ExpertEpisode) -> DemonstrationOutcome:
         """Run one demonstration and keep it if it reaches the goal.
 
         :raises ExpertError: when the nodes do not do their part.
@@ -108,13 +108,13 @@ class ExpertClient(Node):
         flaw = self._flaw(episode)
         if flaw:
             self._call(self._discard, Trigger.Request())
-            return Outcome('', flaw)
+            return DemonstrationOutcome('', flaw)
         stopped = self._call(self._stop, StopEpisode.Request(succeeded=True))
-        return Outcome(stopped.path, '')
+        return DemonstrationOutcome(stopped.path, '')
 
     def _flaw(self, episode: ExpertEpisode) -> str:
         """Say why the demonstration is none; empty when it is one."""
-        status, tolerance = self._status, episode.task.tolerance
+        status, tolerance = self._status, episode.scenario.tolerance
         strayed = tolerance > 0.0 and status.distance > tolerance
         if status.state != EpisodeStatus.SUCCESS or strayed:
             touched = f', touched the {status.collision_with}' if status.collision_with else ''
@@ -132,7 +132,9 @@ class ExpertClient(Node):
         if episode.order:
             info['order'] = episode.order
         return StartEpisode.Request(
-            task=episode.task.name, keys=list(info), values=[str(value) for value in info.values()]
+            task=episode.scenario.name,
+            keys=list(info),
+            values=[str(value) for value in info.values()],
         )
 
     def _follow(self, episode: ExpertEpisode) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from dp_ros.data.bags.recording import INDEX, STORAGES, EpisodeFolder, RecordingError
 from dp_ros.ros.domain import keep_to_this_machine
-from dp_ros.sim.tasks.registry import TASKS
+from dp_ros.sim.scenarios.registry import SCENARIOS
 from dp_ros.tools.common.progress import make_progress
 from dp_ros.tools.record_expert.child_nodes import ChildNodes
 from dp_ros.tools.record_expert.client import ExpertClient, ExpertError
@@ -65,7 +65,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros record_expert', description=__doc__)
     parser.add_argument('--out', type=Path, required=True, help='folder of the episodes')
     parser.add_argument('--episodes', type=int, default=200, help='episodes to have in the end')
-    parser.add_argument('--task', choices=tuple(TASKS), default='reach')
+    parser.add_argument('--task', choices=tuple(SCENARIOS), default='reach')
     parser.add_argument('--seed', type=int, default=0, help='of the first scene')
     parser.add_argument('--storage', choices=tuple(STORAGES), default='mcap')
     parser.add_argument(
@@ -87,7 +87,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 def _client(args: argparse.Namespace) -> Iterator[ExpertClient]:
     """Give the client with the nodes ready behind it."""
     folder = EpisodeFolder(args.out)
-    has_gripper = bool(TASKS[args.task].objects)
+    has_gripper = bool(SCENARIOS[args.task].objects)
     if args.attach:
         client = ExpertClient(args.controller_name, lambda: None)
         client.wait_until_ready(_READY_TIMEOUT, has_gripper)
@@ -124,7 +124,7 @@ def _nodes(args: argparse.Namespace) -> Mapping[str, Mapping[str, Any]]:
             'max_silence': 10.0,
         },
     }
-    if TASKS[args.task].objects:
+    if SCENARIOS[args.task].objects:
         recorded += ['gripper/target', 'gripper/joint_trajectory']
         # What takes part in the episode has to keep up with it.
         nodes['franka_sim']['real_time_factor'] = _GRIPPER_SPEED

@@ -45,7 +45,7 @@ class EpisodeFault(RolloutError):
 
 
 @dataclass(frozen=True)
-class CommandLog:
+class CommandStream:
     """The command stream of one episode, sample by sample.
 
     :param stamp_ns: time of the first sample [ns]; the others follow every ``period`` [s].
@@ -66,7 +66,7 @@ class Rollout:
 
     result: EpisodeResult
     timing: EpisodeTiming
-    log: CommandLog
+    log: CommandStream
     statuses: list[EpisodeStatus] = field(repr=False)
     markers: list[tuple[int, MarkerArray]] = field(repr=False)
 
@@ -202,7 +202,7 @@ class RolloutClient(Node):
             self._executor.spin_until_future_complete(future, timeout_sec=0.5)
         return future.result()
 
-    def _command_log(self) -> CommandLog:
+    def _command_log(self) -> CommandStream:
         if not self._log_client.wait_for_service(timeout_sec=5.0):
             raise RolloutError('no service franka_sim/command_log: is franka_sim running?')
         future = self._log_client.call_async(GetCommandLog.Request())
@@ -210,7 +210,7 @@ class RolloutClient(Node):
         if not reply.success:
             raise RolloutError(f'franka_sim/command_log: {reply.message}')
         shape = (len(reply.trajectory_ids), len(reply.joint_names))
-        return CommandLog(
+        return CommandStream(
             stamp_ns=time_to_ns(reply.stamp),
             period=reply.period,
             positions=np.asarray(reply.positions, dtype=np.float64).reshape(shape),
@@ -218,7 +218,7 @@ class RolloutClient(Node):
             trajectory_ids=np.asarray(reply.trajectory_ids, dtype=np.int64),
         )
 
-    def _rollout(self, seed: int, result: RunEpisode.Result, log: CommandLog) -> Rollout:
+    def _rollout(self, seed: int, result: RunEpisode.Result, log: CommandStream) -> Rollout:
         start_ns = time_to_ns(result.stamp)
         times = self._times(start_ns)
         chunks = [c for c in self._policy_statuses if time_to_ns(c[1].header.stamp) >= start_ns]

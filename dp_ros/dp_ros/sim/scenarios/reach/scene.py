@@ -21,7 +21,7 @@ GOAL_Y: Final = (-0.16, 0.16)
 
 
 @dataclass(frozen=True)
-class Scene:
+class ReachScene:
     """One scene, in the base frame [m].
 
     :param start: TCP position at the start (x, y, z).
@@ -40,7 +40,7 @@ class Scene:
         """The point that the TCP is to reach [m]."""
         return (*self.goal, GOAL_HEIGHT)
 
-    def with_goal(self, goal: Point2D) -> Scene:
+    def with_goal(self, goal: Point2D) -> ReachScene:
         """Return the same scene with its goal elsewhere.
 
         :raises ValueError: when the goal is outside the area that keeps it reachable.
@@ -51,11 +51,11 @@ class Scene:
         return replace(self, goal=goal)
 
 
-def sample_scene(seed: int) -> Scene:
+def sample_scene(seed: int) -> ReachScene:
     """Return the scene of a seed; both ways around the obstacle are open in each."""
     rng = np.random.default_rng(seed)
     obstacle = (rng.uniform(0.54, 0.56), rng.uniform(-0.03, 0.03))
-    return Scene(
+    return ReachScene(
         seed=seed,
         start=(rng.uniform(0.41, 0.43), rng.uniform(-0.02, 0.02), rng.uniform(0.085, 0.095)),
         obstacle=obstacle,

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.sim.expert_motion import joint_trajectory, minimum_jerk, path_times
-from dp_ros.sim.tasks.reach.scene import OBSTACLE_RADIUS, Point2D, Scene
+from dp_ros.sim.scenarios.reach.scene import OBSTACLE_RADIUS, Point2D, ReachScene
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,7 +32,7 @@ class GoalJump:
 
 
 def plan(
-    scene: Scene, side: Side, rng: np.random.Generator, jump: GoalJump | None = None
+    scene: ReachScene, side: Side, rng: np.random.Generator, jump: GoalJump | None = None
 ) -> Trajectory:
     """Plan one demonstration; its speed and its distance from the obstacle vary.
 
@@ -43,7 +43,7 @@ def plan(
 
 
 def tcp_path(
-    scene: Scene, side: Side, rng: np.random.Generator, jump: GoalJump | None = None
+    scene: ReachScene, side: Side, rng: np.random.Generator, jump: GoalJump | None = None
 ) -> Array:
     """TCP positions (n, 3) [m] every 10 ms.
 
@@ -67,7 +67,7 @@ def tcp_path(
     return path
 
 
-def _passing(scene: Scene) -> float:
+def _passing(scene: ReachScene) -> float:
     """Share of the duration after which the arm is beside the obstacle."""
     start, goal = scene.start[0], scene.goal[0]
     grid = np.linspace(0, 1, 1001)
@@ -75,14 +75,14 @@ def _passing(scene: Scene) -> float:
     return float(grid[np.abs(progress).argmin()])
 
 
-def _bump_height(scene: Scene, side: Side, clearance: float, passing: float) -> float:
+def _bump_height(scene: ReachScene, side: Side, clearance: float, passing: float) -> float:
     """Height of the bump for which the path passes the obstacle's centre at ``clearance``."""
     done, bump = (shape(np.array([passing]))[0] for shape in (minimum_jerk, _bump))
     straight = scene.start[1] + (scene.goal[1] - scene.start[1]) * done
     return float((scene.obstacle[1] + _sign(side) * clearance - straight) / bump)
 
 
-def _reaction(scene: Scene, side: Side, jump: GoalJump, passed: float) -> float:
+def _reaction(scene: ReachScene, side: Side, jump: GoalJump, passed: float) -> float:
     """When the correction begins [s]: towards the obstacle only once that is passed."""
     towards = _sign(side) * (jump.goal[1] - scene.goal[1]) < 0
     return max(jump.time, passed) if towards else jump.time
@@ -92,7 +92,7 @@ def _sign(side: Side) -> int:
     return 1 if side == 'left' else -1
 
 
-def _correction(scene: Scene, jump: GoalJump) -> float:
+def _correction(scene: ReachScene, jump: GoalJump) -> float:
     """Duration of the added reach [s]."""
     return 1.2 + 4.0 * float(np.linalg.norm(np.subtract(jump.goal, scene.goal)))
 

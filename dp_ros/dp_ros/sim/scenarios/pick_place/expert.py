@@ -16,7 +16,7 @@ from typing import Final, Literal
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.sim.expert_motion import Array, joint_trajectory, minimum_jerk, path_times
 from dp_ros.sim.model import FINGER_OPEN
-from dp_ros.sim.tasks.pick_place.task import PickPlaceScene
+from dp_ros.sim.scenarios.pick_place.scenario import PickPlaceScene
 import numpy as np
 
 Grip = Literal['side_faces', 'end_faces']
@@ -46,7 +46,7 @@ class Demonstration:
 
 
 @dataclass(frozen=True)
-class _Motion:
+class _HandMove:
     """A minimum-jerk displacement (4,) in x, y, z [m] and yaw [rad]; motions add up."""
 
     by: tuple[float, float, float, float]
@@ -71,11 +71,11 @@ def plan_pick_place(
     yaw = grip_yaw(scene.yaw, grip)
     cube = (scene.cube[0] + wobble[0], scene.cube[1] + wobble[1])
     approach = _approach(scene, cube, yaw, order, pace)
-    down = _Motion((0.0, 0.0, _GRASP - _HOVER, 0.0), approach[-1].end - 0.2, 0.9 * pace)
+    down = _HandMove((0.0, 0.0, _GRASP - _HOVER, 0.0), approach[-1].end - 0.2, 0.9 * pace)
     close = down.end + 0.1
     carry = _carry(scene, cube, yaw, close + _GRIP_TIME, pace)
     release = carry[-1].end + 0.1
-    leave = _Motion((0.0, 0.0, _LEAVE - _RELEASE, 0.0), release + _OPEN_TIME, 0.7 * pace)
+    leave = _HandMove((0.0, 0.0, _LEAVE - _RELEASE, 0.0), release + _OPEN_TIME, 0.7 * pace)
     times = path_times(leave.end + _HOLD)
     poses = np.array([*scene.start, 0.0]) + sum(
         motion.at(times) for motion in (*approach, down, *carry, leave)
@@ -94,27 +94,27 @@ def grip_yaw(cube_yaw: float, grip: Grip) -> float:
 
 def _approach(
     scene: PickPlaceScene, cube: tuple[float, float], yaw: float, order: Order, pace: float
-) -> tuple[_Motion, _Motion]:
+) -> tuple[_HandMove, _HandMove]:
     """Turn the hand and move it above the cube, one after the other with some overlap."""
     shift = (cube[0] - scene.start[0], cube[1] - scene.start[1], _HOVER - scene.start[2], 0.0)
     turn_time = (0.5 + 0.5 * abs(yaw)) * pace
     move_time = 1.3 * pace
     if order == 'turn_first':
-        turn = _Motion((0.0, 0.0, 0.0, yaw), 0.0, turn_time)
-        return turn, _Motion(shift, 0.6 * turn_time, move_time)
-    move = _Motion(shift, 0.0, move_time)
-    turn = _Motion((0.0, 0.0, 0.0, yaw), 0.7 * move_time, turn_time)
+        turn = _HandMove((0.0, 0.0, 0.0, yaw), 0.0, turn_time)
+        return turn, _HandMove(shift, 0.6 * turn_time, move_time)
+    move = _HandMove(shift, 0.0, move_time)
+    turn = _HandMove((0.0, 0.0, 0.0, yaw), 0.7 * move_time, turn_time)
     return (move, turn) if turn.end > move.end else (turn, move)
 
 
 def _carry(
     scene: PickPlaceScene, cube: tuple[float, float], yaw: float, begin: float, pace: float
-) -> tuple[_Motion, ...]:
+) -> tuple[_HandMove, ...]:
     """Lift the cube, bring it above the bin with the hand turned back, and lower it."""
-    lift = _Motion((0.0, 0.0, _CARRY - _GRASP, 0.0), begin, 0.8 * pace)
+    lift = _HandMove((0.0, 0.0, _CARRY - _GRASP, 0.0), begin, 0.8 * pace)
     shift = (scene.goal[0] - cube[0], scene.goal[1] - cube[1], 0.0, -yaw)
-    across = _Motion(shift, lift.begin + 0.6 * lift.duration, 1.6 * pace)
-    lower = _Motion((0.0, 0.0, _RELEASE - _CARRY, 0.0), across.end - 0.4, 0.7 * pace)
+    across = _HandMove(shift, lift.begin + 0.6 * lift.duration, 1.6 * pace)
+    lower = _HandMove((0.0, 0.0, _RELEASE - _CARRY, 0.0), across.end - 0.4, 0.7 * pace)
     return lift, across, lower
 
 

@@ -17,7 +17,7 @@ _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _TICK: Final = 0.02
 
 
-class DeadmanSwitch:
+class JoyWatch:
     """Holds the interlock `deadman`, on a clock that runs on while simulated time stands still.
 
     :param inhibit: sets an interlock to a reason; ``permit`` takes it back.

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from dp_ros.sim.model import FINGER_OPEN
-from dp_ros.sim.task import Camera, Point2D, Point3D, Task, place_mocap
+from dp_ros.sim.scenario import Point2D, Point3D, Scenario, SimCamera, place_mocap
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
@@ -70,19 +70,19 @@ class PickPlaceScene:
         return replace(self, goal=goal)
 
 
-class PickPlace(Task[PickPlaceScene]):
+class PickPlace(Scenario[PickPlaceScene]):
     """The cube is to lie in the bin, let go of, and the arm touches neither bin nor table."""
 
     name: ClassVar = 'pick_place'
-    cameras: ClassVar[Mapping[str, Camera]] = {
-        'front': Camera('world', (1.1, 0.02, 0.62), (0.49, 0.02, 0.04), (0.0, 0.0, 1.0), 42.0),
-        'wrist': Camera('hand', (0.07, 0.0, 0.02), (0.02, 0.0, 0.2), (1.0, 0.0, 0.0), 75.0),
+    cameras: ClassVar[Mapping[str, SimCamera]] = {
+        'front': SimCamera('world', (1.1, 0.02, 0.62), (0.49, 0.02, 0.04), (0.0, 0.0, 1.0), 42.0),
+        'wrist': SimCamera('hand', (0.07, 0.0, 0.02), (0.02, 0.0, 0.2), (1.0, 0.0, 0.0), 75.0),
     }
     obstacles: ClassVar[Mapping[str, str]] = {
         'table': 'table',
         **{f'bin_{part}': 'bin' for part in ('floor', 'left', 'right', 'near', 'far')},
     }
-    tolerated: ClassVar = Task.tolerated | {'cube'}
+    tolerated: ClassVar = Scenario.tolerated | {'cube'}
     objects: ClassVar = ('cube',)
     sides: ClassVar[tuple[str, ...]] = ('side_faces', 'end_faces')
     finger_start: ClassVar = FINGER_OPEN

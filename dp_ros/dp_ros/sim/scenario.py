@@ -20,7 +20,7 @@ Point3D = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Camera:
+class SimCamera:
     """A camera fixed to a body of the model.
 
     :param eye: its position in the body's frame [m]; ``target``: the point it looks at.
@@ -67,11 +67,14 @@ class Scene(Protocol):
 S = TypeVar('S', bound=Scene)
 
 
-class Task(ABC, Generic[S]):
-    """One task. What is asked about a `world` is asked after every ten milliseconds of it."""
+class Scenario(ABC, Generic[S]):
+    """The simulated side of one task.
+
+    What is asked about a `world` is asked after every ten milliseconds of it.
+    """
 
     name: ClassVar[str]
-    cameras: ClassVar[Mapping[str, Camera]]
+    cameras: ClassVar[Mapping[str, SimCamera]]
     obstacles: ClassVar[Mapping[str, str]]
     """Geometries that the arm must not touch, and what they are called when it does."""
     tolerated: ClassVar[frozenset[str]] = frozenset({'fr3_link0_collision'})
@@ -118,7 +121,7 @@ class Task(ABC, Generic[S]):
         """Name which one of ``sides`` is taken, '' while that is open."""
 
 
-AnyTask = Task[Any]
+AnyScenario = Scenario[Any]
 
 
 def place_mocap(model: mujoco.MjModel, data: mujoco.MjData, body: str, position: Point3D) -> None:

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from dp_ros.sim.task import Camera, Task, place_mocap
-from dp_ros.sim.tasks.reach.scene import (
+from dp_ros.sim.scenario import Scenario, SimCamera, place_mocap
+from dp_ros.sim.scenarios.reach.scene import (
     GOAL_TOLERANCE,
     OBSTACLE_HEIGHT,
     OBSTACLE_RADIUS,
-    Scene,
+    ReachScene,
     sample_scene,
 )
 import mujoco
@@ -24,19 +24,19 @@ _OBSTACLE_COLOUR: Final = (0.85, 0.15, 0.1, 1.0)
 _GOAL_COLOUR: Final = (0.1, 0.8, 0.2, 1.0)
 
 
-class Reach(Task[Scene]):
+class Reach(Scenario[ReachScene]):
     """The TCP is to come to the goal point without touching the obstacle or the table."""
 
     name: ClassVar = 'reach'
-    cameras: ClassVar[Mapping[str, Camera]] = {
-        'front': Camera('world', (1.25, 0.0, 0.75), (0.565, 0.0, 0.03), (0.0, 0.0, 1.0), 34.0),
-        'wrist': Camera('hand', (0.07, 0.0, 0.02), (0.02, 0.0, 0.2), (1.0, 0.0, 0.0), 70.0),
+    cameras: ClassVar[Mapping[str, SimCamera]] = {
+        'front': SimCamera('world', (1.25, 0.0, 0.75), (0.565, 0.0, 0.03), (0.0, 0.0, 1.0), 34.0),
+        'wrist': SimCamera('hand', (0.07, 0.0, 0.02), (0.02, 0.0, 0.2), (1.0, 0.0, 0.0), 70.0),
     }
     obstacles: ClassVar[Mapping[str, str]] = {'obstacle': 'obstacle', 'table': 'table'}
     sides: ClassVar[tuple[str, ...]] = ('left', 'right')
     tolerance: ClassVar = GOAL_TOLERANCE
 
-    def sample(self, seed: int) -> Scene:
+    def sample(self, seed: int) -> ReachScene:
         """Return the scene of a seed."""
         return sample_scene(seed)
 
@@ -52,12 +52,12 @@ class Reach(Task[Scene]):
             )
             geom.contype = geom.conaffinity = int(name == 'obstacle')
 
-    def place(self, model: mujoco.MjModel, data: mujoco.MjData, scene: Scene) -> None:
+    def place(self, model: mujoco.MjModel, data: mujoco.MjData, scene: ReachScene) -> None:
         """Put obstacle and disc in their places."""
         place_mocap(model, data, 'obstacle', (*scene.obstacle, OBSTACLE_HEIGHT / 2))
         self.move_goal(model, data, scene)
 
-    def move_goal(self, model: mujoco.MjModel, data: mujoco.MjData, scene: Scene) -> None:
+    def move_goal(self, model: mujoco.MjModel, data: mujoco.MjData, scene: ReachScene) -> None:
         """Put the disc where the goal lies."""
         place_mocap(model, data, 'goal', (*scene.goal, 0.001))
 

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scenarios by the names of their tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from dp_ros.sim.scenario import AnyScenario
+from dp_ros.sim.scenarios.pick_place.scenario import PICK_PLACE
+from dp_ros.sim.scenarios.reach.scenario import REACH
+
+SCENARIOS: Final[Mapping[str, AnyScenario]] = {each.name: each for each in (REACH, PICK_PLACE)}
