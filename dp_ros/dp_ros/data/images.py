@@ -6,10 +6,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import cv2
+from dp_ros.arrays import Rgb
 import numpy as np
 from numpy.typing import NDArray
-
-Rgb = NDArray[np.uint8]
 
 # colours of an encoding: (samples per pixel, OpenCV's conversion to rgb or None)
 _COLOURS: Final[dict[str, tuple[int, int | None]]] = {

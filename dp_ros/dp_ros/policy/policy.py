@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dp_ros.arrays import Array, Floats
 from dp_ros.policy.config import ConfigError, PolicyConfig
 from dp_ros.policy.engines import Engine
 from dp_ros.policy.methods.method import drawn_from
 from dp_ros.policy.normalizer import Normalizer
 from dp_ros.robot.joint_names import FARTHEST
 import numpy as np
-from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
@@ -30,8 +30,8 @@ class Inference:
     :param steps: (n_steps + 1, n_samples, n_points, J) from noise to actions, or None.
     """
 
-    actions: NDArray[np.float64]
-    steps: NDArray[np.float64] | None
+    actions: Array
+    steps: Array | None
 
 
 class Policy:
@@ -57,7 +57,7 @@ class Policy:
         num_inference_steps: int = 10,
         n_samples: int = 1,
         return_steps: bool = False,
-        noise: NDArray[np.floating[Any]] | None = None,
+        noise: Floats | None = None,
     ) -> Inference:
         """Denoise chunks; the same observation and seed give the same chunks.
 
@@ -90,8 +90,8 @@ class Policy:
         sampler: str = 'auto',
         num_inference_steps: int = 10,
         n_samples: int = 1,
-        noise: NDArray[np.floating[Any]] | None = None,
-    ) -> Iterator[NDArray[np.float64]]:
+        noise: Floats | None = None,
+    ) -> Iterator[Array]:
         """Denoise step by step: give the chunks (n_samples, n_points, J) from noise to actions.
 
         The caller may stop in between. A method that does not denoise gives its one answer.
@@ -108,7 +108,7 @@ class Policy:
         sampler: str,
         num_inference_steps: int,
         n_samples: int,
-        noise: NDArray[np.floating[Any]] | None,
+        noise: Floats | None,
     ) -> Iterator[Tensor]:
         """Give the normalised samples (n_samples, Tp, n_in) from noise to actions."""
         method = self.config.method
@@ -121,7 +121,7 @@ class Policy:
             start = _check_noise(noise, shape)
         return self.engine.walk(start, cond, method.sampler(sampler), num_inference_steps, draw)
 
-    def _to_actions(self, normalised: Tensor) -> NDArray[np.float64]:
+    def _to_actions(self, normalised: Tensor) -> Array:
         past = self.config.n_obs_steps - 1
         actions = self._actions.inverse(normalised.cpu())[..., past:, :]
         return actions.numpy().astype(np.float64)
@@ -144,7 +144,7 @@ class Policy:
                 raise ConfigError(f'images of {name!r} have shape {shape}: needs {needed}')
 
 
-def _check_noise(noise: NDArray[np.floating[Any]], shape: tuple[int, ...]) -> Tensor:
+def _check_noise(noise: Floats, shape: tuple[int, ...]) -> Tensor:
     values = np.asarray(noise, dtype=np.float32)
     if values.shape != shape or not np.isfinite(values).all():
         raise ConfigError(f'noise of shape {values.shape}: needs finite numbers of shape {shape}')

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import math
 from typing import Final
 
+from dp_ros.arrays import Array
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 FARTHEST: Final = 1e12
 """Beyond it a position [rad or m] is none, and what is computed of it may overflow."""

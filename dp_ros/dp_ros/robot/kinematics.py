@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from dp_ros.arrays import Array
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 JOINT_NAMES: Final = tuple(f'fr3_joint{i}' for i in range(1, 8))
 LINK_NAMES: Final = (*(f'fr3_link{i}' for i in range(9)), 'fr3_hand', 'fr3_hand_tcp')

@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from dp_ros.arrays import Array
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 SHARE: Final = 0.9
 """How much of the limits of velocity and acceleration is used; of positions see `range`."""

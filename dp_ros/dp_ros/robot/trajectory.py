@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 import math
 
+from dp_ros.arrays import Array, Times
 from dp_ros.robot.units import NS
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
 Samples = tuple[Array, Array, Array]
 
 _LARGEST = 1e12  # [rad, rad/s, rad/s²], beyond which what is computed of it may overflow.
@@ -69,7 +68,7 @@ class TrajectoryReference:
         self._segments = _Segments.bridged(start, points, now_ns)
         self.trajectory_id += 1
 
-    def sample(self, t_ns: NDArray[np.int64]) -> Samples:
+    def sample(self, t_ns: Times) -> Samples:
         """Return positions, velocities and accelerations, each (m, n_joints), at times (m,) [ns].
 
         Times before the last accepted trajectory was accepted get its first command.
@@ -109,7 +108,7 @@ class TrajectoryReference:
 class _Points:
     """Checked points at absolute times [ns], joints in the reference's order."""
 
-    t_ns: NDArray[np.int64]
+    t_ns: Times
     positions: Array
     velocities: Array | None
     accelerations: Array | None
@@ -148,7 +147,7 @@ class _Segments:
         seconds from the segment's first knot; ``last`` (n_joints,) where it rests.
     """
 
-    t_ns: NDArray[np.int64]
+    t_ns: Times
     coefficients: Array
     last: Array
 
@@ -175,7 +174,7 @@ class _Segments:
         durations = np.diff(t_ns) / NS
         return cls(t_ns, _polynomials(durations, *columns), position[-1])
 
-    def sample(self, t_ns: NDArray[np.int64]) -> Samples:
+    def sample(self, t_ns: Times) -> Samples:
         shape = (len(t_ns), len(self.last))
         result = np.zeros((3, *shape))
         result[0] = self.last

@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from dp_ros.arrays import Array
 from dp_ros.robot.trajectory import Trajectory, TrajectoryRejected
 from dp_ros.robot.units import NS
 import numpy as np
-from numpy.typing import NDArray
 
 
 def trajectory_from_msg(message: Any) -> Trajectory:
@@ -31,7 +31,7 @@ def trajectory_from_msg(message: Any) -> Trajectory:
     )
 
 
-def _matrix(points: Sequence[Any], name: str) -> NDArray[np.float64] | None:
+def _matrix(points: Sequence[Any], name: str) -> Array | None:
     rows = [getattr(point, name) for point in points]
     lengths = [len(row) for row in rows]
     for index, length in enumerate(lengths):

@@ -8,11 +8,9 @@ from collections.abc import Sequence
 import math
 from typing import Final
 
+from dp_ros.arrays import Times
 from dp_ros.robot.units import NS
 import numpy as np
-from numpy.typing import NDArray
-
-Times = NDArray[np.int64]
 
 SLOW: Final = 0.9
 """A simulation that runs at less than this share of the speed it should have is slow."""

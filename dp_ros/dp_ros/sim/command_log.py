@@ -7,12 +7,11 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
+from dp_ros.arrays import Array
 from dp_ros.robot.units import NS
 from dp_ros.sim.world import PERIOD
 import numpy as np
 from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 PERIOD_NS: Final = round(PERIOD * NS)
 CAPACITY: Final = 600_000

@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
+from dp_ros.arrays import Array
 from dp_ros.robot import kinematics
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.sim.world import READY
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.floating[Any]]
 
 FINE: Final = 0.01
 """Between two points of a path [s]."""
@@ -23,7 +21,7 @@ KEEP_EVERY: Final = 4
 def path_times(duration: float) -> Array:
     """Return the times of a path's points [s], for whole steps of its trajectory."""
     steps = KEEP_EVERY * round(duration / FINE / KEEP_EVERY)
-    return np.arange(steps + 1) * FINE
+    return np.arange(steps + 1, dtype=np.float64) * FINE
 
 
 def minimum_jerk(progress: Array) -> Array:
@@ -32,7 +30,7 @@ def minimum_jerk(progress: Array) -> Array:
     return s**3 * (10 - 15 * s + 6 * s**2)
 
 
-def down(yaw: float) -> NDArray[np.float64]:
+def down(yaw: float) -> Array:
     """Orientation of a hand that points straight down, turned about the vertical [rad]."""
     c, s = np.cos(yaw), np.sin(yaw)
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]) @ kinematics.DOWN

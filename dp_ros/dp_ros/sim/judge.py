@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dp_ros.arrays import Array
 from franka_sim.control_modes import ControlMode
 from franka_sim.motion_limits import MotionLimitChecker
 import numpy as np
 from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from dp_ros.arrays import Array, Rgb
 from dp_ros.sim.model import build_model
 from dp_ros.sim.scenario import AnyScenario, Scene
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Image = NDArray[np.uint8]
 Colour = tuple[float, float, float, float]
 
 _MAX_SHAPES: Final = 20_000
@@ -92,7 +90,7 @@ class VideoScene:
         joint_positions: Array,
         shapes: Iterable[Shape] = (),
         objects: Array | None = None,
-    ) -> Image:
+    ) -> Rgb:
         """Return one picture (height, width, 3), rgb.
 
         :param joint_positions: (7,) [rad], or (9,) with the fingers [m].

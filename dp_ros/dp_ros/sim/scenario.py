@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
+from dp_ros.arrays import Array
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from dp_ros.sim.world import FrankaWorld
@@ -33,7 +33,7 @@ class SimCamera:
     up: Point3D
     fovy: float
 
-    def rotation(self) -> NDArray[np.float64]:
+    def rotation(self) -> Array:
         """Columns are x right, y up, z backwards in the body's frame, as MuJoCo's cameras."""
         z = np.subtract(self.eye, self.target)
         z /= np.linalg.norm(z)

@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import Final
 from xml.etree import ElementTree as Xml
 
+from dp_ros.arrays import Array
 from dp_ros.robot.kinematics import JOINT_NAMES, LINK_NAMES, link_poses
 from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.sim.model import assets
 import numpy as np
-from numpy.typing import NDArray
 
 _MESHES: Final = {f'fr3_link{i}': f'link{i}_vis.dae' for i in range(8)} | {
     'fr3_hand': 'hand_vis.dae'
@@ -53,7 +53,7 @@ def _joint(
     name: str,
     parent: str,
     child: str,
-    pose: NDArray[np.float64],
+    pose: Array,
     axis: int | None = None,
 ) -> None:
     """Add a joint; ``axis`` numbers the arm's joints, which turn about z, None is a fixed one."""
@@ -76,7 +76,7 @@ def _joint(
 _EFFORT: Final = (87, 87, 87, 87, 12, 12, 12)
 
 
-def _roll_pitch_yaw(pose: NDArray[np.float64]) -> tuple[float, float, float]:
+def _roll_pitch_yaw(pose: Array) -> tuple[float, float, float]:
     """Angles about the fixed x, y and z axes; the FR3 has none with pitch at 90 degrees."""
     roll = np.arctan2(pose[2, 1], pose[2, 2])
     pitch = np.arcsin(-pose[2, 0])
@@ -84,5 +84,5 @@ def _roll_pitch_yaw(pose: NDArray[np.float64]) -> tuple[float, float, float]:
     return float(roll), float(pitch), float(yaw)
 
 
-def _text(values: NDArray[np.float64] | tuple[float, ...]) -> str:
+def _text(values: Array | tuple[float, ...]) -> str:
     return ' '.join(f'{value:.6g}' for value in values)

@@ -6,14 +6,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from dp_ros.arrays import Array, Rgb
 from dp_ros.robot import kinematics
 from dp_ros.sim.model import FINGER_OPEN, HULL_GROUP, build_model
 from dp_ros.sim.scenario import AnyScenario, Scene, SimCamera
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 PERIOD: Final = 0.001
 """Time between two commands, and the simulation's step [s]."""
@@ -99,9 +98,7 @@ class FrankaWorld:
             self.collision = self.collision or self._contact()
         return measured
 
-    def render(
-        self, camera: str = 'front', height: int = 96, width: int = 96
-    ) -> NDArray[np.uint8]:
+    def render(self, camera: str = 'front', height: int = 96, width: int = 96) -> Rgb:
         """Return the camera's image (height, width, 3), rgb."""
         renderer = self._renderers.get((height, width))
         if renderer is None:

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from xml.etree import ElementTree as Xml
 
+from dp_ros.arrays import Array
 from dp_ros.robot.joint_names import renamed
 from dp_ros.robot.limits import JointLimits
 import numpy as np
 from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 _TOLERANCE: Final = 1e-3  # [rad], [rad/s]; URDFs are rounded
 _ATTRIBUTES: Final = ('lower', 'upper', 'velocity')

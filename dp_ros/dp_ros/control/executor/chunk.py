@@ -6,13 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from dp_ros.arrays import Array
 from dp_ros.robot.joint_names import renamed
 from dp_ros.robot.units import NS
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
-
 
 MOST_POINTS: Final = 256
 """A chunk of more points is refused: it would take too long to plan."""

@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
+from dp_ros.arrays import Array
 from dp_ros.control.executor.chunk import Chunk, ChunkLate, ChunkRefused, check_chunk
 from dp_ros.control.executor.commanded import CommandedArm
 from dp_ros.control.executor.interlocks import EXECUTE, PAUSE, SPEED, STOP, Interlocks, Phase
@@ -38,9 +39,6 @@ from dp_ros.robot.limits import JointLimits
 from dp_ros.robot.trajectory import Trajectory, TrajectoryRejected
 from dp_ros.robot.units import NS
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 TICK: Final = 0.02
 """How often `ChunkExecutor.tick` is called [s]."""

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
+from dp_ros.arrays import Array
 from dp_ros.control.executor.motion import Motion, State
 from dp_ros.robot.trajectory import Trajectory, TrajectoryReference
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 
 class CommandedArm:

@@ -17,11 +17,9 @@ from functools import lru_cache
 import math
 from typing import Final
 
+from dp_ros.arrays import Array
 from dp_ros.control.executor.motion import Motion, Samples, State
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 KNOT: Final = 0.04
 MOST_KNOTS: Final = 160

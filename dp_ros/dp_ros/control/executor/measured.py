@@ -6,14 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from dp_ros.arrays import Array
 from dp_ros.control.executor.chunk import ChunkRefused
 from dp_ros.robot.joint_names import in_order
 from dp_ros.robot.limits import JointLimits
 from dp_ros.robot.units import NS
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 _SLACK: Final = 0.05  # [rad], by which a joint may seem to be faster than it can
 _MAX_FUTURE: Final = 0.1  # [s], of a joint state's stamp; clocks of two machines differ a little

@@ -6,11 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from dp_ros.arrays import Array
 from dp_ros.robot.limits import SHARE, JointLimits
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
 Samples = tuple[Array, Array, Array]
 
 _FINE: Final = 0.01

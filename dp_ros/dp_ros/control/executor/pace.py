@@ -15,12 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from dp_ros.arrays import Array
 from dp_ros.robot.limits import JointLimits
 from dp_ros.robot.units import NS
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 CREEP: Final = 0.2
 """The speed at a joint's limit, as a share of the full one."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from dp_ros.arrays import Array
 from dp_ros.control.executor.chunk import ChunkRefused
 from dp_ros.control.executor.motion import Motion, SpliceError, State
 from dp_ros.control.executor.pace import HORIZON, Caution, Ramp, paced, points_at
@@ -13,10 +14,6 @@ from dp_ros.control.executor.splice import Effort, follow
 from dp_ros.control.executor.workspace import Workspace
 from dp_ros.robot.limits import JointLimits
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
-
 
 AS_ASKED: Final = 0.1
 """A motion that is nowhere further from its points, when they are due, follows them [rad]."""

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import math
 from typing import Final
 
+from dp_ros.arrays import Array
 from dp_ros.control.executor.motion import Motion, SpliceError, State
 from dp_ros.robot.limits import JointLimits
 import numpy as np
-from numpy.typing import NDArray
 from ruckig import (
     ControlInterface,
     InputParameter,
@@ -19,8 +19,6 @@ from ruckig import (
     Synchronization,
     Trajectory,
 )
-
-Array = NDArray[np.float64]
 
 APPROACH_TIME: Final = 5.0
 """An approach that would last longer than about this ends on its way [s]."""

@@ -20,14 +20,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from dp_ros.arrays import Array
 from dp_ros.control.executor.fit import Fit
 from dp_ros.control.executor.motion import Motion, SpliceError, State
 from dp_ros.control.executor.ruckig_motion import approach, time_optimal_brake
 from dp_ros.robot.limits import JointLimits
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 _FOLLOW: Final = ((1e-10, 0.4), (1e-9, 0.5), (1e-8, 0.6), (1e-7, 0.8), (1e-6, 1.0), (1e-5, 1.2))
 _APPROACH: Final = (1e-7, 0.8)

@@ -5,12 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dp_ros.arrays import Array
 from dp_ros.control.executor.chunk import ChunkRefused
 from dp_ros.robot.kinematics import forward
-import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

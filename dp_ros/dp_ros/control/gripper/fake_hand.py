@@ -14,12 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from dp_ros.arrays import Array
 from dp_ros.robot.trajectory import Trajectory, TrajectoryReference
 from dp_ros.robot.units import NS
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 STROKE: Final = 0.08
 TOLERANCE: Final = 0.003

@@ -6,11 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from dp_ros.arrays import Array
 from dp_ros.robot.trajectory import Trajectory
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
 Number = TypeVar('Number', float, Array)
 
 OVERSHOOT: Final = 0.1

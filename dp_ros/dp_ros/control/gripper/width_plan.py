@@ -14,13 +14,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from dp_ros.arrays import Array, Times
 from dp_ros.control.gripper.finger_width import TargetRefused, WidthScale, target_widths
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.robot.units import NS
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 _STILL: Final = 0.01  # A width that changes slower rests [m/s].
 
@@ -29,7 +27,7 @@ _STILL: Final = 0.01  # A width that changes slower rests [m/s].
 class WidthPlan:
     """Widths (n,) [m] wanted at the times (n,) [ns], increasing."""
 
-    t_ns: NDArray[np.int64]
+    t_ns: Times
     widths: Array
 
     @classmethod

@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from dp_ros.arrays import Array
 from dp_ros.control.teleop.teleop import Wish, scaled
 from dp_ros.control.teleop.twist import clamped, from_tool, joint_velocity
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 NOWHERE = -1
 

@@ -6,14 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dp_ros.arrays import Array
 from dp_ros.control.teleop.inputs import InputRefused
 from dp_ros.control.teleop.teleop import Wish
 from dp_ros.robot.joint_names import in_order
 from dp_ros.robot.units import NS
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 _GAIN = 10.0  # [1/s], from the distance to the leader to the velocity towards it.
 _BRAKING = 3.0  # [rad/s²], with which that velocity falls when the leader is nearly reached.

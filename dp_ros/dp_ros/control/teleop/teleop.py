@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from dp_ros.arrays import Array, Times
 from dp_ros.control.executor.chunk import Chunk
 from dp_ros.control.executor.motion import State
 from dp_ros.control.executor.ruckig_motion import solve
@@ -25,10 +26,7 @@ from dp_ros.robot.limits import JointLimits
 from dp_ros.robot.trajectory import Trajectory, TrajectoryReference, TrajectoryRejected
 from dp_ros.robot.units import NS
 import numpy as np
-from numpy.typing import NDArray
 from ruckig import ControlInterface, InputParameter, OutputParameter, Ruckig, Synchronization
-
-Array = NDArray[np.float64]
 
 Wish = Callable[[Array, Array, Array], Array]
 """From positions and the lowest and highest velocities allowed there to wanted velocities."""
@@ -273,7 +271,7 @@ class Teleop:
         return Chunk(now_ns, names, times, positions)
 
 
-def _one(time_ns: int) -> NDArray[np.int64]:
+def _one(time_ns: int) -> Times:
     return np.array([time_ns], dtype=np.int64)
 
 

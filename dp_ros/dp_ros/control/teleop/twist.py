@@ -5,12 +5,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from dp_ros.arrays import Array
 from dp_ros.robot.kinematics import jacobian, link_poses
 from dp_ros.robot.limits import FR3_LIMITS
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
 
 _SINGULAR: Final = 0.1  # Smallest singular value that needs no damping.
 _DAMPING: Final = 0.1

@@ -9,6 +9,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, Final
 
+from dp_ros.arrays import Array, Rgb, Times
 from dp_ros.data.bags.bag import BagError, BagTopics, EpisodeRecording, read_bag
 from dp_ros.data.datasets.growing_array import GrowingArray
 from dp_ros.data.windows.window import ActionSpec, ObservationWindow, Refusal, WindowSpec
@@ -40,7 +41,7 @@ class EpisodeWindows:
 
     state: Float32
     actions: Float32
-    images: dict[str, NDArray[np.uint8]]
+    images: dict[str, Rgb]
     image_index: dict[str, NDArray[np.int64]]
     measured: bool
     scene: str = ''
@@ -168,7 +169,7 @@ class _Joined:
         self.parts.append(replace(windows, images={}, image_index=index))
         self._digest.update(digest.encode())
 
-    def _add_images(self, camera: str, images: NDArray[np.uint8]) -> int:
+    def _add_images(self, camera: str, images: Rgb) -> int:
         planes = images.transpose(0, 3, 1, 2)
         held = self._images.setdefault(camera, GrowingArray(planes.shape[1:], planes.dtype))
         return held.extend(planes)
@@ -328,7 +329,7 @@ def _actions(recording: EpisodeRecording, stamps_ns: list[int], actions: ActionS
     return commanded(recording, times.ravel()).reshape(*times.shape, -1).astype(np.float32)
 
 
-def commanded(recording: EpisodeRecording, times_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+def commanded(recording: EpisodeRecording, times_ns: Times) -> Array:
     """Positions (n, J) that arm and gripper were commanded at times (n,) [rad, fingers m].
 
     Before the first trajectory, or where none was recorded as in hand guiding, the measured
@@ -346,9 +347,7 @@ def commanded(recording: EpisodeRecording, times_ns: NDArray[np.int64]) -> NDArr
     return recording.builder.commands.sample(times_ns, measured)
 
 
-def resample(
-    stamps: Sequence[int], samples: Sequence[NDArray[np.float64]], times_ns: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def resample(stamps: Sequence[int], samples: Sequence[Array], times_ns: Times) -> Array:
     """Interpolate samples (n, J) of stamps (n,) at times (m,), constant beyond the ends."""
     origin = stamps[0]
     known, at = np.array(stamps, dtype=np.int64) - origin, times_ns - origin

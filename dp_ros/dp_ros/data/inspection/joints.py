@@ -6,16 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from dp_ros.arrays import Array, Times
 from dp_ros.data.bags.bag import EpisodeRecording
 from dp_ros.data.datasets.dataset import DatasetError, commanded, resample
-from dp_ros.data.inspection.figures import (
-    Array,
-    CommandFigures,
-    Extreme,
-    JointFigures,
-    JointSeries,
-)
-from dp_ros.data.inspection.streams import Stamps, span, stamps_of
+from dp_ros.data.inspection.figures import CommandFigures, Extreme, JointFigures, JointSeries
+from dp_ros.data.inspection.streams import span, stamps_of
 from dp_ros.data.windows.window import JOINTS
 from dp_ros.robot.kinematics import JOINT_NAMES, forward
 from dp_ros.robot.limits import FR3_LIMITS
@@ -101,7 +96,7 @@ def measure_commands(recording: EpisodeRecording, motion: JointSeries) -> Comman
     return CommandFigures(count, rejected, worst, float(np.sqrt((errors**2).mean())))
 
 
-def _commands(recording: EpisodeRecording, grid: Stamps) -> Array | None:
+def _commands(recording: EpisodeRecording, grid: Times) -> Array | None:
     try:
         return commanded(recording, grid) if received(recording) else None
     except DatasetError:  # None can be followed; what was rejected is counted.

@@ -7,20 +7,18 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
+from dp_ros.arrays import Array, Rgb, Times
 from dp_ros.data.bags.bag import EpisodeRecording
 from dp_ros.data.datasets.dataset import resample
-from dp_ros.data.inspection.figures import Array, Extreme, ImageFigures, StreamFigures
+from dp_ros.data.inspection.figures import Extreme, ImageFigures, StreamFigures
 from dp_ros.data.windows.window import JOINTS, WindowSpec
 from dp_ros.robot.units import NS
 import numpy as np
-from numpy.typing import NDArray
-
-Stamps = NDArray[np.int64]
 
 _LONG: Final = 1.5
 """A period this many times the median one lacks a message."""
 _ONE_CLOCK: Final = 60.0
-"""Stamps further than this from their receipt are of another clock [s]."""
+"""Times further than this from their receipt are of another clock [s]."""
 _BLACK: Final = 8.0
 """An image of a mean below this, of 255, is black."""
 _MOVED: Final = 0.01
@@ -32,7 +30,7 @@ def streams(spec: WindowSpec) -> tuple[str, ...]:
     return (JOINTS, *spec.camera_names)
 
 
-def stamps_of(recording: EpisodeRecording, stream: str) -> Stamps:
+def stamps_of(recording: EpisodeRecording, stream: str) -> Times:
     """Return the times (n,) of the samples that were taken of a stream [ns]."""
     builder = recording.builder
     samples = builder.joints if stream == JOINTS else builder.images[stream]
@@ -95,7 +93,7 @@ def measure_images(recording: EpisodeRecording, camera: str) -> ImageFigures:
     )
 
 
-def _freezes(samples: Sequence[NDArray[np.uint8]], joints: Array) -> Iterator[tuple[int, int]]:
+def _freezes(samples: Sequence[Rgb], joints: Array) -> Iterator[tuple[int, int]]:
     """Give the first and the last of each run of equal images while a joint moved."""
     same = [np.array_equal(a, b) for a, b in pairwise(samples)]
     edges = np.flatnonzero(np.diff([False, *same, False])).tolist()
@@ -104,7 +102,7 @@ def _freezes(samples: Sequence[NDArray[np.uint8]], joints: Array) -> Iterator[tu
             yield first, last
 
 
-def _to_nearest(times: Stamps, stamps: Stamps) -> Stamps:
+def _to_nearest(times: Times, stamps: Times) -> Times:
     """Return how far each of the times (n,) is from the nearest of the stamps [ns]."""
     after = np.minimum(np.searchsorted(stamps, times), len(stamps) - 1)
     before = np.maximum(after - 1, 0)

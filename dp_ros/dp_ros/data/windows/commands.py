@@ -10,12 +10,9 @@ from __future__ import annotations
 from copy import copy
 from dataclasses import replace
 
+from dp_ros.arrays import Array, Times
 from dp_ros.robot.trajectory import Trajectory, TrajectoryReference, TrajectoryRejected
 import numpy as np
-from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
-Times = NDArray[np.int64]
 
 
 class CommandHistory:

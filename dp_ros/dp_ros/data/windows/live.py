@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from dp_ros.arrays import Rgb
 from dp_ros.data.windows.window import (
     JOINTS,
     ObservationWindow,
     Refusal,
-    Rgb,
     WindowBuilder,
     WindowSpec,
     label,

@@ -19,15 +19,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from dp_ros.arrays import Array, Rgb
 from dp_ros.data.windows.commands import CommandHistory
 from dp_ros.robot.joint_names import in_order
 from dp_ros.robot.trajectory import Trajectory, TrajectoryRejected
 from dp_ros.robot.units import MS
 import numpy as np
 from numpy.typing import NDArray
-
-Array = NDArray[np.float64]
-Rgb = NDArray[np.uint8]
 
 JOINTS = 'joint_states'
 

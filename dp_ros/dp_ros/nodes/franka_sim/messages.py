@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from builtin_interfaces.msg import Time as TimeMsg
+from dp_ros.arrays import Array
 from dp_ros.robot.kinematics import JOINT_NAMES, LINK_NAMES, link_poses
 from dp_ros.robot.units import NS
 from dp_ros.ros.conversions import ns_to_time
@@ -17,12 +18,9 @@ from dp_ros_msgs.msg import EpisodeStatus
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, TransformStamped
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, JointState
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
-
-Array = NDArray[np.float64]
 
 _N_JOINTS = 7
 _OPTICAL = np.diag([1.0, -1.0, -1.0])

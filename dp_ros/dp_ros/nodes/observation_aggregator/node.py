@@ -13,9 +13,10 @@ from functools import partial
 import sys
 from typing import Any
 
+from dp_ros.arrays import Rgb
 from dp_ros.data.images import ImageError, decode, fit_image
 from dp_ros.data.windows.live import LiveWindows
-from dp_ros.data.windows.window import JOINTS, ObservationWindow, Rgb
+from dp_ros.data.windows.window import JOINTS, ObservationWindow
 from dp_ros.nodes.observation_aggregator.eef_poses import EefPoses
 from dp_ros.nodes.observation_aggregator.parameters import (
     PARAMETERS,

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from builtin_interfaces.msg import Time
+from dp_ros.arrays import Array
 from dp_ros.policy.config import PolicyConfig
 from dp_ros.robot.kinematics import JOINT_NAMES, forward
 from geometry_msgs.msg import Point
 import numpy as np
-from numpy.typing import NDArray
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-Array = NDArray[np.float64]
 Rgba = tuple[float, float, float, float]
 
 EXECUTED: Final[Rgba] = (0.55, 0.55, 0.60, 0.9)

@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from dp_ros.arrays import Array, Rgb
 from dp_ros.data.images import ImageError, decode
 from dp_ros.data.windows.window import Refusal
 from dp_ros.policy.config import PolicyConfig
 from dp_ros.ros.conversions import ns_to_duration, ns_to_time
 from dp_ros_msgs.msg import Observation
 import numpy as np
-from numpy.typing import NDArray
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 
@@ -38,7 +38,7 @@ def observation_from_msg(message: Observation, config: PolicyConfig) -> dict[str
 
 
 def chunk_to_msg(
-    stamp_ns: int, frame_id: str, config: PolicyConfig, positions: NDArray[np.float64]
+    stamp_ns: int, frame_id: str, config: PolicyConfig, positions: Array
 ) -> JointTrajectory:
     """Write a chunk; point k of ``positions`` (n_points, J) is for the stamp + k·dt."""
     message = JointTrajectory(joint_names=list(config.joint_names))
@@ -52,11 +52,11 @@ def chunk_to_msg(
     return message
 
 
-def _state(message: Observation, config: PolicyConfig) -> NDArray[np.float64]:
+def _state(message: Observation, config: PolicyConfig) -> Array:
     """Read the state (To, S): measured, then commanded positions."""
     joints = _columns('joint', message.joint_names, config.state_names)
 
-    def positions(field: str) -> NDArray[np.float64]:
+    def positions(field: str) -> Array:
         rows = _rows(field, getattr(message, field), message, message.joint_names)
         return np.array(rows, dtype=np.float64)[:, joints]
 
@@ -83,7 +83,7 @@ def _rows(
     return [values[step * width : (step + 1) * width] for step in range(message.n_obs_steps)]
 
 
-def _image(camera: str, message: Any, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _image(camera: str, message: Any, size: tuple[int, int]) -> Rgb:
     try:
         image = decode(message)
     except ImageError as error:

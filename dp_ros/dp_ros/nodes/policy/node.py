@@ -21,6 +21,7 @@ import time
 import traceback
 from typing import Any
 
+from dp_ros.arrays import Array
 from dp_ros.data.windows.window import Refusal
 from dp_ros.nodes.policy.inbox import Inbox
 from dp_ros.nodes.policy.markers import Intention, MarkerWriter, TcpPaths
@@ -39,7 +40,6 @@ from dp_ros.ros.live_parameters import LiveParameters, Values
 from dp_ros.ros.node_main import run_node
 from dp_ros_msgs.msg import Observation, PolicyStatus
 import numpy as np
-from numpy.typing import NDArray
 from rclpy.clock import Clock, TimeJump
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
@@ -101,7 +101,7 @@ class PolicyNode(CheckedLifecycleNode):
         self._lock = threading.Lock()  # of what both threads change: _run and _active
         self._run, self._active = 0, False
         self._chunk_index, self._seed = 0, self._values['seed']
-        self._trail: deque[NDArray[np.float64]] = deque(maxlen=_TRAIL)
+        self._trail: deque[Array] = deque(maxlen=_TRAIL)
         self._worker = ThreadPoolExecutor(1, 'denoise')
         self._job: Future[None] | None = None
         self._create_interface()
@@ -309,7 +309,7 @@ class PolicyNode(CheckedLifecycleNode):
 
     def _walk(
         self, job: Job, cond: torch.Tensor, n_samples: int, stop: Callable[[], bool]
-    ) -> list[NDArray[np.float64]]:
+    ) -> list[Array]:
         """Denoise; give all steps, or none when the job is not wanted any more."""
         steps = []
         for chunks in job.policy.walk(
@@ -320,7 +320,7 @@ class PolicyNode(CheckedLifecycleNode):
             steps.append(chunks)
         return steps
 
-    def _publish(self, job: Job, chunk: NDArray[np.float64], duration: float) -> bool:
+    def _publish(self, job: Job, chunk: Array, duration: float) -> bool:
         config, frame = job.policy.config, job.values['base_frame']
         message = chunk_to_msg(job.stamp_ns, frame, config, chunk)
         with self._lock:
@@ -356,13 +356,13 @@ class PolicyNode(CheckedLifecycleNode):
         self,
         job: Job,
         cond: torch.Tensor,
-        steps: NDArray[np.float64],
-        joint_positions: NDArray[np.float64],
+        steps: Array,
+        joint_positions: Array,
     ) -> None:
         """Draw the chunk; the fan only while no observation waits for the worker."""
         path, config = self._tcp_paths, job.policy.config
         self._trail.append(path(joint_positions[-1]))
-        fan: list[NDArray[np.float64]] = []
+        fan: list[Array] = []
         if job.values['n_samples'] > 1 and config.method.stochastic:
             fan = self._walk(job, cond, job.values['n_samples'], self._inbox.due)
         denoising = steps if job.values['show_denoising'] else steps[:0]

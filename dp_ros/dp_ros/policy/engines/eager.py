@@ -4,13 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
+from dp_ros.arrays import Floats
 from dp_ros.policy.engines.engine import Images, to_tensors
 from dp_ros.policy.methods.method import Draw
 from dp_ros.policy.network import PolicyNetwork
-import numpy as np
-from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
@@ -25,7 +23,7 @@ class TorchEngine:
         self.device = device
 
     @torch.no_grad()
-    def condition(self, state: NDArray[np.floating[Any]], images: Images) -> Tensor:
+    def condition(self, state: Floats, images: Images) -> Tensor:
         """Encode the observation."""
         values, pixels = to_tensors(state, images)
         moved = {name: value.to(self.device) for name, value in pixels.items()}

@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
+from dp_ros.arrays import Floats, Rgb
 from dp_ros.policy.methods.method import Draw
 import numpy as np
-from numpy.typing import NDArray
 import torch
 from torch import Tensor
 
-Images = Mapping[str, NDArray[np.uint8]]
+Images = Mapping[str, Rgb]
 
 
 class Engine(Protocol):
@@ -21,7 +21,7 @@ class Engine(Protocol):
     name: str
     device: str
 
-    def condition(self, state: NDArray[np.floating[Any]], images: Images) -> Tensor:
+    def condition(self, state: Floats, images: Images) -> Tensor:
         """Encode (To, S) state and (To, H, W, 3) images to (1, D)."""
 
     def walk(
@@ -33,9 +33,7 @@ class Engine(Protocol):
         """
 
 
-def to_tensors(
-    state: NDArray[np.floating[Any]], images: Images
-) -> tuple[Tensor, dict[str, Tensor]]:
+def to_tensors(state: Floats, images: Images) -> tuple[Tensor, dict[str, Tensor]]:
     """Make the batch of one that the networks take: (1, To, S) and (1, To, 3, H, W) each."""
     values = torch.from_numpy(np.asarray(state, dtype=np.float32))[None]
     pixels = {

@@ -15,11 +15,11 @@ import sys
 from typing import Any
 import warnings
 
+from dp_ros.arrays import Floats
 from dp_ros.policy.denoisers.denoiser import DenoiserNetwork
 from dp_ros.policy.engines.engine import Images, to_tensors
 from dp_ros.policy.methods.method import Denoise, Draw, Method
 from dp_ros.policy.network import PolicyNetwork
-import numpy as np
 from numpy.typing import NDArray
 import torch
 from torch import Tensor, nn
@@ -49,7 +49,7 @@ class OpenVinoEngine:
         self._example = (torch.zeros(1, shapes.horizon, shapes.n_in), prepared)
         self._predict_one = self._compile_predict(any_batch=False)
 
-    def condition(self, state: NDArray[np.floating[Any]], images: Images) -> Tensor:
+    def condition(self, state: Floats, images: Images) -> Tensor:
         """Encode the observation."""
         values, pixels = to_tensors(state, images)
         return self._condition(values, *(pixels[name] for name in self._names))

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import av
-import numpy as np
-from numpy.typing import NDArray
+from dp_ros.arrays import Rgb
 
 
-def write_video(frames: Iterable[NDArray[np.uint8]], file: Path, fps: int) -> None:
+def write_video(frames: Iterable[Rgb], file: Path, fps: int) -> None:
     """Encode (H, W, 3) rgb frames as H.264; all have one size, even in both directions."""
     with av.open(str(file), 'w') as container:
         stream = container.add_stream('h264', rate=fps, options={'crf': '26', 'preset': 'fast'})

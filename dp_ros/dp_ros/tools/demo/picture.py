@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dp_ros.arrays import Array
 from dp_ros.robot.kinematics import forward
 from dp_ros.tools.common.episodes.rollout import Rollout
 from matplotlib.axes import Axes
@@ -14,7 +15,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 import numpy as np
-from numpy.typing import NDArray
 
 LEFT, RIGHT, CRASH, GOAL = '#2a6fdb', '#e8871e', '#c1121f', '#2e9e4f'
 
@@ -27,7 +27,7 @@ class Run:
     :param obstacle: its centre, (2,) [m]; ``radius`` likewise; ``goal`` (2,) [m].
     """
 
-    tcp: NDArray[np.float64]
+    tcp: Array
     obstacle: tuple[float, float]
     radius: float
     goal: tuple[float, float]

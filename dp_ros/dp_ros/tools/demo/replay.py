@@ -8,16 +8,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cv2
+from dp_ros.arrays import Rgb
 from dp_ros.ros.conversions import time_to_ns
 from dp_ros.sim.render import LineStrip, Shape, Spheres, VideoScene
 from dp_ros.sim.scenarios.reach.scene import ReachScene, sample_scene
 from dp_ros.tools.common.episodes.rollout import Rollout
 from dp_ros_msgs.msg import EpisodeStatus
 import numpy as np
-from numpy.typing import NDArray
 from visualization_msgs.msg import Marker, MarkerArray
-
-Image = NDArray[np.uint8]
 
 _OUTCOMES = {
     EpisodeStatus.RUNNING: '',
@@ -26,7 +24,7 @@ _OUTCOMES = {
 }
 
 
-def replay(video: VideoScene, rollout: Rollout, title: str, fps: int) -> Iterator[Image]:
+def replay(video: VideoScene, rollout: Rollout, title: str, fps: int) -> Iterator[Rgb]:
     """Give the frames of a rollout in real time, its last one held for a second.
 
     :param title: written into the picture, with the seed and the outcome.
@@ -76,7 +74,7 @@ def _scene(seed: int, status: EpisodeStatus | None) -> ReachScene:
     return scene if status is None else scene.with_goal((status.goal.x, status.goal.y))
 
 
-def _caption(frame: Image, title: str, seed: int, status: EpisodeStatus | None) -> Image:
+def _caption(frame: Rgb, title: str, seed: int, status: EpisodeStatus | None) -> Rgb:
     picture = frame.copy()
     outcome = _OUTCOMES.get(status.state, '') if status else ''
     for row, text in enumerate((title, f'scene {seed}   {outcome}')):

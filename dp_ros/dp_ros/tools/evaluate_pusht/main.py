@@ -18,6 +18,7 @@ import sys
 import time
 from typing import Final
 
+from dp_ros.arrays import Rgb
 from dp_ros.policy.checkpoint import CheckpointError, load_network
 from dp_ros.policy.config import ConfigError
 from dp_ros.sim.scenarios.pusht.table import CONTROL_HZ, PushTEpisode, PushTMissingError
@@ -34,7 +35,6 @@ from dp_ros.tools.evaluate_pusht.summary import (
 )
 from dp_ros.training.model_card import add_measurement
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 import torch
 
@@ -139,7 +139,7 @@ def _add_to_card(folder: Path, figures: str) -> None:
     )
 
 
-def film(episodes: Sequence[PushTEpisode]) -> Iterator[NDArray[np.uint8]]:
+def film(episodes: Sequence[PushTEpisode]) -> Iterator[Rgb]:
     """Yield the filmed episodes side by side; one that is done stands still."""
     reels = [episode.pictures for episode in episodes if episode.pictures]
     for step in range(max(len(reel) for reel in reels)):

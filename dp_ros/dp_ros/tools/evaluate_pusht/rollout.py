@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from dp_ros.arrays import Array
 from dp_ros.data.formats.pusht import ACTIONS, CAMERA, check_pusht, observe
 from dp_ros.policy.methods.method import Draw, drawn_from
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.policy import chunk_seed
 from dp_ros.sim.scenarios.pusht.table import PushTEpisode
 import numpy as np
-from numpy.typing import NDArray
 import torch
 
 
@@ -29,7 +29,7 @@ class BatchPolicy:
         self._num_inference_steps = num_inference_steps
 
     @torch.no_grad()
-    def __call__(self, episodes: Sequence[PushTEpisode]) -> NDArray[np.float64]:
+    def __call__(self, episodes: Sequence[PushTEpisode]) -> Array:
         """Return the targets (B, Ta, 2) [px] to follow next, in x and y."""
         network, config = self.network, self.network.config
         states = [observe(episode.states, config.state_names) for episode in episodes]
@@ -62,7 +62,7 @@ def _draw(episode: PushTEpisode) -> Draw:
 
 def run(
     episodes: Sequence[PushTEpisode],
-    chunks: Callable[[Sequence[PushTEpisode]], NDArray[np.float64]],
+    chunks: Callable[[Sequence[PushTEpisode]], Array],
     report: Callable[[float, int], None],
 ) -> None:
     """Run all episodes to their ends.

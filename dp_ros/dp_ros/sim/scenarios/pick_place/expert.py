@@ -13,8 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from dp_ros.arrays import Array
 from dp_ros.robot.trajectory import Trajectory
-from dp_ros.sim.expert_motion import Array, joint_trajectory, minimum_jerk, path_times
+from dp_ros.sim.expert_motion import joint_trajectory, minimum_jerk, path_times
 from dp_ros.sim.model import FINGER_OPEN
 from dp_ros.sim.scenarios.pick_place.scenario import PickPlaceScene
 import numpy as np

@@ -10,16 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from dp_ros.arrays import Array
 from dp_ros.sim.model import FINGER_OPEN
 from dp_ros.sim.scenario import Point2D, Point3D, Scenario, SimCamera, place_mocap
 import mujoco
 import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from dp_ros.sim.world import FrankaWorld
 
-Array = NDArray[np.float64]
 
 CUBE_SIZE: Final = 0.04
 CUBE_MASS: Final = 0.05

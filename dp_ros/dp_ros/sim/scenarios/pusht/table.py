@@ -11,16 +11,14 @@ import os
 import sys
 from typing import Any, Final
 
+from dp_ros.arrays import Array, Rgb
 import numpy as np
-from numpy.typing import NDArray
 
 MAX_STEPS: Final = 300
 CONTROL_HZ: Final = 10
 IMAGE_SIZE: Final = (96, 96)
 _VIDEO_SIZE: Final = (256, 256)
 _FULL_COVERAGE: Final = 0.95
-
-Floats = NDArray[np.float64]
 
 
 class PushTMissingError(RuntimeError):
@@ -51,7 +49,7 @@ class PushTTable:
         # Like theirs, it sets the position first, and the angle then turns about another point.
         self._env.reset(options={'reset_to_state': [*agent, *block, angle]})
 
-    def reset_to(self, state: Floats) -> None:
+    def reset_to(self, state: Array) -> None:
         """Start at a state (5,) of the demonstrations."""
         self._env._setup()
         agent, block = self._env.agent, self._env.block
@@ -63,20 +61,20 @@ class PushTTable:
             self._env.space.reindex_shapes_for_body(body)
 
     @property
-    def state(self) -> Floats:
+    def state(self) -> Array:
         """Agent x, y, block x, y [px], block angle [rad, 0 to 2π]; (5,)."""
         return np.asarray(self._env.get_obs(), dtype=np.float64)
 
-    def step(self, target: Floats) -> float:
+    def step(self, target: Array) -> float:
         """Move the agent towards a target (2,) [px] for 0.1 s; return the score there."""
         *_, info = self._env.step(np.asarray(target, dtype=np.float64))
         return score(info['coverage'])
 
-    def image(self) -> NDArray[np.uint8]:
+    def image(self) -> Rgb:
         """Draw what the demonstrations' camera sees, (96, 96, 3)."""
         return np.asarray(self._env._render(visualize=False), dtype=np.uint8)
 
-    def picture(self) -> NDArray[np.uint8]:
+    def picture(self) -> Rgb:
         """Draw the table for people, with the target, (256, 256, 3)."""
         return np.asarray(self._env.render(), dtype=np.uint8)
 
@@ -93,12 +91,12 @@ class PushTEpisode:
         self, seed: int, n_obs_steps: int, keep_images: bool = False, keep_pictures: bool = False
     ) -> None:
         self.seed, self.steps, self.score = seed, 0, 0.0
-        self.pictures: list[NDArray[np.uint8]] = []
+        self.pictures: list[Rgb] = []
         self._keep_images, self._keep_pictures = keep_images, keep_pictures
         self._table = PushTTable()
         self._table.reset(seed)
-        self._states: deque[Floats] = deque(maxlen=n_obs_steps)
-        self._images: deque[NDArray[np.uint8]] = deque(maxlen=n_obs_steps)
+        self._states: deque[Array] = deque(maxlen=n_obs_steps)
+        self._images: deque[Rgb] = deque(maxlen=n_obs_steps)
         for _ in range(n_obs_steps):
             self._observe()
 
@@ -108,16 +106,16 @@ class PushTEpisode:
         return self.score >= 1.0 or self.steps >= MAX_STEPS
 
     @property
-    def states(self) -> Floats:
+    def states(self) -> Array:
         """The newest states, (To, 5)."""
         return np.stack(self._states)
 
     @property
-    def images(self) -> NDArray[np.uint8]:
+    def images(self) -> Rgb:
         """The newest images, (To, 96, 96, 3)."""
         return np.stack(self._images)
 
-    def follow(self, targets: Floats) -> None:
+    def follow(self, targets: Array) -> None:
         """Go to targets (n, 2) [px], one every 0.1 s, until done."""
         for target in targets:
             if self.done:

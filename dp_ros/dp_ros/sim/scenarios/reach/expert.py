@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
+from dp_ros.arrays import Array
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.sim.expert_motion import joint_trajectory, minimum_jerk, path_times
 from dp_ros.sim.scenarios.reach.scene import OBSTACLE_RADIUS, Point2D, ReachScene
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.floating[Any]]
 Side = Literal['left', 'right']
 
 SIDES: Final[tuple[Side, Side]] = ('left', 'right')

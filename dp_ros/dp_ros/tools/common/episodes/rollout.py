@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from action_msgs.msg import GoalStatus
+from dp_ros.arrays import Array
 from dp_ros.ros.conversions import time_to_ns
 from dp_ros.ros.domain import keep_to_this_machine
 from dp_ros.sim.clock import TimeTable
@@ -55,8 +56,8 @@ class CommandStream:
 
     stamp_ns: int
     period: float
-    positions: NDArray[np.float64]
-    measured: NDArray[np.float64]
+    positions: Array
+    measured: Array
     trajectory_ids: NDArray[np.int64]
 
 

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The kinds of arrays that signatures speak of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+"""Numbers as everything computes with them."""
+
+Floats = NDArray[np.floating[Any]]
+"""Numbers of any precision, as a caller has them."""
+
+Times = NDArray[np.int64]
+"""Times in whole nanoseconds."""
+
+Rgb = NDArray[np.uint8]
+"""An image (H, W, 3), or several, red first."""
