@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import math
 
 from dp_ros.arrays import Array, Times
-from dp_ros.robot.units import NS
+from dp_ros.robot.units import NS, to_ns
 import numpy as np
 
 Samples = tuple[Array, Array, Array]
@@ -134,7 +134,7 @@ def _check_times(times: Array, start_ns: int, now_ns: int) -> None:
         raise TrajectoryRejected('no points')
     if not np.isfinite(times).all() or times[0] < 0 or (np.diff(times) <= 0).any():
         raise TrajectoryRejected('time_from_start does not increase strictly')
-    end_ns = start_ns + round(float(times[-1]) * NS)
+    end_ns = start_ns + to_ns(float(times[-1]))
     if start_ns != 0 and end_ns < now_ns:
         raise TrajectoryRejected(f'ended {(now_ns - end_ns) / NS:.3f} s ago')
 

@@ -10,3 +10,8 @@ NS: Final = 1_000_000_000
 
 MS: Final = 1_000_000
 """Nanoseconds of a millisecond."""
+
+
+def to_ns(seconds: float) -> int:
+    """Return a time in whole nanoseconds."""
+    return round(seconds * NS)

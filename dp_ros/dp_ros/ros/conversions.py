@@ -7,7 +7,7 @@ from builtin_interfaces.msg import Duration as DurationMsg
 from builtin_interfaces.msg import Time as TimeMsg
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.robot.trajectory_message import trajectory_from_msg as trajectory_from_msg
-from dp_ros.robot.units import NS
+from dp_ros.robot.units import NS, to_ns
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 
@@ -41,7 +41,7 @@ def trajectory_to_msg(trajectory: Trajectory, frame_id: str = '') -> JointTrajec
     for index, time in enumerate(trajectory.times):
         message.points.append(
             JointTrajectoryPoint(
-                time_from_start=ns_to_duration(round(float(time) * NS)),
+                time_from_start=ns_to_duration(to_ns(float(time))),
                 **{name: values[index].tolist() for name, values in columns.items()},
             )
         )

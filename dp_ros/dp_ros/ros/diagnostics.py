@@ -8,10 +8,10 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from dp_ros.ros.guard import failures, note_failure
+from dp_ros.ros.qos import EVERY
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 OK = DiagnosticStatus.OK
 WARN = DiagnosticStatus.WARN
@@ -30,8 +30,7 @@ class Diagnostics:
     def __init__(self, node: Node, report: Callable[[], Report], period: float = 1.0) -> None:
         self._node = node
         self._report = report
-        qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', qos)
+        self._publisher = node.create_publisher(DiagnosticArray, '/diagnostics', EVERY)
         self._failed = 0
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(period, self.publish, clock=steady)

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from dp_ros.ros.qos import NEWEST_SENSOR
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-
-_NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+from rclpy.qos import QoSProfile
 
 
 class PolledTopic:
@@ -21,7 +20,7 @@ class PolledTopic:
     """
 
     def __init__(
-        self, node: Node, kind: Any, topic: str, qos: QoSProfile = _NEWEST, raw: bool = False
+        self, node: Node, kind: Any, topic: str, qos: QoSProfile = NEWEST_SENSOR, raw: bool = False
     ) -> None:
         self._kind, self._raw = kind, raw
         self._subscription = node.create_subscription(

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from dp_ros.arrays import Array
-from dp_ros.robot.units import NS
+from dp_ros.robot.units import to_ns
 from dp_ros.sim.world import PERIOD
 import numpy as np
 from numpy.typing import NDArray
 
-PERIOD_NS: Final = round(PERIOD * NS)
+PERIOD_NS: Final = to_ns(PERIOD)
 CAPACITY: Final = 600_000
 """Samples that are kept: ten minutes, 72 MB."""
 

@@ -9,7 +9,7 @@ from typing import Final
 from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.robot.trajectory import Trajectory, TrajectoryReference, TrajectoryRejected
-from dp_ros.robot.units import NS
+from dp_ros.robot.units import NS, to_ns
 from dp_ros.sim.command_log import PERIOD_NS, CommandRecorder
 from dp_ros.sim.model import FINGER_OPEN
 from dp_ros.sim.scenario import Scene
@@ -75,7 +75,7 @@ class Simulation:
         if not fits or len(positions) == 0 or not np.isfinite(positions).all():
             return  # The controller says what is wrong.
         order = [names.index(name) for name in JOINT_NAMES]
-        begin_ns = (trajectory.start_ns or self.now_ns) + round(float(trajectory.times[0]) * NS)
+        begin_ns = (trajectory.start_ns or self.now_ns) + to_ns(float(trajectory.times[0]))
         distance = np.abs(positions[0, order] - self.world.start_positions)
         reach = FR3_LIMITS.velocity * max(0.0, (begin_ns - self.now_ns) / NS) + _SLACK
         if (distance > reach).any():

@@ -37,7 +37,7 @@ from dp_ros.control.executor.stalls import Stalls
 from dp_ros.control.executor.workspace import Workspace
 from dp_ros.robot.limits import JointLimits
 from dp_ros.robot.trajectory import Trajectory, TrajectoryRejected
-from dp_ros.robot.units import NS
+from dp_ros.robot.units import NS, to_ns
 import numpy as np
 
 TICK: Final = 0.02
@@ -341,7 +341,7 @@ class ChunkExecutor:
         self.counts.approached += not plan.as_asked
         self._deviation = plan.deviation
         self._newest_ns = request.chunk.stamp_ns
-        self._tail_ns = join_ns + round(float(plan.times[-1]) * NS)
+        self._tail_ns = join_ns + to_ns(float(plan.times[-1]))
         self._motion = (Phase.RUNNING, plan.summary)
         return trajectory
 
@@ -428,11 +428,11 @@ class ChunkExecutor:
         astray = self._astray(arm)
         if astray is not None:
             raise ChunkRefused(f'{astray}: the chunk would begin elsewhere')
-        lead_ns = now_ns + round(self.config.lead * NS)
+        lead_ns = now_ns + to_ns(self.config.lead)
         # The controller holds the arm off from where it is measured by its tracking error. At a
         # start the time before the first point is its to lead from one to the other, gently.
         settling = min(_SETTLE, self.config.slow_start_time) if arm.sent_nothing else 0.0
-        join_ns = lead_ns + round(settling * NS)
+        join_ns = lead_ns + to_ns(settling)
         rested = now_ns - arm.end_ns > _REST * NS
         ramp = REST if rested else self._ramp
         times = now_ns, lead_ns, join_ns
@@ -470,7 +470,7 @@ class ChunkExecutor:
         if self._arm is None or not self.is_moving(now_ns) or self._arm.stopping:
             return None
         self._motion = (Phase.BRAKING, reason)
-        join_ns = now_ns + round(self.config.lead * NS)
+        join_ns = now_ns + to_ns(self.config.lead)
         try:
             motion = brake(self._arm.state(join_ns), self._limits)
         except SpliceError:

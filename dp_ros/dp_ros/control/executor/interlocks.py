@@ -15,6 +15,11 @@ DEADMAN: Final = 'deadman'
 PUBLISHERS: Final = 'publishers'
 
 
+def stop_after(cause: str) -> str:
+    """Return the reason of the interlock `stop` that is left when what held the arm is over."""
+    return f'{cause}: that is over, call executor/resume to move'
+
+
 class Phase(IntEnum):
     """What the executor is doing; the numbers are those of dp_ros_msgs/ExecutorStatus."""
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from dp_ros.arrays import Array
 from dp_ros.robot.limits import JointLimits
-from dp_ros.robot.units import NS
+from dp_ros.robot.units import NS, to_ns
 import numpy as np
 
 CREEP: Final = 0.2
@@ -92,7 +92,7 @@ class Ramp:
 
     @property
     def _end_ns(self) -> int:
-        return self.begin_ns + round(self.duration * abs(self.target - self.low) * NS)
+        return self.begin_ns + to_ns(self.duration * abs(self.target - self.low))
 
     @property
     def _slope(self) -> float:
@@ -133,7 +133,7 @@ def paced(times: Array, ramp: Ramp, join_ns: int, horizon: float) -> tuple[Array
     inside = due <= horizon
     if inside.all():
         return due, times
-    end = ramp.done(join_ns, join_ns + round(horizon * NS))
+    end = ramp.done(join_ns, join_ns + to_ns(horizon))
     return np.append(due[inside], horizon), np.append(times[inside], end)
 
 

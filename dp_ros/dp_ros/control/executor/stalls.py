@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from dp_ros.robot.units import NS
+from dp_ros.robot.units import to_ns
 
 
 class Stalls:
     """Watches something that should happen every ``period`` [s]."""
 
     def __init__(self, period: float) -> None:
-        self._period_ns = round(period * NS)
+        self._period_ns = to_ns(period)
         self._last_ns: int | None = None
 
     def late_ns(self, now_ns: int) -> int:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from dp_ros.arrays import Array
 from dp_ros.robot.trajectory import Trajectory, TrajectoryReference
-from dp_ros.robot.units import NS
+from dp_ros.robot.units import to_ns
 import numpy as np
 
 STROKE: Final = 0.08
@@ -25,7 +25,7 @@ TOLERANCE: Final = 0.003
 
 _LEAD: Final = 0.02  # From the start of a motion to its first point [s].
 _RAMP: Final = 0.1  # From rest to full speed [s].
-_SETTLE_NS: Final = round(0.15 * NS)  # Fingers that do not move for this long are at rest.
+_SETTLE_NS: Final = to_ns(0.15)  # Fingers that do not move for this long are at rest.
 _REST: Final = 0.0003  # Farther than this is a motion [m].
 
 
@@ -150,7 +150,7 @@ class FakeHand:
             return CommandOutcome(command, False, command.flaw)
         self.running = command
         self._goals = [0.0] if command.epsilon else list(command.widths)
-        self._due_ns = now_ns + round(self.latency * NS)
+        self._due_ns = now_ns + to_ns(self.latency)
         return None
 
     def _move(self, command: Command, now_ns: int) -> Trajectory:

@@ -14,7 +14,7 @@ from typing import Final
 from dp_ros.control.gripper.finger_width import WidthScale
 from dp_ros.control.gripper.width_plan import WidthPlan
 from dp_ros.robot.trajectory import Trajectory
-from dp_ros.robot.units import NS
+from dp_ros.robot.units import NS, to_ns
 
 _MOVED: Final = 0.001  # Fingers that are farther from where they were have moved [m].
 _FRESH_NS: Final = NS // 2  # A measured width older than this is not known any more.
@@ -183,7 +183,7 @@ class GripperCore:
     def _wish(self, now_ns: int) -> Goal | None:
         if self._plan is None or self._plan.ended(now_ns):
             return None
-        width = self._plan.aim(now_ns + round(self.config.latency * NS))
+        width = self._plan.aim(now_ns + to_ns(self.config.latency))
         if width is None:
             return None
         if not self.config.grasps or width >= self.config.open_above:
@@ -209,7 +209,7 @@ class GripperCore:
         if self._last is None:
             return False
         again = self._same(self._last.goal, goal)
-        wait_ns = _REPEAT_NS if again else round(self.config.dwell * NS)
+        wait_ns = _REPEAT_NS if again else to_ns(self.config.dwell)
         return now_ns - self._last.sent_ns < wait_ns
 
     def _width(self, now_ns: int) -> float:

@@ -24,7 +24,7 @@ from dp_ros.control.executor.motion import State
 from dp_ros.control.executor.ruckig_motion import solve
 from dp_ros.robot.limits import JointLimits
 from dp_ros.robot.trajectory import Trajectory, TrajectoryReference, TrajectoryRejected
-from dp_ros.robot.units import NS
+from dp_ros.robot.units import NS, to_ns
 import numpy as np
 from ruckig import ControlInterface, InputParameter, OutputParameter, Ruckig, Synchronization
 
@@ -157,7 +157,7 @@ class Teleop:
 
     def position(self, now_ns: int) -> Array | None:
         """Return where the arm will be when a chunk of now acts, None when that is not known."""
-        acts_ns = now_ns + round((self.config.lead + self.config.period / 2) * NS)
+        acts_ns = now_ns + to_ns(self.config.lead + self.config.period / 2)
         if self._plan is not None:
             return self._plan.at(acts_ns).position
         return None if self._commanded is None else self._commanded.sample(_one(acts_ns))[0][0]
@@ -177,7 +177,7 @@ class Teleop:
 
         :param wish: what is wanted, None for rest, as of ``input_ns``.
         """
-        begin_ns = now_ns + round(self.config.lead * NS)
+        begin_ns = now_ns + to_ns(self.config.lead)
         start = self._start(now_ns, begin_ns)
         if start is None:
             return None
@@ -248,7 +248,7 @@ class Teleop:
                 )
             )
             left -= config.period
-        return TeleopPlan(start_ns, round(config.period * NS), tuple(states))
+        return TeleopPlan(start_ns, to_ns(config.period), tuple(states))
 
     def _bounds(self, q: Array) -> tuple[Array, Array]:
         """Velocities (n_joints,) from which a chunk and its braking tail end before the limits."""

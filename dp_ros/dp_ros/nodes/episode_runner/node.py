@@ -20,6 +20,7 @@ from dp_ros.ros.diagnostics import OK, Diagnostics, Report
 from dp_ros.ros.ending import EndingNode
 from dp_ros.ros.live_parameters import LiveParameters
 from dp_ros.ros.node_main import run_node
+from dp_ros.ros.qos import EVERY, LATCHED, NEWEST
 from dp_ros_msgs.action import RunEpisode
 from dp_ros_msgs.msg import EpisodeStatus, ExecutorStatus, Observation, PolicyStatus
 from dp_ros_msgs.srv import ResetEpisode
@@ -31,16 +32,9 @@ from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.client import Client
 from rclpy.clock import Clock, ClockType
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 from std_srvs.srv import Trigger
 
-_RELIABLE = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-_LATCHED = QoSProfile(
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
 _WATCH = 0.05
 _KEPT = 3 * 10**9  # [s]. When a result could be forgotten, rcl wakes the node at every /clock.
 _PAUSE = 'pause'  # what the runner itself forbids motion with
@@ -91,13 +85,13 @@ class EpisodeRunnerNode(EndingNode):
             self.create_client(Trigger, 'policy/reset'),
         ]
         self._set_policy = self.create_client(SetParameters, 'policy/set_parameters')
-        self._goal_out = self.create_publisher(PoseStamped, 'goal_pose', _RELIABLE)
+        self._goal_out = self.create_publisher(PoseStamped, 'goal_pose', EVERY)
 
     def _create_inputs(self) -> None:
-        self.create_subscription(EpisodeStatus, 'episode/status', self._on_episode, _LATCHED)
-        self.create_subscription(ExecutorStatus, 'executor/status', self._on_executor, _RELIABLE)
-        self.create_subscription(PolicyStatus, 'policy/status', self._on_policy, _RELIABLE)
-        self.create_subscription(Observation, 'observation', self._on_observation, 1)
+        self.create_subscription(EpisodeStatus, 'episode/status', self._on_episode, LATCHED)
+        self.create_subscription(ExecutorStatus, 'executor/status', self._on_executor, EVERY)
+        self.create_subscription(PolicyStatus, 'policy/status', self._on_policy, EVERY)
+        self.create_subscription(Observation, 'observation', self._on_observation, NEWEST)
 
     def _begin(self) -> None:
         """Forget what was seen of the last episode."""

@@ -10,13 +10,12 @@ from typing import Final
 from dp_ros.robot.units import NS
 from dp_ros.ros.conversions import time_to_ns
 from dp_ros.ros.polled_topic import PolledTopic
+from dp_ros.ros.qos import NEWEST, reliable
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from trajectory_msgs.msg import JointTrajectory
 
-_NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 _HEARD: Final = 16
 _STAMP: Final = ('>iI', '<iI')  # By the byte order that the second byte of a message tells.
 
@@ -29,9 +28,8 @@ class CommandTopic:
     """
 
     def __init__(self, node: Node, topic: str) -> None:
-        heard = QoSProfile(depth=_HEARD, reliability=ReliabilityPolicy.RELIABLE)
-        self._publisher = node.create_publisher(JointTrajectory, topic, _NEWEST)
-        self._heard = PolledTopic(node, JointTrajectory, topic, heard, raw=True)
+        self._publisher = node.create_publisher(JointTrajectory, topic, NEWEST)
+        self._heard = PolledTopic(node, JointTrajectory, topic, reliable(_HEARD), raw=True)
         self._system = Clock(clock_type=ClockType.SYSTEM_TIME)
         self._own: deque[int] = deque(maxlen=4 * _HEARD)
 

@@ -8,12 +8,11 @@ from typing import Final
 
 from dp_ros.control.executor.deadman import Deadman
 from dp_ros.control.executor.interlocks import DEADMAN
+from dp_ros.ros.qos import NEWEST_SENSOR
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Joy
 
-_NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _TICK: Final = 0.02
 
 
@@ -33,7 +32,7 @@ class JoyWatch:
         self._deadman = deadman
         self._inhibit, self._permit = inhibit, permit
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
-        node.create_subscription(Joy, 'joy', self._on_joy, _NEWEST)
+        node.create_subscription(Joy, 'joy', self._on_joy, NEWEST_SENSOR)
         node.create_timer(_TICK, self._watch, clock=self._clock)
         self._watch()
 

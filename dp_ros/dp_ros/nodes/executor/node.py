@@ -29,17 +29,15 @@ from dp_ros.ros.lifecycle import CheckedLifecycleNode
 from dp_ros.ros.live_parameters import LiveParameters, Values
 from dp_ros.ros.node_main import run_node
 from dp_ros.ros.polled_topic import PolledTopic
+from dp_ros.ros.qos import EVERY, NEWEST
 from dp_ros_msgs.msg import ExecutorStatus
 from rclpy.clock import TimeJump
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-_NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-_RECORD = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 _STATUS = 0.1
 _THROTTLE = 5.0
 
@@ -86,12 +84,12 @@ class ExecutorNode(CheckedLifecycleNode):
 
     def _create_interface(self) -> None:
         self._commands = CommandTopic(self, self._topic)
-        self._fingers = self.create_publisher(JointTrajectory, 'gripper/target', _NEWEST)
-        self._statuses = self.create_publisher(ExecutorStatus, 'executor/status', _RECORD)
+        self._fingers = self.create_publisher(JointTrajectory, 'gripper/target', NEWEST)
+        self._statuses = self.create_publisher(ExecutorStatus, 'executor/status', EVERY)
         self._joints = PolledTopic(self, JointState, 'joint_states')
         self._chunks = [
             self.create_subscription(
-                JointTrajectory, f'{source}/chunk', partial(self._on_chunk, source=source), _NEWEST
+                JointTrajectory, f'{source}/chunk', partial(self._on_chunk, source=source), NEWEST
             )
             for source in (POLICY, TELEOP)
         ]

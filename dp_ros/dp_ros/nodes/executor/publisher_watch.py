@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from dp_ros.control.executor.interlocks import PUBLISHERS, STOP
+from dp_ros.control.executor.interlocks import PUBLISHERS, STOP, stop_after
 from dp_ros.control.executor.sources import (
     foreign_command,
     others,
@@ -62,7 +62,7 @@ class PublisherWatch:
 
     def _give_back(self, reason: str) -> None:
         if self._was_free:
-            self._inhibit(STOP, f'{reason}; that is over, call executor/resume to move')
+            self._inhibit(STOP, stop_after(reason))
         self._permit(PUBLISHERS)
 
     def _reason(self) -> str | None:

@@ -10,16 +10,13 @@ from dp_ros.control.checks.description import description_misfits
 from dp_ros.nodes.executor.controller_manager import ControllerManager
 from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.ros.asking import Unanswered
+from dp_ros.ros.qos import LATCHED
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import String
 
-_LATCHED = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-)
 _PERIOD = 0.2
 _LOOKS = 5  # A controller that fits is asked every so many periods whether it still does.
 _NOT_YET = ('the controller is not checked yet',)
@@ -47,7 +44,7 @@ class RobotChecks:
         self._description: tuple[str, ...] | None = None
         self._controller: tuple[str, ...] | None = None
         self._fits_for = 0
-        node.create_subscription(String, 'robot_description', self._on_description, _LATCHED)
+        node.create_subscription(String, 'robot_description', self._on_description, LATCHED)
         steady, group = Clock(clock_type=ClockType.STEADY_TIME), MutuallyExclusiveCallbackGroup()
         node.create_timer(_PERIOD, self._look, clock=steady, callback_group=group)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from dp_ros.control.checks.robot_watch import RobotWatch
-from dp_ros.control.executor.interlocks import STOP
+from dp_ros.control.executor.interlocks import STOP, stop_after
 from dp_ros.nodes.executor.controller_manager import ControllerManager
 from dp_ros.nodes.executor.recovery import Recovery
 from dp_ros.nodes.executor.robot_checks import RobotChecks
@@ -78,8 +78,7 @@ class RobotLink:
         if self._release(name) is not None:
             return held
         if self._was_free:
-            cause = held.split(': ')[0]
-            self._inhibit(STOP, f'{cause}: that is over, call executor/resume to move')
+            self._inhibit(STOP, stop_after(held.split(': ')[0]))
         return None
 
     def _found(self) -> dict[str, str | None]:

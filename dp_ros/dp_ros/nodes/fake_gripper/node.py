@@ -19,10 +19,11 @@ from dp_ros.ros.ending import EndingNode
 from dp_ros.ros.franka_actions import franka_actions
 from dp_ros.ros.live_parameters import LiveParameters, Values
 from dp_ros.ros.node_main import run_node
+from dp_ros.ros.qos import NEWEST
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.clock import TimeJump
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -31,7 +32,6 @@ _TICK = 0.02
 _HOMING_SPEED = 0.1
 _DEFAULT_SPEED = 0.1
 _DEFAULT_EPSILON = (0.005, 0.005)
-_COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class FakeGripperNode(EndingNode):
@@ -44,9 +44,7 @@ class FakeGripperNode(EndingNode):
         self._hand = FakeHand(self._fingers, self._values['latency'])
         self._apply(self._values.values)
         self._served = 0
-        self._motions = self.create_publisher(
-            JointTrajectory, 'gripper/joint_trajectory', _COMMAND
-        )
+        self._motions = self.create_publisher(JointTrajectory, 'gripper/joint_trajectory', NEWEST)
         self._states = self.create_publisher(
             JointState, 'franka_gripper/joint_states', qos_profile_sensor_data
         )

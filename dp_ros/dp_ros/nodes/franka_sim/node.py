@@ -17,12 +17,13 @@ from dp_ros.nodes.franka_sim.messages import (
 )
 from dp_ros.nodes.franka_sim.parameters import PARAMETERS
 from dp_ros.robot.kinematics import JOINT_NAMES, LINK_NAMES
-from dp_ros.robot.units import NS
+from dp_ros.robot.units import NS, to_ns
 from dp_ros.ros.conversions import ns_to_time, trajectory_from_msg
 from dp_ros.ros.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.ros.live_parameters import LiveParameters
 from dp_ros.ros.node_main import run_node
 from dp_ros.ros.polled_topic import PolledTopic
+from dp_ros.ros.qos import LATCHED, NEWEST, reliable
 from dp_ros.sim.clock import SlippingClock, Speed, slowness
 from dp_ros.sim.scenario import Scene
 from dp_ros.sim.scenarios.registry import SCENARIOS
@@ -34,7 +35,6 @@ from dp_ros_msgs.srv import GetCommandLog, ResetEpisode
 from geometry_msgs.msg import PoseStamped
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock as ClockMsg
 from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import String
@@ -43,19 +43,13 @@ from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 TICK = 0.01
-TICK_NS = round(TICK * NS)
+TICK_NS = to_ns(TICK)
+_STREAM = reliable(1000)
 STATUS_NS = NS // 10
 TRANSFORMS_NS = NS // 50
 THROTTLE = 10.0
 
 # As many as a recorder may be behind: faster than real time, 50 last for 20 ms.
-RELIABLE = QoSProfile(depth=1000, reliability=ReliabilityPolicy.RELIABLE)
-COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-LATCHED = QoSProfile(
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
 
 
 class FrankaSimNode(Node):
@@ -95,15 +89,15 @@ class FrankaSimNode(Node):
 
     def _make_publishers(self) -> None:
         p = self._values
-        self._clock_out = self.create_publisher(ClockMsg, '/clock', RELIABLE)
-        self._joints_out = self.create_publisher(JointState, 'joint_states', RELIABLE)
+        self._clock_out = self.create_publisher(ClockMsg, '/clock', _STREAM)
+        self._joints_out = self.create_publisher(JointState, 'joint_states', _STREAM)
         self._status_out = self.create_publisher(EpisodeStatus, 'episode/status', LATCHED)
         self._goal_out = self.create_publisher(PoseStamped, 'goal', LATCHED)
         self._markers_out = self.create_publisher(MarkerArray, 'scene/markers', LATCHED)
         self._images_out = {
             name: (
-                self.create_publisher(Image, f'camera/{name}/image_raw', RELIABLE),
-                self.create_publisher(CameraInfo, f'camera/{name}/camera_info', RELIABLE),
+                self.create_publisher(Image, f'camera/{name}/image_raw', _STREAM),
+                self.create_publisher(CameraInfo, f'camera/{name}/camera_info', _STREAM),
             )
             for name in p['camera_names']
         }
@@ -116,11 +110,9 @@ class FrankaSimNode(Node):
 
     def _make_inputs(self) -> None:
         controller = self._values['controller_name']
-        self._arm_in = PolledTopic(
-            self, JointTrajectory, f'{controller}/joint_trajectory', COMMAND
-        )
-        self._hand_in = PolledTopic(self, JointTrajectory, 'gripper/joint_trajectory', COMMAND)
-        self.create_subscription(PoseStamped, 'goal_pose', self._on_goal, COMMAND)
+        self._arm_in = PolledTopic(self, JointTrajectory, f'{controller}/joint_trajectory', NEWEST)
+        self._hand_in = PolledTopic(self, JointTrajectory, 'gripper/joint_trajectory', NEWEST)
+        self.create_subscription(PoseStamped, 'goal_pose', self._on_goal, NEWEST)
         self.create_service(ResetEpisode, '~/reset', self._on_reset)
         self.create_service(GetCommandLog, '~/command_log', self._on_command_log)
 

@@ -18,15 +18,15 @@ from dp_ros.ros.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from dp_ros.ros.ending import EndingNode
 from dp_ros.ros.live_parameters import LiveParameters, Values
 from dp_ros.ros.node_main import run_node
+from dp_ros.ros.qos import NEWEST
 from dp_ros_msgs.msg import ExecutorStatus
 from rclpy.action import ActionClient
 from rclpy.clock import TimeJump
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data
 from rclpy.task import Future
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory
 
-_NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 _TICK = 0.02
 _THROTTLE = 5.0
 
@@ -45,11 +45,11 @@ class GripperNode(EndingNode):
         }
         self._accepted: Any = None
         self._said = self._failure = ''
-        self.create_subscription(JointTrajectory, 'gripper/target', self._on_target, _NEWEST)
+        self.create_subscription(JointTrajectory, 'gripper/target', self._on_target, NEWEST)
         self.create_subscription(
             JointState, self._values['joint_states'], self._on_joints, qos_profile_sensor_data
         )
-        self.create_subscription(ExecutorStatus, 'executor/status', self._on_executor, _NEWEST)
+        self.create_subscription(ExecutorStatus, 'executor/status', self._on_executor, NEWEST)
         self.create_timer(_TICK, self._tick)
         self._diagnostics = Diagnostics(self, self._report)
         self._jumps = on_jump_back(self, self._on_jump)

@@ -31,18 +31,18 @@ from dp_ros.ros.conversions import ns_to_time, time_to_ns, trajectory_from_msg
 from dp_ros.ros.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.ros.live_parameters import LiveParameters
 from dp_ros.ros.node_main import run_node
+from dp_ros.ros.qos import EVERY, NEWEST
 from dp_ros_msgs.msg import Observation
 from geometry_msgs.msg import PoseStamped
 from message_filters import ApproximateTimeSynchronizer, SimpleFilter, Subscriber
 from rclpy.clock import Clock, ClockType, TimeJump
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 _CHECK_PERIOD = 1.0
-_COMMANDS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 
 
 class ObservationAggregatorNode(Node):
@@ -58,16 +58,14 @@ class ObservationAggregatorNode(Node):
         self._waiting: deque[tuple[ObservationWindow, int]] = deque()
         self._observations = self._checked = 0
         self._state: tuple[bytes, str] = (WARN, 'starting')
-        self._publisher = self.create_publisher(
-            Observation, 'observation', QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-        )
+        self._publisher = self.create_publisher(Observation, 'observation', NEWEST)
         self._sets: deque[tuple[Image | CompressedImage, ...]] = deque()
         self._synchronizer = self._subscribe_cameras()
         self.create_subscription(
             JointState, self._topics[JOINTS], self._on_joints, qos_profile_sensor_data
         )
         for topic in (f'{values["controller_name"]}/joint_trajectory', 'gripper/target'):
-            self.create_subscription(JointTrajectory, topic, self._on_command, _COMMANDS)
+            self.create_subscription(JointTrajectory, topic, self._on_command, EVERY)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self._jumps = on_jump_back(self, self._on_jump)
         self._clock_watch = ClockWatch(self, self._on_set_back)

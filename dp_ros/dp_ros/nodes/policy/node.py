@@ -38,19 +38,17 @@ from dp_ros.ros.guard import note_failure
 from dp_ros.ros.lifecycle import CheckedLifecycleNode
 from dp_ros.ros.live_parameters import LiveParameters, Values
 from dp_ros.ros.node_main import run_node
+from dp_ros.ros.qos import EVERY, NEWEST
 from dp_ros_msgs.msg import Observation, PolicyStatus
 import numpy as np
 from rclpy.clock import Clock, TimeJump
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_srvs.srv import Trigger
 import torch
 from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
-_NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-_RECORD = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
 _SILENCE = 2.0
 _THROTTLE = 5.0
 _TRAIL = 100
@@ -110,11 +108,11 @@ class PolicyNode(CheckedLifecycleNode):
 
     def _create_interface(self) -> None:
         self._subscription = self.create_subscription(
-            Observation, 'observation', self._on_observation, _NEWEST
+            Observation, 'observation', self._on_observation, NEWEST
         )
-        self._chunks = self.create_lifecycle_publisher(JointTrajectory, 'policy/chunk', _NEWEST)
-        self._statuses = self.create_lifecycle_publisher(PolicyStatus, 'policy/status', _RECORD)
-        self._markers = self.create_lifecycle_publisher(MarkerArray, 'policy/markers', _NEWEST)
+        self._chunks = self.create_lifecycle_publisher(JointTrajectory, 'policy/chunk', NEWEST)
+        self._statuses = self.create_lifecycle_publisher(PolicyStatus, 'policy/status', EVERY)
+        self._markers = self.create_lifecycle_publisher(MarkerArray, 'policy/markers', NEWEST)
         self._marker_writer = MarkerWriter(self._values['base_frame'])
         self.create_service(Trigger, '~/reset', self._on_reset)
         self._timer = self.create_timer(1 / self._values['rate'], self._tick)

@@ -27,27 +27,18 @@ from dp_ros.ros.conversions import time_to_ns, trajectory_from_msg, trajectory_t
 from dp_ros.ros.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.ros.live_parameters import LiveParameters, Values
 from dp_ros.ros.node_main import run_node
+from dp_ros.ros.qos import EVERY, LATCHED, NEWEST
 from dp_ros_msgs.msg import ExecutorStatus
 from geometry_msgs.msg import TwistStamped
 from rclpy.clock import Clock, ClockType, TimeJump
 from rclpy.node import Node
 from rclpy.qos import (
-    DurabilityPolicy,
-    QoSProfile,
-    ReliabilityPolicy,
     qos_profile_sensor_data,
 )
 from sensor_msgs.msg import JointState, Joy
 from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
-_NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-_EVENTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-_LATCHED = QoSProfile(
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
 _FOLLOWS = (ExecutorStatus.WAITING, ExecutorStatus.RUNNING, ExecutorStatus.BRAKING)
 _STATUS_NS = NS  # The executor tells its state ten times as often.
 _REPEAT_NS = 2 * NS
@@ -78,11 +69,11 @@ class TeleopNode(Node):
         self._create_interface()
 
     def _create_interface(self) -> None:
-        self._chunks = self.create_publisher(JointTrajectory, 'teleop/chunk', _NEWEST)
-        self._status = self.create_publisher(String, 'teleop/status', _LATCHED)
+        self._chunks = self.create_publisher(JointTrajectory, 'teleop/chunk', NEWEST)
+        self._status = self.create_publisher(String, 'teleop/status', LATCHED)
         self._buttons = TeleopButtons(self, self._say, lambda: self._values['task'])
-        self.create_subscription(Joy, 'joy', self._on_joy, _EVENTS)
-        self.create_subscription(TwistStamped, 'teleop/twist', self._on_twist, _NEWEST)
+        self.create_subscription(Joy, 'joy', self._on_joy, EVERY)
+        self.create_subscription(TwistStamped, 'teleop/twist', self._on_twist, NEWEST)
         self.create_subscription(
             JointState, 'teleop/leader', self._on_leader, qos_profile_sensor_data
         )
@@ -90,8 +81,8 @@ class TeleopNode(Node):
             JointState, 'joint_states', self._on_joints, qos_profile_sensor_data
         )
         commands = f'{self._values["controller_name"]}/joint_trajectory'
-        self.create_subscription(JointTrajectory, commands, self._on_command, _NEWEST)
-        self.create_subscription(ExecutorStatus, 'executor/status', self._on_executor, _EVENTS)
+        self.create_subscription(JointTrajectory, commands, self._on_command, NEWEST)
+        self.create_subscription(ExecutorStatus, 'executor/status', self._on_executor, EVERY)
         if self._values['device'] != 'guiding':
             self.create_timer(1 / self._values['rate'], self._tick)
         self._diagnostics = Diagnostics(self, self._report)

@@ -15,18 +15,12 @@ from typing import Any
 from dp_ros.control.teleop.keys import HELP, Keys
 from dp_ros.ros.diagnostics import OK, Diagnostics, Report
 from dp_ros.ros.node_main import run_node
+from dp_ros.ros.qos import EVERY, LATCHED
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Joy
 from std_msgs.msg import String
 
-_EVENTS = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-_LATCHED = QoSProfile(
-    depth=1,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
 _PERIOD = 0.04
 _BELL = '\a'
 
@@ -41,8 +35,8 @@ class TeleopKeyboardNode(Node):
         super().__init__('teleop_keyboard', **kwargs)
         self._terminal = terminal
         self._keys = Keys()
-        self._joy = self.create_publisher(Joy, 'joy', _EVENTS)
-        self.create_subscription(String, 'teleop/status', self._on_status, _LATCHED)
+        self._joy = self.create_publisher(Joy, 'joy', EVERY)
+        self.create_subscription(String, 'teleop/status', self._on_status, LATCHED)
         # A hand on the keys knows of no other clock, and they may not stay down if that goes back.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_PERIOD, self._tick, clock=self._steady)

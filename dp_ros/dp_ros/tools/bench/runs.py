@@ -15,7 +15,7 @@ from dp_ros.policy.config import PolicyConfig
 from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.robot.trajectory import TrajectoryReference
-from dp_ros.robot.units import NS
+from dp_ros.robot.units import NS, to_ns
 from dp_ros.sim.scenarios.reach.expert import plan
 from dp_ros.sim.scenarios.reach.scenario import REACH
 from dp_ros.sim.scenarios.reach.scene import sample_scene
@@ -44,7 +44,7 @@ def loop_runs(config: PolicyConfig) -> Iterator[Mapping[str, Run]]:
 
 def window_run(config: PolicyConfig) -> Run:
     """Take the messages of one dt, with joint states at 100 Hz, and build a window."""
-    dt_ns = round(config.dt * NS)
+    dt_ns = to_ns(config.dt)
     spec = WindowSpec(config.joint_names, config.image_sizes, dt_ns, config.n_obs_steps)
     builder = WindowBuilder(spec, keep_ns=2 * spec.span_ns)
     positions = [0.0] * len(config.joint_names)

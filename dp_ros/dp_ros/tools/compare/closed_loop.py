@@ -16,7 +16,7 @@ from dp_ros.policy.policy import Policy, chunk_seed
 from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.robot.trajectory import Trajectory
-from dp_ros.robot.units import MS, NS
+from dp_ros.robot.units import MS, NS, to_ns
 from dp_ros.sim.hand import SimulatedHand
 from dp_ros.sim.judge import judge
 from dp_ros.sim.scenario import AnyScenario
@@ -60,9 +60,9 @@ class ClosedLoop:
     ) -> None:
         config = policy.config
         self._policy = policy
-        self._latency_ns = round(latency * NS)
-        self._period_ns = round(chunk_period * NS)
-        self._dt_ns = round(config.dt * NS)
+        self._latency_ns = to_ns(latency)
+        self._period_ns = to_ns(chunk_period)
+        self._dt_ns = to_ns(config.dt)
         self._spec = WindowSpec(
             config.state_names,
             config.image_sizes,

@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 from dp_ros.arrays import Rgb
+from dp_ros.robot.units import to_ns
 from dp_ros.ros.conversions import time_to_ns
 from dp_ros.sim.render import LineStrip, Shape, Spheres, VideoScene
 from dp_ros.sim.scenarios.reach.scene import ReachScene, sample_scene
@@ -35,7 +36,7 @@ def replay(video: VideoScene, rollout: Rollout, title: str, fps: int) -> Iterato
     status_times = [time_to_ns(status.header.stamp) for status in rollout.statuses]
     frame = None
     for index in range(0, len(log.measured), stride):
-        now_ns = log.stamp_ns + round(index * log.period * 1e9)
+        now_ns = log.stamp_ns + to_ns(index * log.period)
         status = _newest(status_times, rollout.statuses, now_ns)
         markers = _newest(marker_times, [m for _, m in rollout.markers], now_ns)
         shapes = marker_shapes(markers) if markers else []

@@ -8,27 +8,22 @@ from dataclasses import dataclass, replace
 import time
 from typing import Any
 
-from dp_ros.robot.units import NS
+from dp_ros.robot.units import to_ns
 from dp_ros.ros.conversions import ns_to_time, time_to_ns, trajectory_to_msg
+from dp_ros.ros.qos import NEWEST, latched
 from dp_ros.tools.record_expert.episodes import REACTION, ExpertEpisode
 from dp_ros_msgs.msg import EpisodeStatus
 from dp_ros_msgs.srv import ResetEpisode, StartEpisode, StopEpisode
 from geometry_msgs.msg import PoseStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
-_COMMAND = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-_LATCHED = QoSProfile(
-    depth=10,
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-)
 _LEAD = 0.1
 _GRIPPER_LEAD = 0.5
 _TAIL = 0.3
+_LATCHED = latched(10)
 
 
 class ExpertError(RuntimeError):
@@ -63,10 +58,10 @@ class ExpertClient(Node):
         self._spinner.add_node(self)
         self._status: EpisodeStatus | None = None
         self._commands = self.create_publisher(
-            JointTrajectory, f'{controller_name}/joint_trajectory', _COMMAND
+            JointTrajectory, f'{controller_name}/joint_trajectory', NEWEST
         )
-        self._fingers = self.create_publisher(JointTrajectory, 'gripper/target', _COMMAND)
-        self._goals = self.create_publisher(PoseStamped, 'goal_pose', _COMMAND)
+        self._fingers = self.create_publisher(JointTrajectory, 'gripper/target', NEWEST)
+        self._goals = self.create_publisher(PoseStamped, 'goal_pose', NEWEST)
         self._reset = self.create_client(ResetEpisode, 'franka_sim/reset')
         self._start = self.create_client(StartEpisode, 'demo_recorder/start')
         self._stop = self.create_client(StopEpisode, 'demo_recorder/stop')
@@ -141,17 +136,17 @@ class ExpertClient(Node):
         """Command the trajectory, move the goal when it is time, and wait for the end."""
         # Stamped, so that simulation and recording agree on the start, whenever it arrives.
         lead = _LEAD if episode.fingers is None else _GRIPPER_LEAD
-        start_ns = self._status_ns() + round(lead * NS)
+        start_ns = self._status_ns() + to_ns(lead)
         self._commands.publish(trajectory_to_msg(replace(episode.trajectory, start_ns=start_ns)))
         if episode.fingers is not None:
             self._fingers.publish(trajectory_to_msg(replace(episode.fingers, start_ns=start_ns)))
         if episode.jump is not None:
-            self._wait_until(start_ns + round((episode.jump.time - REACTION) * NS))
+            self._wait_until(start_ns + to_ns(episode.jump.time - REACTION))
             goal = PoseStamped()
             goal.pose.position.x, goal.pose.position.y = episode.jump.goal
             goal.header.stamp = ns_to_time(self._status_ns())
             self._goals.publish(goal)
-        self._wait_until(start_ns + round((episode.duration + _TAIL) * NS))
+        self._wait_until(start_ns + to_ns(episode.duration + _TAIL))
 
     def _wait_until(self, time_ns: int) -> None:
         self._wait(lambda: self._status_ns() >= time_ns, 60.0, 'the simulation stands still')

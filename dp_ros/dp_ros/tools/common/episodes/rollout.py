@@ -12,6 +12,7 @@ from action_msgs.msg import GoalStatus
 from dp_ros.arrays import Array
 from dp_ros.ros.conversions import time_to_ns
 from dp_ros.ros.domain import keep_to_this_machine
+from dp_ros.ros.qos import reliable
 from dp_ros.sim.clock import TimeTable
 from dp_ros.sim.judge import boundary_velocity_steps, judge
 from dp_ros.tools.common.episodes.loading import Loading, LoadingFailed
@@ -25,12 +26,11 @@ import rclpy
 from rclpy.action import ActionClient
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.task import Future
 from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
-_RELIABLE = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+_RELIABLE = reliable(100)
 _FAULTS = (RunEpisode.Result.FAULT, RunEpisode.Result.NO_OBSERVATION, RunEpisode.Result.NO_CHUNK)
 _LONGEST_START = 600.0
 _LONGEST_SILENCE = 120.0
