@@ -8,8 +8,14 @@ from typing import Any, Final
 
 from dp_ros.control.executor.chunk_executor import ExecutorConfig
 from dp_ros.control.executor.workspace import Workspace
-from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros.robot.limits import FR3_LIMITS
+from dp_ros.ros.common_parameters import (
+    ARM_JOINT_NAMES,
+    AUTOSTART,
+    CONTROLLER_NAME,
+    GRIPPER_JOINT_NAMES,
+    LEAD_TIME,
+)
 from dp_ros.ros.parameters import Parameter, ParameterTable
 
 _DEADMAN_LEAD: Final = 0.08
@@ -17,31 +23,10 @@ _REACH: Final = 1.5  # The TCP is nowhere farther along any axis [m].
 
 PARAMETERS = ParameterTable(
     'executor',
-    Parameter(
-        'autostart',
-        True,
-        'Configure and activate after start-up; with false, `ros2 lifecycle set` does it.',
-        read_only=True,
-    ),
-    Parameter(
-        'joint_names',
-        list(JOINT_NAMES),
-        'Joints of the arm, as its controller names them.',
-        read_only=True,
-    ),
-    Parameter(
-        'gripper_joint_names',
-        [],
-        "Joints of a gripper that chunks hold beside the arm's; they go to gripper/target.",
-        read_only=True,
-        element=str,
-    ),
-    Parameter(
-        'controller_name',
-        'fr3_arm_controller',
-        'The joint trajectory controller; commands go to <controller_name>/joint_trajectory.',
-        read_only=True,
-    ),
+    AUTOSTART,
+    ARM_JOINT_NAMES,
+    GRIPPER_JOINT_NAMES,
+    CONTROLLER_NAME,
     Parameter(
         'check_robot',
         True,
@@ -114,14 +99,7 @@ PARAMETERS = ParameterTable(
         high=2.0,
         read_only=True,
     ),
-    Parameter(
-        'lead_time',
-        0.06,
-        'From now to where a chunk joins the running motion [s]; longer than a message takes to '
-        'the controller.',
-        low=0.02,
-        high=0.5,
-    ),
+    LEAD_TIME,
     Parameter(
         'joint_state_timeout',
         0.25,

@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
+from dp_ros.ros.common_parameters import FINGER_JOINT_NAMES
 from dp_ros.ros.parameters import Parameter, ParameterTable
 
 PARAMETERS = ParameterTable(
     'fake_gripper',
-    Parameter(
-        'finger_joint_names',
-        ['fr3_finger_joint1', 'fr3_finger_joint2'],
-        'The two fingers.',
-        read_only=True,
-    ),
+    FINGER_JOINT_NAMES,
     Parameter(
         'follow_joint_states',
         False,

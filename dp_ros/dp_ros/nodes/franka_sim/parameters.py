@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dp_ros.ros.common_parameters import BASE_FRAME, CONTROLLER_NAME
 from dp_ros.ros.parameters import Parameter, ParameterTable
 from dp_ros.sim.scenarios.registry import SCENARIOS
 
@@ -18,7 +19,7 @@ PARAMETERS = ParameterTable(
         high=100.0,
         read_only=True,
     ),
-    Parameter('controller_name', 'fr3_arm_controller', 'Name of the controller.', read_only=True),
+    CONTROLLER_NAME,
     Parameter('camera_names', ['front'], "Cameras: 'front', 'wrist'.", read_only=True),
     Parameter('camera_height', 96, 'Image height [px].', low=16, high=1080, read_only=True),
     Parameter('camera_width', 96, 'Image width [px].', low=16, high=1920, read_only=True),
@@ -31,5 +32,5 @@ PARAMETERS = ParameterTable(
         high=100.0,
         read_only=True,
     ),
-    Parameter('base_frame', 'base', 'Frame of the robot base.', read_only=True),
+    BASE_FRAME,
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from dp_ros.control.gripper.finger_width import WidthScale
 from dp_ros.control.gripper.gripper import GripperConfig
+from dp_ros.ros.common_parameters import FINGER_JOINT_NAMES
 from dp_ros.ros.parameters import Parameter, ParameterTable
 
 FRANKA_HAND = 'franka_hand'
@@ -37,12 +38,7 @@ PARAMETERS = ParameterTable(
         'Topic with the measured finger joints; without it the latency is not measured.',
         read_only=True,
     ),
-    Parameter(
-        'finger_joint_names',
-        ['fr3_finger_joint1', 'fr3_finger_joint2'],
-        'Joints of the gripper in gripper/target; a target may have some of them.',
-        read_only=True,
-    ),
+    FINGER_JOINT_NAMES,
     Parameter('stroke', 0.08, 'Width between the fingers when open [m].', low=0.001, high=1.0),
     Parameter('joint_open', 0.04, 'Value of a finger joint when open.', low=-10.0, high=10.0),
     Parameter('joint_closed', 0.0, 'Value of a finger joint when closed.', low=-10.0, high=10.0),

@@ -8,6 +8,7 @@ from typing import Any
 
 from dp_ros.data.windows.live import LiveLimits
 from dp_ros.data.windows.window import JOINTS, WindowSpec
+from dp_ros.ros.common_parameters import BASE_FRAME, CONTROLLER_NAME
 from dp_ros.ros.parameters import Parameter, ParameterTable
 
 TRANSPORTS = ('raw', 'compressed')
@@ -20,12 +21,7 @@ PARAMETERS = ParameterTable(
         'Joints of the observation, in this order.',
         read_only=True,
     ),
-    Parameter(
-        'controller_name',
-        'fr3_arm_controller',
-        "What is sent to <controller_name>/joint_trajectory are the arm's commanded positions.",
-        read_only=True,
-    ),
+    CONTROLLER_NAME,
     Parameter('camera_names', ['front'], 'Cameras of the observation.', read_only=True),
     Parameter(
         'camera_topics',
@@ -114,9 +110,7 @@ PARAMETERS = ParameterTable(
         low=0.0,
         high=10.0,
     ),
-    Parameter(
-        'base_frame', 'base', 'Frame of the end-effector pose in the observation.', read_only=True
-    ),
+    BASE_FRAME,
     Parameter(
         'eef_frame',
         '',

@@ -9,6 +9,7 @@ from typing import Any
 from dp_ros.nodes.policy.inbox import InboxLimits
 from dp_ros.policy.engines import ENGINES
 from dp_ros.policy.methods import METHODS
+from dp_ros.ros.common_parameters import AUTOSTART, BASE_FRAME
 from dp_ros.ros.parameters import Parameter, ParameterTable
 
 DEVICES = ('auto', 'cpu', 'cuda')
@@ -16,12 +17,7 @@ SAMPLERS = ('auto', *(name for method in METHODS.values() for name in method.sam
 
 PARAMETERS = ParameterTable(
     'policy',
-    Parameter(
-        'autostart',
-        True,
-        'Configure and activate after start-up; with false, `ros2 lifecycle set` does it.',
-        read_only=True,
-    ),
+    AUTOSTART,
     Parameter('checkpoint', '', 'Folder of the policy; used by the next configure.'),
     Parameter(
         'engine',
@@ -71,7 +67,7 @@ PARAMETERS = ParameterTable(
         low=0.0,
         high=10.0,
     ),
-    Parameter('base_frame', 'base', 'Frame of the chunk and of the markers.', read_only=True),
+    BASE_FRAME,
     Parameter('rate', 2.0, 'Most chunks per second [Hz].', low=0.01, high=100.0),
     Parameter(
         'max_observation_age', 0.5, 'Oldest observation that is used [s].', low=0.01, high=60.0

@@ -10,6 +10,12 @@ from dp_ros.control.teleop.inputs import NOWHERE, Action, JoyMapping
 from dp_ros.control.teleop.leader import LeaderConfig
 from dp_ros.control.teleop.teleop import TeleopConfig
 from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.ros.common_parameters import (
+    ARM_JOINT_NAMES,
+    CONTROLLER_NAME,
+    GRIPPER_JOINT_NAMES,
+    LEAD_TIME,
+)
 from dp_ros.ros.parameters import Parameter, ParameterTable
 
 
@@ -27,37 +33,15 @@ PARAMETERS = ParameterTable(
         choices=('gamepad', 'twist', 'leader', 'guiding'),
         read_only=True,
     ),
-    Parameter(
-        'joint_names',
-        list(JOINT_NAMES),
-        'Joints of the arm, as its controller names them.',
-        read_only=True,
-    ),
-    Parameter(
-        'gripper_joint_names',
-        [],
-        'Joints of the gripper, commanded with the arm; none: it is not commanded.',
-        read_only=True,
-        element=str,
-    ),
-    Parameter(
-        'controller_name',
-        'fr3_arm_controller',
-        "The executor's; what it sends to <controller_name>/joint_trajectory is gone on from.",
-        read_only=True,
-    ),
+    ARM_JOINT_NAMES,
+    GRIPPER_JOINT_NAMES,
+    CONTROLLER_NAME,
     Parameter('gripper_open', 0.04, 'Position of each finger, open [m].', low=0.0, high=0.1),
     Parameter('gripper_closed', 0.0, 'Position of each finger, closed [m].', low=0.0, high=0.1),
     Parameter(
         'rate', 25.0, 'Chunks per second while the arm moves.', low=5.0, high=50.0, read_only=True
     ),
-    Parameter(
-        'lead_time',
-        0.06,
-        "From now to where a chunk changes the motion [s]; the executor's.",
-        low=0.02,
-        high=0.5,
-    ),
+    LEAD_TIME,
     Parameter(
         'input_timeout',
         0.25,

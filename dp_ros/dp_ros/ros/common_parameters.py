@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters that mean the same to several nodes, which put them into their tables."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.ros.parameters import Parameter
+
+AUTOSTART: Final = Parameter(
+    'autostart',
+    True,
+    'Configure and activate after start-up; with false, `ros2 lifecycle set` does it.',
+    read_only=True,
+)
+
+ARM_JOINT_NAMES: Final = Parameter(
+    'joint_names',
+    list(JOINT_NAMES),
+    'Joints of the arm, as its controller names them.',
+    read_only=True,
+)
+
+GRIPPER_JOINT_NAMES: Final = Parameter(
+    'gripper_joint_names',
+    [],
+    'Joints of the gripper that chunks command beside the arm; empty: none.',
+    read_only=True,
+    element=str,
+)
+
+FINGER_JOINT_NAMES: Final = Parameter(
+    'finger_joint_names',
+    ['fr3_finger_joint1', 'fr3_finger_joint2'],
+    'Joints of the fingers; a target of the gripper may name some of them.',
+    read_only=True,
+)
+
+CONTROLLER_NAME: Final = Parameter(
+    'controller_name',
+    'fr3_arm_controller',
+    'Joint trajectory controller of the arm; commands go to <controller_name>/joint_trajectory.',
+    read_only=True,
+)
+
+LEAD_TIME: Final = Parameter(
+    'lead_time',
+    0.06,
+    'Time from now to where a chunk joins the running motion [s]; longer than a message takes to '
+    'the controller.',
+    low=0.02,
+    high=0.5,
+)
+
+BASE_FRAME: Final = Parameter('base_frame', 'base', "Frame of the arm's base.", read_only=True)
