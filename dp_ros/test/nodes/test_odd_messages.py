@@ -9,7 +9,6 @@ import time
 import traceback
 
 import cv2
-from diagnostic_msgs.msg import DiagnosticArray
 from dp_ros.nodes.demo_recorder.node import DemoRecorderNode
 from dp_ros.nodes.episode_runner.node import EpisodeRunnerNode
 from dp_ros.nodes.executor.node import ExecutorNode
@@ -21,13 +20,14 @@ from dp_ros.nodes.policy.node import PolicyNode
 from dp_ros.nodes.teleop.node import TeleopNode
 from dp_ros.nodes.teleop_keyboard.node import TeleopKeyboardNode
 from dp_ros.ros.conversions import ns_to_duration, ns_to_time
-from dp_ros.ros.guard import GuardedExecutor, failures
+from dp_ros.ros.guard import failures
 from dp_ros.ros.polled_topic import Never
 from dp_ros_msgs.msg import EpisodeStatus, ExecutorStatus, Observation, PolicyStatus
 from dp_ros_msgs.srv import StartEpisode
 from fake_robot import HOME, JOINTS, FakeRobot
 from franka_msgs.msg import FrankaRobotState
 from geometry_msgs.msg import PoseStamped, TransformStamped, TwistStamped
+from node_bench import NodeBench
 import numpy as np
 from odd_messages import odd, spoilt
 import pytest
@@ -240,31 +240,13 @@ NODES = {
 }
 
 
-class Storm:
+class Storm(NodeBench):
     """A node, and one that throws messages at it."""
 
     def __init__(self, context, node, others):
+        super().__init__(context, node, *others)
         self.rng = np.random.default_rng(7)
-        self.node, self.user = node, Node('user', context=context)
-        self.all = [node, self.user, *others]
-        self.executor = GuardedExecutor(context=context)
-        for each in self.all:
-            self.executor.add_node(each)
-        self.problems, self.reports = [], []
-        self.user.create_subscription(DiagnosticArray, '/diagnostics', self._on_report, 10)
-
-    def close(self):
-        for each in self.all:
-            each.destroy_node()
-
-    def _on_report(self, array):
-        self.reports += [s for s in array.status if s.name == self.node.get_fully_qualified_name()]
-
-    def until(self, condition):
-        end = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < end
-            self.executor.spin_once(timeout_sec=0.02)
+        self.problems = []
 
     def turns(self, number):
         for _ in range(number):
@@ -281,7 +263,7 @@ class Storm:
             return valid
         return spoilt(valid, self.rng) if self.rng.random() < 0.7 else odd(kind, self.rng)
 
-    def call(self, name, callback, *contents):
+    def call_back(self, name, callback, *contents):
         try:
             callback(*contents)
         except Exception:
@@ -293,17 +275,17 @@ class Storm:
         messages = chain(NASTY.get(kind, ()), (self.message(kind) for _ in range(MANY)))
         for index, message in enumerate(messages):
             content = serialize_message(message) if subscription.raw else message
-            self.call(name, subscription.callback, content)
+            self.call_back(name, subscription.callback, content)
             if index % 20 == 0:
                 self.turns(3)
         for data in GARBAGE if subscription.raw else ():
-            self.call(name, subscription.callback, data)
+            self.call_back(name, subscription.callback, data)
 
     def ask(self, service):
         kind = service.srv_type
         for _ in range(FEW):
             request = odd(kind.Request, self.rng)
-            self.call(service.srv_name, service.callback, request, kind.Response())
+            self.call_back(service.srv_name, service.callback, request, kind.Response())
 
     @property
     def services(self):
@@ -342,8 +324,7 @@ def test_a_node_stands_a_storm_of_odd_messages(ros_context, tmp_path, name):
             storm.ask(service)
         assert storm.problems == []
         storm.reports.clear()
-        client = storm.user.create_client(GetParameters, f'{node.get_name()}/get_parameters')
-        storm.until(client.service_is_ready)
-        answer = client.call_async(GetParameters.Request(names=['use_sim_time']))
-        storm.until(lambda: answer.done() and storm.reports)
+        request = GetParameters.Request(names=['use_sim_time'])
+        storm.call(GetParameters, f'{node.get_name()}/get_parameters', request)
+        storm.until(lambda: storm.reports)
         assert failures(node).count == 0, failures(node).last

@@ -6,15 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticStatus
 from dp_ros.nodes.executor.node import ExecutorNode
 from dp_ros.nodes.policy.node import PolicyNode
 from dp_ros.ros.diagnostics import OK, Diagnostics
-from dp_ros.ros.guard import GuardedExecutor, failures
+from dp_ros.ros.guard import failures
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from node_bench import NodeBench
 import pytest
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -55,41 +55,16 @@ class Careless(Node):
         return OK, 'well', {}
 
 
-class Bench:
+class Bench(NodeBench):
     """A node under the guard, and one that talks to it."""
 
-    def __init__(self, context, node, executor=GuardedExecutor):
-        self.node, self.other = node, Node('other', context=context)
-        self.executor = executor(context=context)
-        self.executor.add_node(node)
-        self.executor.add_node(self.other)
-        self.words = self.other.create_publisher(String, 'words', 10)
-        self.reports = []
-        self.other.create_subscription(DiagnosticArray, '/diagnostics', self._on_report, 10)
-
-    def _on_report(self, array):
-        self.reports += [s for s in array.status if s.name == self.node.get_fully_qualified_name()]
-
-    def until(self, condition):
-        end = time.monotonic() + 30
-        while not condition():
-            assert time.monotonic() < end
-            self.executor.spin_once(timeout_sec=0.02)
+    def __init__(self, context, node, **options):
+        super().__init__(context, node, **options)
+        self.words = self.user.create_publisher(String, 'words', 10)
 
     def say(self, text):
         self.until(lambda: self.words.get_subscription_count() == 1)
         self.words.publish(text if isinstance(text, bytes) else String(data=text))
-
-    def call(self, kind, name, request):
-        client = self.other.create_client(kind, name)
-        self.until(client.service_is_ready)
-        answer = client.call_async(request)
-        self.until(answer.done)
-        return answer.result()
-
-    def close(self):
-        self.node.destroy_node()
-        self.other.destroy_node()
 
 
 @pytest.fixture
@@ -108,7 +83,7 @@ def test_a_failed_callback_is_counted_on_diagnostics_and_the_next_message_is_hea
     assert 'a callback failed, see the log: ZeroDivisionError: ' in said[0].message
     assert bench.reports[-1].values[0].key == 'callbacks failed'
     bench.until(lambda: bench.reports[-1].level == DiagnosticStatus.OK)
-    assert failures(bench.other).count == 0
+    assert failures(bench.user).count == 0
 
 
 @pytest.mark.parametrize('name', ['fail', 'fail_later'])
@@ -177,7 +152,7 @@ raise SystemExit(run_node(Failing))
 def test_a_transition_that_is_not_possible_now_is_refused(ros_context, kind, transition):
     overrides = [Parameter('autostart', value=False)]
     node = kind(context=ros_context, parameter_overrides=overrides)
-    with closing(Bench(ros_context, node, SingleThreadedExecutor)) as bench:
+    with closing(Bench(ros_context, node, executor=SingleThreadedExecutor)) as bench:
         name = node.get_name()
         request = ChangeState.Request(transition=transition)
         assert not bench.call(ChangeState, f'{name}/change_state', request).success
