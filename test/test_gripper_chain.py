@@ -6,7 +6,7 @@ import time
 from dp_ros.nodes.executor.node import ExecutorNode
 from dp_ros.nodes.fake_gripper.node import FakeGripperNode
 from dp_ros.nodes.gripper.node import GripperNode
-from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES
 from dp_ros.robot.units import MS
 from dp_ros.ros.conversions import ns_to_duration
 from dp_ros_msgs.msg import ExecutorStatus
@@ -19,7 +19,7 @@ from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-FINGERS = ['fr3_finger_joint1', 'fr3_finger_joint2']
+FINGERS = list(FINGER_NAMES)
 HOME = [0.0, -0.78, 0.0, -2.36, 0.0, 1.57, 0.78]
 QOS = QoSProfile(depth=9)
 

@@ -3,6 +3,7 @@
 
 from functools import partial
 
+from dp_ros.robot.kinematics import FINGER_NAMES
 from dp_ros.ros.conversions import ns_to_duration
 from launched import DEADLINE, running
 import pytest
@@ -12,7 +13,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-FINGERS = ['fr3_finger_joint1', 'fr3_finger_joint2']
+FINGERS = list(FINGER_NAMES)
 SECOND = 1_000_000_000
 
 

@@ -13,6 +13,7 @@ from dp_ros.arrays import Array
 import numpy as np
 
 JOINT_NAMES: Final = tuple(f'fr3_joint{i}' for i in range(1, 8))
+FINGER_NAMES: Final = ('fr3_finger_joint1', 'fr3_finger_joint2')
 LINK_NAMES: Final = (*(f'fr3_link{i}' for i in range(9)), 'fr3_hand', 'fr3_hand_tcp')
 
 # Craig's Denavit-Hartenberg parameters (a, d, alpha) of joints 1 to 7, as Franka publishes them.

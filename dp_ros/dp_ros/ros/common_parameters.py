@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES
 from dp_ros.ros.parameters import Parameter
 
 AUTOSTART: Final = Parameter(
@@ -32,7 +32,7 @@ GRIPPER_JOINT_NAMES: Final = Parameter(
 
 FINGER_JOINT_NAMES: Final = Parameter(
     'finger_joint_names',
-    ['fr3_finger_joint1', 'fr3_finger_joint2'],
+    list(FINGER_NAMES),
     'Joints of the fingers; a target of the gripper may name some of them.',
     read_only=True,
 )

@@ -16,7 +16,6 @@ from rclpy.node import Node
 OK = DiagnosticStatus.OK
 WARN = DiagnosticStatus.WARN
 ERROR = DiagnosticStatus.ERROR
-STALE = DiagnosticStatus.STALE
 
 Report = tuple[bytes, str, Mapping[str, Any]]
 

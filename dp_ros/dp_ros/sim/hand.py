@@ -8,9 +8,9 @@ from typing import Final
 from dp_ros.control.gripper.fake_hand import STROKE, Command, FakeHand
 from dp_ros.control.gripper.finger_width import WidthScale
 from dp_ros.control.gripper.gripper import Flight, GripperConfig, GripperCore, Kind
+from dp_ros.robot.kinematics import FINGER_NAMES
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.sim.model import FINGER_OPEN
-from dp_ros.sim.simulation import FINGER_NAMES
 
 _SPEED: Final = 0.1
 _EPSILON: Final = (0.08, 0.08)

@@ -56,14 +56,10 @@ class Viewpoint:
 
 
 OBLIQUE: Final = Viewpoint((0.44, 0.0, 0.22), 1.35, 140.0, -33.0)
-TOP: Final = Viewpoint((0.52, 0.0, 0.0), 0.85, 180.0, -89.0)
 
 
 class VideoScene:
-    """Draws the robot with its visual meshes, the scene, and shapes as RViz would show them.
-
-    :param shadows: twice as slow; for single pictures.
-    """
+    """Draws the robot with its visual meshes, the scene, and shapes as RViz would show them."""
 
     def __init__(
         self,
@@ -71,13 +67,12 @@ class VideoScene:
         height: int = 480,
         width: int = 640,
         view: Viewpoint = OBLIQUE,
-        shadows: bool = False,
     ) -> None:
         self._scenario = scenario
         self._model = build_model(scenario, visual=True)
         self._data = mujoco.MjData(self._model)
         self._renderer = mujoco.Renderer(self._model, height, width, max_geom=_MAX_SHAPES)
-        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows
+        self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
         self._camera = mujoco.MjvCamera()
         self._camera.lookat[:] = view.target
@@ -89,18 +84,13 @@ class VideoScene:
         scene: Scene,
         joint_positions: Array,
         shapes: Iterable[Shape] = (),
-        objects: Array | None = None,
     ) -> Rgb:
         """Return one picture (height, width, 3), rgb.
 
         :param joint_positions: (7,) [rad], or (9,) with the fingers [m].
-        :param objects: (n, 7) where the task's objects are, else as in the scene.
         """
         self._data.qpos[: len(joint_positions)] = joint_positions
         self._scenario.place(self._model, self._data, scene)
-        if objects is not None:
-            for name, pose in zip(self._scenario.objects, objects, strict=True):
-                self._data.joint(name).qpos = pose
         mujoco.mj_forward(self._model, self._data)
         self._renderer.update_scene(self._data, self._camera)
         for shape in shapes:

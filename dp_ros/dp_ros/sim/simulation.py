@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final
 
-from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES
 from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.robot.trajectory import Trajectory, TrajectoryReference, TrajectoryRejected
 from dp_ros.robot.units import NS, to_ns
@@ -15,8 +14,6 @@ from dp_ros.sim.model import FINGER_OPEN
 from dp_ros.sim.scenario import Scene
 from dp_ros.sim.world import FrankaWorld
 import numpy as np
-
-FINGER_NAMES: Final = ('fr3_finger_joint1', 'fr3_finger_joint2')
 
 _BATCH = 10
 """Steps from one judgement to the next."""

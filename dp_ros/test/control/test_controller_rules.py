@@ -12,9 +12,10 @@ from dp_ros.control.checks.controller import (
     hardware_to_activate,
     parameter_misfits,
 )
+from dp_ros.robot.kinematics import JOINT_NAMES
 import pytest
 
-JOINTS = [f'fr3_joint{i}' for i in range(1, 8)]
+JOINTS = list(JOINT_NAMES)
 EFFORTS = tuple(f'{joint}/effort' for joint in JOINTS)
 ARM = Controller('arm', CONTROLLER_TYPE, 'active', EFFORTS, EFFORTS)
 BROADCASTER = Controller('joints', 'joint_state_broadcaster/JointStateBroadcaster', 'active')

@@ -4,12 +4,12 @@
 import math
 
 from dp_ros.control.gripper.fake_hand import Command, FakeHand
+from dp_ros.robot.kinematics import FINGER_NAMES
 from dp_ros.robot.trajectory import TrajectoryReference
 from dp_ros.robot.units import NS
 import numpy as np
 import pytest
 
-FINGERS = ('fr3_finger_joint1', 'fr3_finger_joint2')
 START = 1000 * NS
 TICK_NS = NS // 50
 ANY = (0.035, 0.04)  # Around a width of 0.04 m: whatever is thicker than 5 mm.
@@ -19,9 +19,9 @@ class Bench:
     """The Hand, a clock, and the fingers that follow its motions as the simulation's do."""
 
     def __init__(self, latency=0.2, width=0.08, object_width=0.0):
-        self.hand = FakeHand(FINGERS, latency, width)
+        self.hand = FakeHand(FINGER_NAMES, latency, width)
         self.hand.object_width = object_width
-        self.fingers = TrajectoryReference(FINGERS, np.full(2, width / 2))
+        self.fingers = TrajectoryReference(FINGER_NAMES, np.full(2, width / 2))
         self.now_ns = START
         self.motions, self.outcomes = [], []
 

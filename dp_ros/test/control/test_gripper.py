@@ -7,14 +7,14 @@ import math
 from dp_ros.control.gripper.finger_width import TargetRefused, WidthScale
 from dp_ros.control.gripper.gripper import Goal, GripperConfig, GripperCore, Kind
 from dp_ros.control.gripper.width_plan import run_end
+from dp_ros.robot.kinematics import FINGER_NAMES
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.robot.units import MS, NS
 import numpy as np
 import pytest
 
-FINGERS = ('fr3_finger_joint1', 'fr3_finger_joint2')
 HAND = WidthScale(closed=0.0, open=0.04, stroke=0.08)
-CONFIG = GripperConfig(FINGERS, HAND, latency=0.0, dwell=0.5)
+CONFIG = GripperConfig(FINGER_NAMES, HAND, latency=0.0, dwell=0.5)
 START = 1000 * NS
 OPEN = Goal(Kind.MOVE, 0.08)
 
@@ -32,7 +32,7 @@ class Bench:
         self.ready = True
         self._done_ns = 0
 
-    def want(self, *widths, dt=0.1, names=FINGERS):
+    def want(self, *widths, dt=0.1, names=FINGER_NAMES):
         self.core.on_target(target(widths, self.now_ns, dt, names), self.now_ns)
 
     def run(self, seconds):
@@ -56,7 +56,7 @@ class Bench:
             self._done_ns = self.now_ns + NS
 
 
-def target(widths, start_ns=START, dt=0.1, names=FINGERS):
+def target(widths, start_ns=START, dt=0.1, names=FINGER_NAMES):
     times = dt * np.arange(len(widths))
     each = np.repeat(np.array(widths, dtype=float)[:, None] / 2, len(names), axis=1)
     return Trajectory(tuple(names), start_ns, times, each)

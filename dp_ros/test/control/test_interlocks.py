@@ -8,12 +8,10 @@ from dp_ros.control.executor.chunk import ChunkRefused
 from dp_ros.control.executor.chunk_executor import Phase
 from dp_ros.control.executor.interlocks import DEADMAN, ESTOP, EXECUTE, Interlocks
 from dp_ros.control.executor.workspace import Workspace
-from dp_ros.robot.kinematics import JOINT_NAMES, forward
+from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES, forward
 from fake_arm import HOME, MS, TIMES, Arm
 import numpy as np
 import pytest
-
-FINGERS = ('fr3_finger_joint1', 'fr3_finger_joint2')
 
 
 @pytest.fixture
@@ -154,15 +152,15 @@ def with_fingers(arm):
     chunk = arm.chunk()
     fingers = np.stack([0.04 - 0.02 * TIMES, 0.04 - 0.02 * TIMES], axis=1)
     positions = np.concatenate([fingers, chunk.positions], axis=1)
-    return replace(chunk, joint_names=FINGERS + JOINT_NAMES, positions=positions)
+    return replace(chunk, joint_names=FINGER_NAMES + JOINT_NAMES, positions=positions)
 
 
 def test_fingers_are_handed_on_with_the_times_at_which_the_arm_follows():
-    arm = Arm(fingers=FINGERS, speed_scale=0.5).run(0.1)
+    arm = Arm(fingers=FINGER_NAMES, speed_scale=0.5).run(0.1)
     trajectory = arm.send(arm.core.on_chunk(with_fingers(arm), arm.now))
     assert trajectory.joint_names == JOINT_NAMES
     fingers = arm.core.fingers
-    assert (fingers.joint_names, fingers.start_ns) == (FINGERS, trajectory.start_ns)
+    assert (fingers.joint_names, fingers.start_ns) == (FINGER_NAMES, trajectory.start_ns)
     np.testing.assert_allclose(np.diff(fingers.times), 0.2)
     np.testing.assert_allclose(fingers.positions[:, 0], 0.04 - 0.02 * TIMES[1:9])
     arm.follow()

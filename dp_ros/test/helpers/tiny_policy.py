@@ -10,15 +10,15 @@ from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.encoders.cnn import Cnn
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.network import PolicyNetwork
+from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros.training.teacher import load_teacher
 import numpy as np
 import torch
 
-JOINTS = tuple(f'fr3_joint{i}' for i in range(1, 8))
 HOME = np.array([0.0, -0.3, 0.0, -2.2, 0.0, 2.0, 0.785])
 
 CONFIG = PolicyConfig(
-    joint_names=JOINTS,
+    joint_names=JOINT_NAMES,
     image_sizes={'front': (32, 40)},
     method=Diffusion(num_train_timesteps=20),
     denoiser=Unet(down_dims=(16, 32), timestep_dim=16),

@@ -6,7 +6,7 @@ import threading
 
 from dp_ros.control.executor.chunk_executor import Request
 from dp_ros.nodes.executor.node import ExecutorNode
-from dp_ros.robot.kinematics import forward
+from dp_ros.robot.kinematics import FINGER_NAMES, forward
 from dp_ros.ros.conversions import time_to_ns
 from dp_ros.sim.judge import judge
 from dp_ros.tools.record_expert.child_nodes import ChildNodes
@@ -19,7 +19,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Joy
 from trajectory_msgs.msg import JointTrajectory
 
-FINGERS = ['fr3_finger_joint1', 'fr3_finger_joint2']
+FINGERS = list(FINGER_NAMES)
 
 
 @pytest.fixture

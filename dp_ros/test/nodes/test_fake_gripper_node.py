@@ -8,6 +8,7 @@ import time
 from action_msgs.msg import GoalStatus
 from control_msgs.action import GripperCommand
 from dp_ros.nodes.fake_gripper.node import FakeGripperNode
+from dp_ros.robot.kinematics import FINGER_NAMES
 from dp_ros.ros.ending import EndingNode
 from franka_msgs.action import Grasp, Homing, Move
 import pytest
@@ -20,7 +21,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 ACTIONS = {'move': Move, 'grasp': Grasp, 'homing': Homing, 'gripper_action': GripperCommand}
-FINGERS = ['fr3_finger_joint1', 'fr3_finger_joint2']
+FINGERS = list(FINGER_NAMES)
 SUCCEEDED, ABORTED = GoalStatus.STATUS_SUCCEEDED, GoalStatus.STATUS_ABORTED
 
 

@@ -10,6 +10,7 @@ from control_msgs.action import GripperCommand
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from dp_ros.nodes.fake_gripper.node import FakeGripperNode
 from dp_ros.nodes.gripper.node import GripperNode
+from dp_ros.robot.kinematics import FINGER_NAMES
 from dp_ros.robot.units import MS
 from dp_ros.ros.conversions import ns_to_duration, ns_to_time
 from dp_ros.ros.ending import EndingNode
@@ -23,7 +24,7 @@ from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import JointState
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-FINGERS = ['fr3_finger_joint1', 'fr3_finger_joint2']
+FINGERS = list(FINGER_NAMES)
 QOS = QoSProfile(depth=50)
 
 

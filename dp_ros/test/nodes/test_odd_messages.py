@@ -19,6 +19,7 @@ from dp_ros.nodes.observation_aggregator.node import ObservationAggregatorNode
 from dp_ros.nodes.policy.node import PolicyNode
 from dp_ros.nodes.teleop.node import TeleopNode
 from dp_ros.nodes.teleop_keyboard.node import TeleopKeyboardNode
+from dp_ros.robot.kinematics import FINGER_NAMES
 from dp_ros.ros.conversions import ns_to_duration, ns_to_time
 from dp_ros.ros.guard import failures
 from dp_ros.ros.polled_topic import Never
@@ -44,7 +45,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 MANY = 300
 FEW = 20
-FINGERS = ['fr3_finger_joint1', 'fr3_finger_joint2']
+FINGERS = list(FINGER_NAMES)
 GARBAGE = [
     b'',
     b'\x00\x01\x00\x00',
@@ -98,7 +99,7 @@ def observation(now):
     message = Observation(
         dt=0.1,
         n_obs_steps=2,
-        joint_names=list(tiny_policy.JOINTS),
+        joint_names=list(tiny_policy.JOINT_NAMES),
         joint_positions=values['state'].ravel().tolist(),
         camera_names=['front'],
         images=[image(now, 32, 40), image(now, 32, 40)],

@@ -127,7 +127,7 @@ def observation_msg(stamp_ns, seed=0):
     message = Observation(
         dt=0.1,
         n_obs_steps=2,
-        joint_names=list(tiny_policy.JOINTS),
+        joint_names=list(tiny_policy.JOINT_NAMES),
         joint_positions=values['state'].ravel().tolist(),
         camera_names=['front'],
         images=[
@@ -154,7 +154,7 @@ def test_a_chunk_is_the_policy_s_answer_with_the_observation_s_stamp(bench, fold
     status = test.statuses[-1]
     assert chunk.header.stamp == message.header.stamp == status.header.stamp
     assert chunk.header.frame_id == 'base'
-    assert tuple(chunk.joint_names) == tiny_policy.JOINTS
+    assert tuple(chunk.joint_names) == tiny_policy.JOINT_NAMES
     times = [time_to_ns(point.time_from_start) for point in chunk.points]
     assert times == [k * 100_000_000 for k in range(15)]
     assert status.seed == chunk_seed(7, 0)

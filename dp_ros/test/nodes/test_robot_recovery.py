@@ -6,6 +6,7 @@ import sys
 
 from dp_ros.control.checks.robot_watch import Mode
 from dp_ros.nodes.executor.node import ExecutorNode
+from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros_msgs.msg import ExecutorStatus
 from fake_robot import BROADCASTER, CONTROLLER, HOME, Bench, FakeRobot
 from franka_msgs.msg import FrankaRobotState
@@ -186,7 +187,7 @@ class Simulation:
         node = self.nodes[0]
         node.create_subscription(JointTrajectory, f'{CONTROLLER}/joint_trajectory', print, 1)
         joints = node.create_publisher(JointState, 'joint_states', 1)
-        message = JointState(name=[f'fr3_joint{i}' for i in range(1, 8)], position=HOME.tolist())
+        message = JointState(name=list(JOINT_NAMES), position=HOME.tolist())
 
         def publish():
             message.header.stamp = node.get_clock().now().to_msg()

@@ -9,7 +9,7 @@ from dp_ros.control.teleop.keys import N_BUTTONS
 from dp_ros.nodes.executor.node import ExecutorNode
 from dp_ros.nodes.teleop import buttons as teleop_buttons
 from dp_ros.nodes.teleop.node import TeleopNode
-from dp_ros.robot.kinematics import JOINT_NAMES, forward
+from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES, forward
 from dp_ros.robot.trajectory import TrajectoryReference
 from dp_ros.robot.units import NS
 from dp_ros.ros.conversions import ns_to_time, trajectory_from_msg
@@ -28,7 +28,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 JOINTS = list(JOINT_NAMES)
-FINGERS = ['fr3_finger_joint1', 'fr3_finger_joint2']
+FINGERS = list(FINGER_NAMES)
 HOME = np.array([0.0, -0.78, 0.0, -2.36, 0.0, 1.57, 0.78])
 COMMANDS = 'fr3_arm_controller/joint_trajectory'
 QOS = QoSProfile(depth=50)

@@ -56,7 +56,7 @@ def test_the_files_are_small_and_hold_no_pickle(folder):
 def test_the_description_says_everything_needed_to_run(folder):
     description = load_description(folder)
     assert set(description['policy']) == set(tiny_policy.CONFIG.__dataclass_fields__)
-    assert description['policy']['joint_names'] == list(tiny_policy.JOINTS)
+    assert description['policy']['joint_names'] == list(tiny_policy.JOINT_NAMES)
     assert 'point k is for the observation time + k·dt' in description['action']
     assert len(description['normalizer']['actions']['low']) == 7
     assert {'dp_ros', 'torch', 'diffusers'} <= set(description['versions'])
@@ -154,8 +154,8 @@ def test_writing_again_replaces_both_files(folder):
 @pytest.mark.parametrize(
     ('running', 'reason'),
     [
-        ({'joint_names': tiny_policy.JOINTS, 'dt': 0.1, 'n_obs_steps': 2}, None),
-        ({'joint_names': tuple(reversed(tiny_policy.JOINTS))}, 'joint_names: trained with'),
+        ({'joint_names': tiny_policy.JOINT_NAMES, 'dt': 0.1, 'n_obs_steps': 2}, None),
+        ({'joint_names': tuple(reversed(tiny_policy.JOINT_NAMES))}, 'joint_names: trained with'),
         ({'camera_names': ('front', 'wrist')}, 'camera_names: trained with'),
         ({'image_sizes': {'wrist': (32, 40)}}, 'camera_names: trained with'),
         ({'image_sizes': {'front': (32, 41)}}, 'image_sizes: trained with'),

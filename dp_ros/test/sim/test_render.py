@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pictures for people show the scene and the paths drawn in."""
 
-from dp_ros.sim.render import TOP, LineStrip, Spheres, VideoScene
+from dp_ros.sim.render import LineStrip, Spheres, VideoScene, Viewpoint
 from dp_ros.sim.scenarios.reach.scenario import REACH
 from dp_ros.sim.world import READY
 import numpy as np
 import pytest
 
 SCENE = REACH.sample(0)
+ABOVE = Viewpoint((0.52, 0.0, 0.0), 0.85, 180.0, -89.0)
 BLUE = (0.0, 0.0, 1.0, 1.0)
 PATH = np.array([[0.6, -0.15, 0.2], [0.6, 0.0, 0.2], [0.6, 0.15, 0.2]])
 
 
 @pytest.fixture(scope='module')
 def video():
-    made = VideoScene(REACH, 120, 160, view=TOP)
+    made = VideoScene(REACH, 120, 160, view=ABOVE)
     yield made
     made.close()
 

@@ -4,14 +4,14 @@
 from dataclasses import replace
 
 from dp_ros.robot import kinematics
-from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES
 from dp_ros.robot.trajectory import Trajectory, TrajectoryRejected
 from dp_ros.robot.units import NS
 from dp_ros.sim.judge import judge
 from dp_ros.sim.scenarios.reach.expert import SIDES, GoalJump, plan
 from dp_ros.sim.scenarios.reach.scenario import REACH
 from dp_ros.sim.scenarios.reach.scene import sample_scene
-from dp_ros.sim.simulation import FINGER_NAMES, EpisodeState, Simulation
+from dp_ros.sim.simulation import EpisodeState, Simulation
 from dp_ros.sim.world import FrankaWorld
 import numpy as np
 import pytest

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from builtin_interfaces.msg import Time as TimeMsg
 from dp_ros.arrays import Array
-from dp_ros.robot.kinematics import JOINT_NAMES, LINK_NAMES, link_poses
+from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES, LINK_NAMES, link_poses
 from dp_ros.robot.units import NS
 from dp_ros.ros.conversions import ns_to_time
 from dp_ros.sim.scenario import Scene, SimCamera
 from dp_ros.sim.scenarios.reach.scene import OBSTACLE_HEIGHT, OBSTACLE_RADIUS, ReachScene
-from dp_ros.sim.simulation import FINGER_NAMES, Simulation
+from dp_ros.sim.simulation import Simulation
 from dp_ros.sim.world import FrankaWorld, Thing, intrinsics
 from dp_ros_msgs.msg import EpisodeStatus
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, TransformStamped

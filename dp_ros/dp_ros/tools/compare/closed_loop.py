@@ -13,7 +13,7 @@ from dp_ros.control.executor.chunk import Chunk, ChunkRefused
 from dp_ros.control.executor.chunk_executor import ChunkExecutor, ExecutorConfig
 from dp_ros.data.windows.window import WindowBuilder, WindowSpec
 from dp_ros.policy.policy import Policy, chunk_seed
-from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES
 from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.robot.units import MS, NS, to_ns
@@ -21,7 +21,7 @@ from dp_ros.sim.hand import SimulatedHand
 from dp_ros.sim.judge import judge
 from dp_ros.sim.scenario import AnyScenario
 from dp_ros.sim.scenarios.reach.scenario import REACH
-from dp_ros.sim.simulation import FINGER_NAMES, EpisodeState, Simulation
+from dp_ros.sim.simulation import EpisodeState, Simulation
 from dp_ros.sim.world import FrankaWorld
 import numpy as np
 

@@ -49,17 +49,6 @@ class PushTTable:
         # Like theirs, it sets the position first, and the angle then turns about another point.
         self._env.reset(options={'reset_to_state': [*agent, *block, angle]})
 
-    def reset_to(self, state: Array) -> None:
-        """Start at a state (5,) of the demonstrations."""
-        self._env._setup()
-        agent, block = self._env.agent, self._env.block
-        agent.position = state[:2].tolist()
-        # The angle first: it turns the block about its centre of mass, not its position.
-        block.angle = float(state[4])
-        block.position = state[2:4].tolist()
-        for body in (agent, block):
-            self._env.space.reindex_shapes_for_body(body)
-
     @property
     def state(self) -> Array:
         """Agent x, y, block x, y [px], block angle [rad, 0 to 2π]; (5,)."""
