@@ -38,7 +38,7 @@ class TrainingError(RuntimeError):
     """Training cannot go on; the message says at which step and what to do."""
 
 
-Report = Callable[[int, float], None]
+StepReport = Callable[[int, float], None]
 """Told the step and the smoothed loss after every step."""
 
 
@@ -82,7 +82,7 @@ class Trainer:
         network: PolicyNetwork = self.accelerator.unwrap_model(self._module).network
         return network
 
-    def run(self, report: Report) -> PolicyNetwork:
+    def run(self, report: StepReport) -> PolicyNetwork:
         """Train to the end and return the network with the averaged weights."""
         settings = self.config.train
         started = time.monotonic() - self.elapsed
@@ -222,7 +222,7 @@ def train(
     dataset: WindowDataset,
     config: RunConfig,
     out: Path,
-    report: Report,
+    report: StepReport,
     *,
     resume: bool = False,
     device: str | None = None,

@@ -18,7 +18,8 @@ import math
 from typing import Final
 
 from dp_ros.arrays import Array
-from dp_ros.control.executor.motion import Motion, Samples, State
+from dp_ros.control.executor.motion import Motion, State
+from dp_ros.robot.trajectory import Samples
 import numpy as np
 
 KNOT: Final = 0.04

@@ -8,9 +8,8 @@ from typing import Final
 
 from dp_ros.arrays import Array
 from dp_ros.robot.limits import SHARE, JointLimits
+from dp_ros.robot.trajectory import Samples
 import numpy as np
-
-Samples = tuple[Array, Array, Array]
 
 _FINE: Final = 0.01
 _MOST: Final = 1000  # Samples of a motion, from 10 s on less fine than 10 ms.

@@ -39,7 +39,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Limits:
+class Thresholds:
     """What is worth a look.
 
     :param lost: share of messages, images or windows that an episode may lack.
@@ -71,7 +71,7 @@ class Limits:
     episodes: int = 10
 
 
-LIMITS: Final = Limits()
+LIMITS: Final = Thresholds()
 
 
 def judge(findings: Sequence[Finding]) -> Verdict:

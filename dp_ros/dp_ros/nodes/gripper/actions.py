@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,7 @@ from control_msgs.msg import GripperCommand as GripperCommandMsg
 from dp_ros.control.gripper.gripper import Goal, Kind
 from dp_ros.nodes.gripper.parameters import FRANKA_HAND, command_scale
 from dp_ros.ros.franka_actions import franka_actions
-
-Values = Mapping[str, Any]
+from dp_ros.ros.live_parameters import Values
 
 
 @dataclass(frozen=True)

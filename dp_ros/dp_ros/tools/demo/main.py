@@ -19,7 +19,7 @@ from dp_ros.tools.common.episodes.rollout import Rollout, RolloutError
 from dp_ros.tools.common.episodes.runs import figures_of, run_episodes, running_simulation
 from dp_ros.tools.common.episodes.summary import Fault, describe
 from dp_ros.tools.common.video import write_video
-from dp_ros.tools.demo.picture import Run, draw_comparison
+from dp_ros.tools.demo.picture import RunFromAbove, draw_comparison
 from dp_ros.tools.demo.replay import replay
 from rclpy.utilities import try_shutdown
 from rich.console import Console
@@ -109,7 +109,8 @@ def _demo(args: argparse.Namespace, console: Console) -> None:
 
 def _draw(rollouts: dict[str, list[Rollout]], out: Path, console: Console) -> None:
     panels = {
-        TITLES[model]: [Run.from_rollout(run) for run in runs] for model, runs in rollouts.items()
+        TITLES[model]: [RunFromAbove.from_rollout(run) for run in runs]
+        for model, runs in rollouts.items()
     }
     draw_comparison(panels, out / 'picture.png')
     scenes = [(TITLES[model], run) for model, runs in rollouts.items() for run in runs]

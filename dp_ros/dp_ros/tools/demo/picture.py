@@ -20,7 +20,7 @@ LEFT, RIGHT, CRASH, GOAL = '#2a6fdb', '#e8871e', '#c1121f', '#2e9e4f'
 
 
 @dataclass(frozen=True)
-class Run:
+class RunFromAbove:
     """One run seen from above.
 
     :param tcp: (n, 2) TCP x and y in the base frame [m].
@@ -35,7 +35,7 @@ class Run:
     success: bool
 
     @classmethod
-    def from_rollout(cls, rollout: Rollout) -> Run:
+    def from_rollout(cls, rollout: Rollout) -> RunFromAbove:
         """See a rollout from above."""
         status = rollout.statuses[-1]
         return cls(
@@ -56,7 +56,7 @@ class Run:
         return LEFT if self.tcp[beside, 1] > self.obstacle[1] else RIGHT
 
 
-def draw_comparison(panels: Mapping[str, Sequence[Run]], file: Path) -> None:
+def draw_comparison(panels: Mapping[str, Sequence[RunFromAbove]], file: Path) -> None:
     """Draw one panel of runs per title, each run relative to its own obstacle."""
     figure = Figure(figsize=(4.8 * len(panels), 4.6), dpi=120, layout='constrained')
     FigureCanvasAgg(figure)
@@ -67,7 +67,7 @@ def draw_comparison(panels: Mapping[str, Sequence[Run]], file: Path) -> None:
     figure.savefig(file)
 
 
-def _draw_runs(axes: Axes, title: str, runs: Sequence[Run]) -> None:
+def _draw_runs(axes: Axes, title: str, runs: Sequence[RunFromAbove]) -> None:
     for run in runs:
         path = run.tcp - np.asarray(run.obstacle)
         goal = np.asarray(run.goal) - np.asarray(run.obstacle)
@@ -84,7 +84,7 @@ def _draw_runs(axes: Axes, title: str, runs: Sequence[Run]) -> None:
     axes.grid(alpha=0.25)
 
 
-def _count(runs: Sequence[Run]) -> str:
+def _count(runs: Sequence[RunFromAbove]) -> str:
     colours = [run.colour for run in runs]
     counts = {
         'left': colours.count(LEFT),

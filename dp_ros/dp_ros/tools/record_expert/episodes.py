@@ -6,12 +6,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dp_ros.robot.trajectory import Trajectory
-from dp_ros.sim.scenario import AnyScenario, Scene
+from dp_ros.sim.scenario import AnyScenario, Point2D, Scene
 from dp_ros.sim.scenarios.pick_place.expert import GRIPS, ORDERS, plan_pick_place
 from dp_ros.sim.scenarios.pick_place.scenario import PICK_PLACE
 from dp_ros.sim.scenarios.reach.expert import SIDES, GoalJump, plan
 from dp_ros.sim.scenarios.reach.scenario import REACH
-from dp_ros.sim.scenarios.reach.scene import GOAL_X, GOAL_Y, Point2D, ReachScene, sample_scene
+from dp_ros.sim.scenarios.reach.scene import GOAL_X, GOAL_Y, ReachScene, sample_scene
 import numpy as np
 
 JUMP_TIME = (0.4, 1.8)

@@ -9,7 +9,8 @@ from typing import Final, Literal
 from dp_ros.arrays import Array
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.sim.expert_motion import joint_trajectory, minimum_jerk, path_times
-from dp_ros.sim.scenarios.reach.scene import OBSTACLE_RADIUS, Point2D, ReachScene
+from dp_ros.sim.scenario import Point2D
+from dp_ros.sim.scenarios.reach.scene import OBSTACLE_RADIUS, ReachScene
 import numpy as np
 
 Side = Literal['left', 'right']

@@ -6,9 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from dp_ros.sim.scenario import Point2D
 import numpy as np
-
-Point2D = tuple[float, float]
 
 OBSTACLE_RADIUS: Final = 0.045
 OBSTACLE_HEIGHT: Final = 0.11
