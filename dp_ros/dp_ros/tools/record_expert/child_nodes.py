@@ -13,7 +13,7 @@ from typing import Any
 
 from dp_ros.tools.common.child_process import interrupt, last_lines, start
 
-_RUN = 'import sys; from dp_ros.nodes.{name} import main; sys.exit(main())'
+_RUN = 'import sys; from dp_ros.nodes.{name}.node import main; sys.exit(main())'
 
 
 class ChildNodes:
