@@ -19,7 +19,7 @@ REACH = str(ROOT / 'models' / 'reach')
 WORKING = {
     'evaluate': (['--policy', REACH, '--episodes', '50', '--json', 'out.json'], 'franka_sim'),
     'record_expert': (['--out', 'demos', '--episodes', '500'], 'franka_sim'),
-    'bench': (['--cases', 'paper', '--rounds', '100000'], 'bench_cases'),
+    'bench': (['--cases', 'paper', '--rounds', '100000'], 'bench.cases'),
 }
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
