@@ -52,7 +52,7 @@ def nodes_of(process):
         name: pid
         for pid, command in words.items()
         for name in names
-        if f'/dp_ros/{name} ' in f'{command} ' or f'dp_ros.nodes.{name} ' in command
+        if f'/dp_ros/{name} ' in f'{command} ' or f'dp_ros.nodes.{name}.node ' in command
     }
 
 
