@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read YAML and JSON that somebody else wrote: bounded before anything is made of it.
+"""Read YAML, JSON and XML that somebody else wrote: bounded before anything is made of it.
 
 PyYAML and json go as deep as the text does, which ends in a crash of the process or in a
-RecursionError; and a short text of YAML can stand for gigabytes, by aliases of aliases.
+RecursionError; and a short text of YAML or XML can stand for gigabytes, by aliases of aliases or
+entities of entities.
 """
 
 from __future__ import annotations
@@ -12,12 +13,17 @@ import json
 from pathlib import Path
 import re
 from typing import Any, Final
+from xml.etree import ElementTree as Xml
 
 import yaml
 
 MOST_BYTES: Final = 16_000_000
 MOST_DEPTH: Final = 64
 MOST_NODES: Final = 1_000_000
+MOST_XML: Final = 1_000_000
+"""Characters of an XML text: a robot's description has a tenth of it."""
+MOST_ELEMENTS: Final = 10_000
+"""Elements of an XML text, of which a robot's description has a thousand."""
 _MOST_DIGITS: Final = 2000
 _Loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
@@ -128,6 +134,45 @@ def parse_json(text: str, what: str) -> Any:
     if level:
         raise _too_deep(what)
     return value
+
+
+def parse_xml(text: str, what: str) -> Xml.Element:
+    """Read a text without entities of its own; ``what`` names it in errors.
+
+    :raises OutsideError: when it is broken, too large or too deep.
+    """
+    if len(text) > MOST_XML:
+        raise OutsideError(f'{what}: cannot be read: over {MOST_XML} characters')
+    try:
+        return Xml.fromstring(text, Xml.XMLParser(target=_BoundedTree(what)))
+    except OutsideError:
+        raise
+    except (Xml.ParseError, ValueError) as error:  # The second of half a surrogate pair.
+        raise OutsideError(f'{what}: cannot be read: {error}') from error
+
+
+class _BoundedTree(Xml.TreeBuilder):
+    """Builds a tree of elements, neither too deep nor too many."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what, self._depth, self._count = what, 0, 0
+
+    def start(self, tag: str, attrs: dict[str, str]) -> Xml.Element:  # type: ignore[override]
+        self._depth += 1
+        self._count += 1
+        if self._depth > MOST_DEPTH:
+            raise _too_deep(self._what)
+        if self._count > MOST_ELEMENTS:
+            raise OutsideError(f'{self._what}: cannot be read: over {MOST_ELEMENTS} elements')
+        return super().start(tag, attrs)
+
+    def end(self, tag: str) -> Xml.Element:
+        self._depth -= 1
+        return super().end(tag)
+
+    def doctype(self, *_: str | None) -> None:
+        raise OutsideError(f'{self._what}: cannot be read: it has a DOCTYPE')
 
 
 def _inside(value: Any) -> Iterable[Any]:

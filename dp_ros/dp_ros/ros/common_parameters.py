@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from dp_ros.robot.arm_model import BASE_LINK, TOOL_LINK
 from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES
 from dp_ros.ros.parameters import Parameter
 
@@ -53,4 +54,12 @@ LEAD_TIME: Final = Parameter(
     high=0.5,
 )
 
-BASE_FRAME: Final = Parameter('base_frame', 'base', "Frame of the arm's base.", read_only=True)
+BASE_FRAME: Final = Parameter('base_frame', BASE_LINK, "Frame of the arm's base.", read_only=True)
+
+TOOL_FRAME: Final = Parameter(
+    'tool_frame',
+    TOOL_LINK,
+    f'Link of robot_description that is the TCP; without a link `{TOOL_LINK}`, the last one of '
+    'the arm if there is only one.',
+    read_only=True,
+)

@@ -85,4 +85,4 @@ def _roll_pitch_yaw(pose: Array) -> tuple[float, float, float]:
 
 
 def _text(values: Array | tuple[float, ...]) -> str:
-    return ' '.join(f'{value:.6g}' for value in values)
+    return ' '.join(f'{value:.15g}' for value in values)

@@ -7,6 +7,7 @@ import re
 
 from dp_ros.control.executor.chunk import Chunk, ChunkLate, ChunkRefused
 from dp_ros.control.executor.chunk_executor import ChunkExecutor, ExecutorConfig, Phase
+from dp_ros.robot.arm_model import FR3
 from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.robot.trajectory import Trajectory, TrajectoryReference
@@ -284,7 +285,7 @@ def test_joint_states_from_the_future_do_not_count_as_joint_states(arm):
 
 
 def test_joint_states_may_hold_more_joints_in_any_order():
-    core = ChunkExecutor(JOINT_NAMES, FR3_LIMITS, ExecutorConfig())
+    core = ChunkExecutor(JOINT_NAMES, FR3, ExecutorConfig())
     core.on_joints(START, START, ('finger', *JOINT_NAMES[::-1]), [0.04, *HOME[::-1]])
     chunk = Chunk(START, JOINT_NAMES, TIMES, np.tile(HOME, (15, 1)))
     np.testing.assert_allclose(core.on_chunk(chunk, START).positions[0], HOME)

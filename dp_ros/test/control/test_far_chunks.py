@@ -10,6 +10,7 @@ from dp_ros.control.executor.pace import Caution, Ramp
 from dp_ros.control.executor.planner import AS_ASKED, Planner
 from dp_ros.control.executor.splice import Effort, follow
 from dp_ros.control.executor.workspace import Workspace
+from dp_ros.robot.arm_model import FR3
 from dp_ros.robot.kinematics import forward
 from dp_ros.robot.limits import FR3_LIMITS
 from fake_arm import HOME, START, TIMES, Arm
@@ -175,7 +176,7 @@ def test_a_plan_costs_little_whatever_the_chunk(n_points, border, monkeypatch):
     box = None
     if border is not None:
         box = Workspace(tuple(forward(HOME) - border), tuple(forward(HOME) + border))
-    planner = Planner(FR3_LIMITS, Caution(FR3_LIMITS), box)
+    planner = Planner(FR3, Caution(FR3_LIMITS), box)
     begin = State(HOME, np.zeros(7), np.zeros(7))
     for times, points in hard_chunks(n_points):
         try:

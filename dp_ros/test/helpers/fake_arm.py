@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from dp_ros.control.executor.chunk import Chunk, ChunkRefused
 from dp_ros.control.executor.chunk_executor import ChunkExecutor, ExecutorConfig
+from dp_ros.robot.arm_model import FR3
 from dp_ros.robot.kinematics import JOINT_NAMES
-from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.robot.trajectory import TrajectoryReference
 from dp_ros.robot.units import MS, NS
 from dp_ros.ros.conversions import trajectory_from_msg, trajectory_to_msg
@@ -22,9 +22,10 @@ TIMES = np.arange(15) * 0.1
 class Arm:
     """A controller, an arm that is where it is commanded, and the executor, at one time."""
 
-    def __init__(self, position=HOME, fingers=(), **config):
-        self.core = ChunkExecutor(JOINT_NAMES, FR3_LIMITS, ExecutorConfig(**config), fingers)
-        self.controller = TrajectoryReference(JOINT_NAMES, position)
+    def __init__(self, position=HOME, fingers=(), joints=JOINT_NAMES, model=FR3, **config):
+        self.joints = joints
+        self.core = ChunkExecutor(joints, model, ExecutorConfig(**config), fingers)
+        self.controller = TrajectoryReference(joints, np.asarray(position))
         self.now = START
         self.commands, self.ids = [], []
         self._next_sample = START
@@ -47,7 +48,7 @@ class Arm:
         self.now = time_ns
         if joints:
             measured = self.state()[0] + self.tracking_error
-            self.send(self.core.on_joints(self.now, self.now, JOINT_NAMES, measured))
+            self.send(self.core.on_joints(self.now, self.now, self.joints, measured))
         self.send(self.core.tick(self.now))
 
     def state(self):
@@ -55,8 +56,8 @@ class Arm:
 
     def chunk(self, **changes):
         """Return a chunk that moves each joint at 0.2 rad/s from where it is."""
-        positions = self.state()[0] + 0.2 * TIMES[:, None] * np.ones(7)
-        return replace(Chunk(self.now, JOINT_NAMES, TIMES, positions), **changes)
+        positions = self.state()[0] + 0.2 * TIMES[:, None]
+        return replace(Chunk(self.now, self.joints, TIMES, positions), **changes)
 
     def follow(self, **changes):
         return self.send(self.core.on_chunk(self.chunk(**changes), self.now))

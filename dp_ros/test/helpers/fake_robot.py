@@ -39,7 +39,6 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 CONTROLLER = 'fr3_arm_controller'
 BROADCASTER = 'franka_robot_state_broadcaster'
 PARAMETERS = {
-    'joints': JOINTS,
     'command_interfaces': ['effort'],
     'allow_nonzero_velocity_at_trajectory_end': False,
     'interpolate_from_desired_state': True,
@@ -54,19 +53,22 @@ class FakeRobot:
     ``commands`` [rad] are what it was commanded at every millisecond.
     """
 
-    def __init__(self, context, namespace='', description=None, **parameters):
+    def __init__(
+        self, context, namespace='', description=None, names=JOINTS, home=HOME, **parameters
+    ):
+        self.names = list(names)
         self.calls, self.refuses, self.sent = [], set(), []
         self.stamps, self.commands = [], []
         self.hardware, self.mode, self.errors, self.last_errors = 'active', Mode.MOVE, [], []
         self.states = {'joint_state_broadcaster': 'active', BROADCASTER: 'active'}
         self.states[CONTROLLER] = 'active'
-        self.reference = TrajectoryReference(JOINTS, HOME)
+        self.reference = TrajectoryReference(names, np.asarray(home))
         given = {'context': context, 'namespace': namespace}
         self.controller = Node(CONTROLLER, **given)
         self.manager = Node('controller_manager', **given)
         self.server = EndingNode('action_server', **given)
         self.nodes = (self.controller, self.manager, self.server)
-        for name, value in {**PARAMETERS, **parameters}.items():
+        for name, value in {**PARAMETERS, 'joints': self.names, **parameters}.items():
             self.controller.declare_parameter(name, value)
         self._serve()
         text = robot_description('base') if description is None else description
@@ -104,7 +106,7 @@ class FakeRobot:
 
         Whatever it hit has pushed the arm aside.
         """
-        self.reference = TrajectoryReference(JOINTS, self.position() + 0.1)
+        self.reference = TrajectoryReference(self.names, self.position() + 0.1)
         self.mode, self.last_errors = mode, list(errors)
         self.hardware = 'unconfigured'
         self.states = dict.fromkeys(self.states, 'inactive')
@@ -120,7 +122,7 @@ class FakeRobot:
     def _on_command(self, message):
         now_ns = self.now_ns()
         refused = 'refused' if 'trajectories' in self.refuses else None
-        reason = refused or rejection(message, JOINTS, now_ns)
+        reason = refused or rejection(message, self.names, now_ns)
         if reason is not None:
             self.controller.get_logger().error(reason)
         elif self.states[CONTROLLER] == 'active':
@@ -139,7 +141,7 @@ class FakeRobot:
         if self.hardware != 'active':
             return
         if self.states['joint_state_broadcaster'] == 'active':
-            message = JointState(name=JOINTS, position=self.position().tolist())
+            message = JointState(name=self.names, position=self.position().tolist())
             message.header.stamp = ns_to_time(self.now_ns())
             self.joints_out.publish(message)
         if self.states[BROADCASTER] == 'active':
@@ -153,7 +155,7 @@ class FakeRobot:
             self.state_out.publish(state)
 
     def _list(self, request, response):
-        efforts = [f'{joint}/effort' for joint in JOINTS]
+        efforts = [f'{joint}/effort' for joint in self.names]
         for name, state in self.states.items():
             arm = name == CONTROLLER
             response.controller.append(
@@ -170,7 +172,7 @@ class FakeRobot:
     def _list_hardware(self, request, response):
         component = HardwareComponentState(name='FrankaHardwareInterface')
         component.state.label = self.hardware
-        component.command_interfaces = [HardwareInterface(name=f'{j}/effort') for j in JOINTS]
+        component.command_interfaces = [HardwareInterface(name=f'{j}/effort') for j in self.names]
         response.component = [component]
         return response
 
@@ -188,7 +190,7 @@ class FakeRobot:
         response.message = '' if response.ok else 'a joint is claimed'
         if response.ok:
             self.states |= dict.fromkeys(request.activate_controllers, 'active')
-            self.reference = TrajectoryReference(JOINTS, self.position())
+            self.reference = TrajectoryReference(self.names, self.position())
         return response
 
     def _on_recovery(self, goal):
@@ -246,15 +248,16 @@ class Bench:
         """Publish a chunk that moves each joint at 0.1 rad/s; return its stamp."""
         stamp_ns = self.user.get_clock().now().nanoseconds if stamp_ns is None else stamp_ns
         times = np.arange(15) * 0.2
-        self.chunks.publish(chunk_message(stamp_ns, times, start + 0.1 * times[:, None]))
+        names = self.robots[0].names if self.robots else JOINTS
+        self.chunks.publish(chunk_message(stamp_ns, times, start + 0.1 * times[:, None], names))
         before = self.status.chunks_received
         self.until(lambda: self.status.chunks_received > before)
         return stamp_ns
 
 
-def chunk_message(stamp_ns, times, positions):
-    """Make a chunk of positions (n_points, 7) [rad] at times (n_points,) [s] from its stamp."""
-    message = JointTrajectory(joint_names=JOINTS)
+def chunk_message(stamp_ns, times, positions, names=JOINTS):
+    """Make a chunk of positions (n_points, n_joints) [rad] at times [s] from its stamp."""
+    message = JointTrajectory(joint_names=list(names))
     message.header.stamp = ns_to_time(stamp_ns)
     for time_s, position in zip(times.tolist(), positions.tolist(), strict=True):
         point = JointTrajectoryPoint(positions=position)

@@ -4,8 +4,8 @@
 from dp_ros.control.executor.chunk import ChunkRefused
 from dp_ros.control.executor.chunk_executor import ChunkExecutor, ExecutorConfig
 from dp_ros.control.teleop.teleop import Teleop, TeleopConfig
+from dp_ros.robot.arm_model import FR3
 from dp_ros.robot.kinematics import JOINT_NAMES
-from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.robot.trajectory import TrajectoryReference
 from dp_ros.robot.units import MS, NS
 import numpy as np
@@ -20,14 +20,17 @@ class Loop:
     :param source: a TwistInput or a LeaderInput; ``speed_scale`` is the executor's.
     """
 
-    def __init__(self, source, speed_scale=1.0, fingers=()):
+    def __init__(
+        self, source, speed_scale=1.0, fingers=(), joints=JOINT_NAMES, model=FR3, home=HOME
+    ):
+        self.joints = joints
         self.source = source
-        self.teleop = Teleop(JOINT_NAMES, fingers, FR3_LIMITS, TeleopConfig())
+        self.teleop = Teleop(joints, fingers, model, TeleopConfig())
         self.teleop.speed_scale = speed_scale
         self.executor = ChunkExecutor(
-            JOINT_NAMES, FR3_LIMITS, ExecutorConfig(speed_scale=speed_scale), fingers
+            joints, model, ExecutorConfig(speed_scale=speed_scale), fingers
         )
-        self.reference = TrajectoryReference(JOINT_NAMES, HOME)
+        self.reference = TrajectoryReference(joints, np.asarray(home))
         self.now_ns = START
         self.chunks, self.refused, self.commanded = [], [], []
         self.stuck = None
@@ -50,7 +53,7 @@ class Loop:
     def _step(self, feed):
         now_ns, elapsed_ms = self.now_ns, (self.now_ns - START) // MS
         measured = self.position if self.stuck is None else self.stuck
-        self.executor.on_joints(now_ns, now_ns, JOINT_NAMES, measured)
+        self.executor.on_joints(now_ns, now_ns, self.joints, measured)
         self.teleop.on_joints(now_ns, measured)
         if feed and elapsed_ms % 20 == 0:
             feed(self.source, now_ns)

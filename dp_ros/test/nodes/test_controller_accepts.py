@@ -15,7 +15,7 @@ import os
 from dp_ros.control.executor.chunk import Chunk
 from dp_ros.control.executor.chunk_executor import ChunkExecutor, ExecutorConfig
 from dp_ros.nodes.executor.node import ExecutorNode
-from dp_ros.robot.limits import FR3_LIMITS
+from dp_ros.robot.arm_model import FR3
 from dp_ros.robot.trajectory import TrajectoryReference
 from dp_ros.robot.units import MS, NS
 from dp_ros.ros.conversions import time_to_ns, trajectory_from_msg, trajectory_to_msg
@@ -37,7 +37,7 @@ RUNNING = os.environ.get('DP_ROS_JOINT_STATES')
 
 def test_a_thousand_chunks_are_accepted_and_their_commands_pass_the_judge():
     policy, controller = MovingTarget(0, HOME), TrajectoryReference(JOINTS, HOME)
-    core = ChunkExecutor(JOINTS, FR3_LIMITS, ExecutorConfig())
+    core = ChunkExecutor(JOINTS, FR3, ExecutorConfig())
     commands, ids = [], []
 
     def command(begin, end):

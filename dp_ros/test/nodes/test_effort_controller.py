@@ -9,7 +9,7 @@ from pathlib import Path
 from dp_ros.control.executor.chunk import Chunk
 from dp_ros.control.executor.chunk_executor import ChunkExecutor, ExecutorConfig
 from dp_ros.control.executor.interlocks import STOP
-from dp_ros.robot.limits import FR3_LIMITS
+from dp_ros.robot.arm_model import FR3
 from dp_ros.robot.trajectory import Trajectory, TrajectoryReference
 from dp_ros.robot.units import MS, NS
 from dp_ros.sim.judge import boundary_velocity_steps, judge
@@ -29,7 +29,7 @@ class EffortArm:
     """The arm, its controller, and the executor, which hears where the arm is every 20 ms."""
 
     def __init__(self, from_desired_state):
-        self.core = ChunkExecutor(JOINTS, FR3_LIMITS, ExecutorConfig())
+        self.core = ChunkExecutor(JOINTS, FR3, ExecutorConfig())
         self.from_desired_state = from_desired_state
         self.now = 100 * NS
         self.velocity = np.zeros(7)

@@ -256,9 +256,9 @@ def test_a_parameter_that_is_refused_is_named_and_changes_nothing(make, name, va
     assert bench.core_node.get_parameter(name).value == before
 
 
-def test_other_joints_than_an_arm_has_are_refused_at_start(ros_context):
-    with pytest.raises(ValueError, match='needs the 7 joints of the arm'):
-        make_node(ros_context, joint_names=['a', 'b'])
+def test_joints_that_are_named_twice_are_refused_at_start(ros_context):
+    with pytest.raises(ValueError, match='needs each joint of the arm once'):
+        make_node(ros_context, joint_names=['a', 'a'])
 
 
 def test_a_controller_of_another_name_gets_the_commands(make):

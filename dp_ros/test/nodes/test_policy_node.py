@@ -2,15 +2,18 @@
 """The policy node in one process: life cycle, chunks, live parameters, refusals."""
 
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 import shutil
 import threading
 import time
 
+from arms import SIX_JOINTS, six
 from diagnostic_msgs.msg import DiagnosticArray
 from dp_ros.nodes.policy.node import PolicyNode
 from dp_ros.policy.checkpoint import load_policy
 from dp_ros.policy.policy import chunk_seed
+from dp_ros.robot.arm_model import read_tcp
 from dp_ros.ros.conversions import ns_to_time, time_to_ns
 from dp_ros_msgs.msg import Observation, PolicyStatus
 import numpy as np
@@ -19,8 +22,9 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
 from std_srvs.srv import Trigger
 import tiny_policy
 from trajectory_msgs.msg import JointTrajectory
@@ -122,12 +126,12 @@ def bench(ros_context, folder):
         yield make
 
 
-def observation_msg(stamp_ns, seed=0):
-    values = tiny_policy.observation(seed)
+def observation_msg(stamp_ns, seed=0, config=tiny_policy.CONFIG):
+    values = tiny_policy.observation(seed, config)
     message = Observation(
         dt=0.1,
         n_obs_steps=2,
-        joint_names=list(tiny_policy.JOINT_NAMES),
+        joint_names=list(config.joint_names),
         joint_positions=values['state'].ravel().tolist(),
         camera_names=['front'],
         images=[
@@ -367,6 +371,28 @@ def test_markers_show_the_chunk_the_fan_and_the_denoising(bench):
     assert len({(m.ns, m.id) for m in shown}) == len(shown)
     committed = next(m for m in shown if m.ns == 'committed')
     assert len(committed.points) == tiny_policy.CONFIG.n_action_steps + 1
+
+
+def test_markers_of_another_arm_are_the_path_of_the_tool_that_is_described(bench, tmp_path):
+    names = {'joint_names': SIX_JOINTS, 'state_names': SIX_JOINTS}
+    config = replace(tiny_policy.CONFIG, **names)
+    tiny_policy.checkpoint(tmp_path, **names)
+    test = bench(checkpoint=str(tmp_path)).start()
+    test.chunk(observation_msg(test.now_ns(), config=config))
+    assert test.policy._arm.model is None and test.markers == []
+    description = test.node.create_publisher(
+        String,
+        'robot_description',
+        QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL),
+    )
+    description.publish(String(data=six()))
+    test.until(lambda: test.policy._arm.model is not None)
+    chunk = test.chunk(observation_msg(test.now_ns(), config=config))
+    test.until(lambda: test.markers)
+    (points,) = (m.points for m in test.markers[-1].markers if m.ns == 'points')
+    tcp = read_tcp(six(), SIX_JOINTS, 'base', 'tool0')
+    expected = tcp.position(positions(chunk))
+    np.testing.assert_allclose([[p.x, p.y, p.z] for p in points], expected, atol=1e-9)
 
 
 def test_markers_that_are_no_longer_wanted_are_deleted(bench):

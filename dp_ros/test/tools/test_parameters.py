@@ -36,8 +36,8 @@ def test_the_page_has_every_parameter_of_every_node():
     tables = list(parameters.node_tables())
     page = parameters.reference(tables, {})
     folder = Path(dp_ros.nodes.__path__[0])
-    modules = {path.stem for path in folder.glob('*_parameters.py')} - {'live_parameters'}
-    assert {f'{table.node}_parameters' for table in tables} == modules
+    nodes = {path.parent.name for path in folder.glob('*/parameters.py')}
+    assert {table.node for table in tables} == nodes
     for table in tables:
         assert all(f'| `{name}` |' in page for name in table)
 

@@ -35,7 +35,7 @@ from dp_ros.control.executor.planner import ChunkPlan, Planner
 from dp_ros.control.executor.splice import brake
 from dp_ros.control.executor.stalls import Stalls
 from dp_ros.control.executor.workspace import Workspace
-from dp_ros.robot.limits import JointLimits
+from dp_ros.robot.arm_model import ArmModel
 from dp_ros.robot.trajectory import Trajectory, TrajectoryRejected
 from dp_ros.robot.units import NS, to_ns
 import numpy as np
@@ -137,20 +137,21 @@ class ChunkExecutor:
     Every method that may have to move the arm takes ``now_ns`` and returns the trajectory to
     send, or None.
 
+    :param model: of the arm; None as long as it is not known, which is when nothing is followed.
     :param finger_names: joints of a gripper, which a chunk may hold beside the arm's.
     """
 
     def __init__(
         self,
         joint_names: Sequence[str],
-        limits: JointLimits,
+        model: ArmModel | None,
         config: ExecutorConfig,
         finger_names: Sequence[str] = (),
     ) -> None:
         self.joint_names = tuple(joint_names)
         self.finger_names = tuple(finger_names)
         self.interlocks = Interlocks()
-        self._limits = limits
+        self.model = model
         self.forget()
         self.restart(0)
         self.configure(config, 0)
@@ -168,12 +169,24 @@ class ChunkExecutor:
     def forget(self) -> None:
         """Forget where the arm is and what it was sent, as after a jump of the clock."""
         self._arm: CommandedArm | None = None
-        self._measured = MeasuredJoints(self.joint_names, self._limits)
+        self._measured = MeasuredJoints(
+            self.joint_names, None if self.model is None else self.model.limits
+        )
         self.fingers: Trajectory | None = None
         self._ramp = REST
         self._tail_ns = self._newest_ns = self._held_ns = 0
         self._deviation = float('nan')
         self._ticks = Stalls(TICK)
+
+    def adopt(self, model: ArmModel | None, now_ns: int) -> bool:
+        """Take what is known of the arm now; False while it moves by what was known before."""
+        if model is self.model:
+            return True
+        if self.is_moving(now_ns):
+            return False
+        self.model = model
+        self.forget()
+        return True
 
     def configure(self, config: ExecutorConfig, now_ns: int) -> Trajectory | None:
         """Follow chunks in another way from now on."""
@@ -446,9 +459,9 @@ class ChunkExecutor:
         times_ns: tuple[int, int, int],
         arm: tuple[CommandedArm, int] | None,
     ) -> Request:
-        config, join_ns = self.config, times_ns[-1]
-        caution = Caution(self._limits, config.limit_margin)
-        planner = Planner(self._limits, caution, config.workspace)
+        config, join_ns, model = self.config, times_ns[-1], self._known()
+        caution = Caution(model.limits, config.limit_margin)
+        planner = Planner(model, caution, config.workspace)
         ramp = ramp.towards(config.speed_scale, join_ns, config.slow_start_time)
         return Request(chunk, planner, config.n_action_steps, begin, ramp, *times_ns, arm)
 
@@ -469,13 +482,20 @@ class ChunkExecutor:
         self._ramp = REST
         if self._arm is None or not self.is_moving(now_ns) or self._arm.stopping:
             return None
+        if self.model is None:
+            return None  # Somebody else moves an arm of which it is not known how it may brake.
         self._motion = (Phase.BRAKING, reason)
         join_ns = now_ns + to_ns(self.config.lead)
         try:
-            motion = brake(self._arm.state(join_ns), self._limits)
+            motion = brake(self._arm.state(join_ns), self.model.limits)
         except SpliceError:
             return None  # The next tick tries again; what runs ends in a braking tail by itself.
         return self._arm.send(motion, join_ns, now_ns, stopping=True)
+
+    def _known(self) -> ArmModel:
+        if self.model is None:
+            raise ChunkRefused('it is not known which arm this is: no robot_description fits')
+        return self.model
 
     def _fresh(self, now_ns: int) -> Array:
         return self._measured.fresh(now_ns, self.config.joint_state_timeout)

@@ -23,9 +23,11 @@ class MeasuredJoints:
     Two questions are asked of its age. Is it too old to act on? Then it does not matter why. And
     did the robot fall silent? That it did not as long as this process was not run: what came
     meanwhile is not read yet.
+
+    :param limits: by which a jump is told; None: none is.
     """
 
-    def __init__(self, joint_names: Sequence[str], limits: JointLimits) -> None:
+    def __init__(self, joint_names: Sequence[str], limits: JointLimits | None) -> None:
         self.joint_names = tuple(joint_names)
         self._limits = limits
         self.newest: tuple[int, Array] | None = None
@@ -94,7 +96,7 @@ class MeasuredJoints:
         )
 
     def _jump(self, stamp_ns: int, positions: Array) -> str | None:
-        if self.newest is None:
+        if self.newest is None or self._limits is None:
             return None
         last_ns, last = self.newest
         moved = np.abs(positions - last)

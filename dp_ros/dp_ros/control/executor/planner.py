@@ -12,7 +12,7 @@ from dp_ros.control.executor.motion import Motion, SpliceError, State
 from dp_ros.control.executor.pace import HORIZON, Caution, Ramp, paced, points_at
 from dp_ros.control.executor.splice import Effort, follow
 from dp_ros.control.executor.workspace import Workspace
-from dp_ros.robot.limits import JointLimits
+from dp_ros.robot.arm_model import ArmModel
 import numpy as np
 
 AS_ASKED: Final = 0.1
@@ -59,7 +59,7 @@ class ChunkPlan:
 class Planner:
     """What every motion keeps to."""
 
-    limits: JointLimits
+    model: ArmModel
     caution: Caution
     workspace: Workspace | None = None
 
@@ -75,7 +75,7 @@ class Planner:
         :raises ChunkRefused: when no point can be followed.
         """
         if self.workspace is not None:
-            self.workspace.check(begin.position)
+            self.workspace.check(self.model.tcp.position(begin.position))
         times, points, speed = self._paced(begin.position, times, points, ramp, join_ns)
         effort = Effort()
         whole = self._follow(begin, times, points, speed, effort)
@@ -116,7 +116,7 @@ class Planner:
     ) -> ChunkPlan:
         arm = points[:, : len(begin.position)]
         try:
-            motion = follow(begin, times, arm, self.limits, speed, effort)
+            motion = follow(begin, times, arm, self.model.limits, speed, effort)
         except SpliceError as error:
             raise ChunkRefused(str(error)) from error
         return ChunkPlan(motion, times, points, motion.deviation)
@@ -124,7 +124,7 @@ class Planner:
     def _why(self, plan: ChunkPlan) -> str:
         if plan.as_asked:
             return ''
-        lower, upper = self.limits.range()
+        lower, upper = self.model.limits.range()
         arm = plan.points[:, : len(lower)]
         beyond = np.maximum(lower - arm, arm - upper).max(axis=0)
         if beyond.max() > AS_ASKED / 2:
@@ -138,5 +138,6 @@ class Planner:
         if self.workspace is None:
             return None
         times = plan.motion.sample_times(_SEEN)
-        crossing = self.workspace.crossing(plan.motion.at(times)[0])
+        tcp = self.model.tcp.position(plan.motion.at(times)[0])
+        crossing = self.workspace.crossing(tcp)
         return None if crossing is None else (float(times[crossing[0]]), crossing[1])

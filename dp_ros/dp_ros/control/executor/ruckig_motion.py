@@ -40,7 +40,7 @@ def time_optimal_brake(start: State, limits: JointLimits) -> Motion:
 
     :raises SpliceError: when there is no braking motion from such a state.
     """
-    problem = _problem(start, 0.95 * limits.acceleration, _BRAKE_JERK)
+    problem = _problem(start, 0.95 * limits.acceleration, _jerk(_BRAKE_JERK, limits))
     problem.control_interface = ControlInterface.Velocity
     solution = _solved(problem)
     if solution is None:
@@ -56,7 +56,7 @@ def approach(start: State, target: Array, limits: JointLimits, speed: float = 1.
     """
     acceleration = np.minimum(_ACCELERATION, _BRAKING * limits.deceleration)
     for slower, harder in _HASTE:
-        problem = _problem(start, harder * acceleration, harder * _JERK)
+        problem = _problem(start, harder * acceleration, _jerk(harder * _JERK, limits))
         problem.max_velocity = slower * max(speed, _SLOWEST) * _VELOCITY * limits.velocity
         solution = _towards(problem, start, target)
         if solution is not None:
@@ -102,7 +102,7 @@ def _towards(problem: InputParameter, start: State, target: Array) -> Trajectory
     return nearer if nearer is not None and nearer.duration < 2 * APPROACH_TIME else None
 
 
-def _problem(start: State, acceleration: Array, jerk: float) -> InputParameter:
+def _problem(start: State, acceleration: Array, jerk: Array) -> InputParameter:
     n_joints = len(start.position)
     problem = InputParameter(n_joints)
     problem.current_position = start.position
@@ -110,8 +110,13 @@ def _problem(start: State, acceleration: Array, jerk: float) -> InputParameter:
     problem.current_acceleration = start.acceleration
     problem.target_velocity = problem.target_acceleration = [0.0] * n_joints
     problem.max_acceleration = acceleration
-    problem.max_jerk = np.full(n_joints, jerk)
+    problem.max_jerk = jerk
     return problem
+
+
+def _jerk(jerk: float, limits: JointLimits) -> Array:
+    """Return what joints (n,) have of a jerk within half their limits, which motions keep to."""
+    return np.minimum(jerk, 0.49 * limits.jerk)
 
 
 def _solved(problem: InputParameter) -> Trajectory | None:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from dp_ros.arrays import Array
 from dp_ros.control.executor.chunk import ChunkRefused
-from dp_ros.robot.kinematics import forward
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """The box between two corners in the base frame [m]; the TCP is the Franka Hand's.
+    """The box between two corners in the base frame [m].
 
     :raises ValueError: when there is no room between the corners.
     """
@@ -30,23 +29,21 @@ class Workspace:
                     'needs the lower one first'
                 )
 
-    def check(self, position: Array) -> None:
-        """Check where the arm is, given its joints (n,) [rad].
+    def check(self, tcp: Array) -> None:
+        """Check where the TCP (3,) is [m].
 
-        :raises ChunkRefused: when the TCP is outside.
+        :raises ChunkRefused: when it is outside.
         """
-        outside = self.crossing(position[None])
+        outside = self.crossing(tcp[None])
         if outside is not None:
-            tcp = forward(position).round(3).tolist()
             raise ChunkRefused(
-                f'TCP at {tcp} m is outside the workspace, beyond {outside[1]}: move the arm '
-                'inside, or change workspace_low and workspace_high'
+                f'TCP at {tcp.round(3).tolist()} m is outside the workspace, beyond {outside[1]}: '
+                'move the arm inside, or change workspace_low and workspace_high'
             )
 
-    def crossing(self, positions: Array) -> tuple[int, str] | None:
-        """Return where the TCP is outside first, given joints (m, n), and beyond which border."""
-        tcp = forward(positions)
-        outside = (tcp < self.low) | (tcp > self.high)
+    def crossing(self, tcp: Array) -> tuple[int, str] | None:
+        """Return which of its positions (m, 3) [m] is outside first, and beyond which border."""
+        outside = ~((tcp >= self.low) & (tcp <= self.high))
         if not outside.any():
             return None
         sample = int(outside.any(axis=1).argmax())

@@ -10,6 +10,7 @@ from enum import Enum
 from dp_ros.arrays import Array
 from dp_ros.control.teleop.teleop import Wish, scaled
 from dp_ros.control.teleop.twist import clamped, from_tool, joint_velocity
+from dp_ros.robot.arm_model import FR3, ArmModel
 import numpy as np
 
 NOWHERE = -1
@@ -33,10 +34,15 @@ class Action(Enum):
 class TwistInput:
     """The newest velocity that the TCP is to have.
 
+    ``model`` is of the arm; while it is None nothing is wanted.
+
     :param max_linear: [m/s]; ``max_angular``: [rad/s]; what is faster is slowed to them.
     """
 
-    def __init__(self, max_linear: float, max_angular: float) -> None:
+    def __init__(
+        self, max_linear: float, max_angular: float, model: ArmModel | None = FR3
+    ) -> None:
+        self.model = model
         self.set_limits(max_linear, max_angular)
         self.clear()
 
@@ -67,11 +73,12 @@ class TwistInput:
         self.set((shares * np.repeat(self._limits, 3)).tolist(), in_tool, now_ns)
 
     def wish(self, q: Array) -> Wish | None:
-        """Return the joint velocities wanted at positions (7,), None for none."""
-        if not self._twist.any():
+        """Return the joint velocities wanted at positions (n,), None for none."""
+        model = self.model
+        if model is None or not self._twist.any():
             return None
-        twist = from_tool(q, self._twist) if self._in_tool else self._twist
-        return scaled(joint_velocity(q, twist))
+        twist = from_tool(model.tcp, q, self._twist) if self._in_tool else self._twist
+        return scaled(joint_velocity(model, q, twist))
 
 
 @dataclass(frozen=True)

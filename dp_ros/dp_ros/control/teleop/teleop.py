@@ -22,6 +22,7 @@ from dp_ros.arrays import Array, Times
 from dp_ros.control.executor.chunk import Chunk
 from dp_ros.control.executor.motion import State
 from dp_ros.control.executor.ruckig_motion import solve
+from dp_ros.robot.arm_model import ArmModel
 from dp_ros.robot.limits import JointLimits
 from dp_ros.robot.trajectory import Trajectory, TrajectoryReference, TrajectoryRejected
 from dp_ros.robot.units import NS, to_ns
@@ -104,13 +105,14 @@ class Teleop:
     has to let go before the arm moves again.
 
     :param finger_names: joints of the gripper, all commanded alike; may be empty.
+    :param model: of the arm; nothing is moved while it is None.
     """
 
     def __init__(
         self,
         joint_names: Sequence[str],
         finger_names: Sequence[str],
-        limits: JointLimits,
+        model: ArmModel | None,
         config: TeleopConfig,
     ) -> None:
         self.joint_names = tuple(joint_names)
@@ -120,7 +122,7 @@ class Teleop:
         self.finger: float | None = None
         self.reason = ''
         """Why an input is not followed, empty when it is."""
-        self._limits = limits
+        self._model = model
         self._finger_until_ns = self._held_back_ns = 0
         self.forget()
 
@@ -131,11 +133,17 @@ class Teleop:
         self._plan: TeleopPlan | None = None
         self._driven_until_ns = 0
 
+    def adopt(self, model: ArmModel | None) -> None:
+        """Take what is known of the arm now; if that is new, the input has to let go first."""
+        if model is not self._model:
+            self._model = model
+            self.hold('the arm is another one than before')
+
     def obstacle(self, now_ns: int) -> str:
         """Say what keeps an arm back that is to move, empty when nothing does."""
-        if self._plan is None:
+        if self._plan is None or self._model is None:
             return ''
-        position, limits = self._plan.states[-1].position, self._limits
+        position, limits = self._plan.states[-1].position, self._model.limits
         room = np.minimum(position - limits.lower, limits.upper - position) - _MARGIN
         joint = int(room.argmin())
         if room[joint] < _CLOSE:
@@ -179,7 +187,7 @@ class Teleop:
         """
         begin_ns = now_ns + to_ns(self.config.lead)
         start = self._start(now_ns, begin_ns)
-        if start is None:
+        if start is None or self._model is None:
             return None
         age = (now_ns - input_ns) / NS
         left = self.config.input_timeout - age if age >= 0 else 0.0
@@ -190,7 +198,7 @@ class Teleop:
         if left <= 0 and now_ns >= self._finger_until_ns and not self._drives(begin_ns):
             self._plan = None
             return None
-        self._plan = self._roll(start, begin_ns, wish, left)
+        self._plan = self._roll(start, begin_ns, wish, left, self._model.limits)
         self._driven_until_ns = self._plan.end_ns
         return self._chunk(self._plan, now_ns)
 
@@ -221,7 +229,9 @@ class Teleop:
             self._held_back_ns = now_ns
         return commanded
 
-    def _roll(self, start: State, start_ns: int, wish: Wish, left: float) -> TeleopPlan:
+    def _roll(
+        self, start: State, start_ns: int, wish: Wish, left: float, limits: JointLimits
+    ) -> TeleopPlan:
         """Move as wished for ``left`` seconds, then brake to rest, with limited jerk."""
         config, n_joints = self.config, len(self.joint_names)
         steer, output = Ruckig(n_joints, config.period), OutputParameter(n_joints)
@@ -231,12 +241,12 @@ class Teleop:
         problem.current_position = start.position
         problem.current_velocity = start.velocity
         problem.current_acceleration = start.acceleration
-        problem.max_acceleration = np.full(n_joints, config.acceleration)
-        problem.max_jerk = np.full(n_joints, config.jerk)
+        problem.max_acceleration = np.minimum(config.acceleration, 0.8 * limits.acceleration)
+        problem.max_jerk = np.minimum(config.jerk, 0.4 * limits.jerk)
         states = [start]
         while len(states) < 2 or left > 0 or not states[-1].at_rest:
             q = states[-1].position
-            wanted = wish(q, *self._bounds(q)) if left > 0 else np.zeros(n_joints)
+            wanted = wish(q, *self._bounds(q, limits)) if left > 0 else np.zeros(n_joints)
             problem.target_velocity = self.speed_scale * wanted
             solve(lambda: steer.update(problem, output), problem)
             output.pass_to_input(problem)
@@ -250,12 +260,18 @@ class Teleop:
             left -= config.period
         return TeleopPlan(start_ns, to_ns(config.period), tuple(states))
 
-    def _bounds(self, q: Array) -> tuple[Array, Array]:
+    def _bounds(self, q: Array, limits: JointLimits) -> tuple[Array, Array]:
         """Velocities (n_joints,) from which a chunk and its braking tail end before the limits."""
-        cap = np.minimum(self.config.velocity, 0.8 * self._limits.velocity)
-        below = np.maximum(0.0, q - self._limits.lower - _MARGIN)
-        above = np.maximum(0.0, self._limits.upper - _MARGIN - q)
-        return -np.minimum(cap, _APPROACH * below), np.minimum(cap, _APPROACH * above)
+        cap = np.minimum(self.config.velocity, 0.8 * limits.velocity)
+        below = np.maximum(0.0, q - limits.lower - _MARGIN)
+        above = np.maximum(0.0, limits.upper - _MARGIN - q)
+        low, high = (
+            np.minimum(
+                np.minimum(cap, _APPROACH * room), np.sqrt(0.8 * limits.acceleration * room)
+            )
+            for room in (below, above)
+        )
+        return -low, high
 
     def _chunk(self, plan: TeleopPlan, now_ns: int) -> Chunk:
         # Without the rest at its end the executor would brake only after the last point.

@@ -6,37 +6,36 @@ from __future__ import annotations
 from typing import Final
 
 from dp_ros.arrays import Array
-from dp_ros.robot.kinematics import jacobian, link_poses
-from dp_ros.robot.limits import FR3_LIMITS
+from dp_ros.robot.arm_model import ArmModel, Tcp
 import numpy as np
 
 _SINGULAR: Final = 0.1  # Smallest singular value that needs no damping.
 _DAMPING: Final = 0.1
 _CENTRING: Final = 0.3  # [1/s]
-_MIDDLE: Final[Array] = (FR3_LIMITS.lower + FR3_LIMITS.upper) / 2
 
 
-def joint_velocity(q: Array, twist: Array) -> Array:
-    """Return joint velocities (7,) [rad/s] that move the TCP by a twist, as well as they can.
+def joint_velocity(model: ArmModel, q: Array, twist: Array) -> Array:
+    """Return joint velocities (n,) [rad/s] that move the TCP by a twist, as well as they can.
 
     They are damped only near singularities, so that elsewhere the TCP moves as it is told. What
     they leave free, the elbow, goes towards the middle of the joints' ranges.
     Source: Nakamura and Hanafusa 1986; the damping as in Chiaverini 1997, equation 12; the middle
     as in Liegeois 1977.
 
-    :param q: (7,) [rad]; ``twist``: (6,) linear [m/s], then angular [rad/s], in the base frame.
+    :param q: (n,) [rad]; ``twist``: (6,) linear [m/s], then angular [rad/s], in the base frame.
     """
-    u, singular, vt = np.linalg.svd(jacobian(q), full_matrices=False)
+    u, singular, vt = np.linalg.svd(model.tcp.jacobian(q), full_matrices=False)
     share = min(1.0, float(singular[-1]) / _SINGULAR)
     damping = (1 - share**2) * _DAMPING**2
     gain = singular / (singular**2 + damping)
-    back = _CENTRING * (_MIDDLE - q)
+    middle = (model.limits.lower + model.limits.upper) / 2
+    back = _CENTRING * (middle - q)
     return np.asarray(vt.T @ (gain * (u.T @ twist) - vt @ back) + back)
 
 
-def from_tool(q: Array, twist: Array) -> Array:
+def from_tool(tcp: Tcp, q: Array, twist: Array) -> Array:
     """Turn a twist (6,) in the TCP's own directions into the base's."""
-    rotation = link_poses(q)[-1, :3, :3]
+    rotation = tcp.pose(q)[:3, :3]
     return np.concatenate([rotation @ twist[:3], rotation @ twist[3:]])
 
 

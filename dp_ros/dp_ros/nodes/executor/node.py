@@ -19,7 +19,7 @@ from dp_ros.nodes.executor.parameters import PARAMETERS, check, executor_config
 from dp_ros.nodes.executor.planning import Planning
 from dp_ros.nodes.executor.publisher_watch import PublisherWatch
 from dp_ros.nodes.executor.robot_link import RobotLink
-from dp_ros.robot.limits import FR3_LIMITS
+from dp_ros.robot.arm_model import ArmModel, by_name
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.ros.autostart import autostart
 from dp_ros.ros.clock_watch import ClockWatch, on_jump_back
@@ -62,7 +62,12 @@ class ExecutorNode(CheckedLifecycleNode):
         self._shown: tuple[Phase, str] | None = None
         self._create_interface()
         self._robot = RobotLink(
-            self, self._values.values, self._commands.topic_name, self.inhibit, self.release
+            self,
+            self._values.values,
+            self._commands.topic_name,
+            self.inhibit,
+            self.release,
+            self._adopt,
         )
         button, timeout = self._values['deadman_button'], self._values['deadman_timeout']
         JoyWatch(self, Deadman(button, timeout), self.inhibit, self.permit)
@@ -77,7 +82,7 @@ class ExecutorNode(CheckedLifecycleNode):
         values = self._values.values
         return ChunkExecutor(
             values['joint_names'],
-            FR3_LIMITS,
+            by_name(values['joint_names']),
             executor_config(values),
             values['gripper_joint_names'],
         )
@@ -251,6 +256,9 @@ class ExecutorNode(CheckedLifecycleNode):
 
     def _apply(self, values: Values) -> None:
         self._send(self._core.configure(executor_config(values), self._now_ns()))
+
+    def _adopt(self, model: ArmModel | None) -> bool:
+        return self._core.adopt(model, self._now_ns())
 
     # ---- what forbids motion
 

@@ -8,18 +8,19 @@ from typing import Any, Final
 
 from dp_ros.control.executor.chunk_executor import ExecutorConfig
 from dp_ros.control.executor.workspace import Workspace
-from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.ros.common_parameters import (
     ARM_JOINT_NAMES,
     AUTOSTART,
+    BASE_FRAME,
     CONTROLLER_NAME,
     GRIPPER_JOINT_NAMES,
     LEAD_TIME,
+    TOOL_FRAME,
 )
 from dp_ros.ros.parameters import Parameter, ParameterTable
 
 _DEADMAN_LEAD: Final = 0.08
-_REACH: Final = 1.5  # The TCP is nowhere farther along any axis [m].
+_EVERYWHERE: Final = 1.5  # A box of this size is none; an FR3 does not leave it [m].
 
 PARAMETERS = ParameterTable(
     'executor',
@@ -27,6 +28,8 @@ PARAMETERS = ParameterTable(
     ARM_JOINT_NAMES,
     GRIPPER_JOINT_NAMES,
     CONTROLLER_NAME,
+    BASE_FRAME,
+    TOOL_FRAME,
     Parameter(
         'check_robot',
         True,
@@ -74,13 +77,14 @@ PARAMETERS = ParameterTable(
     ),
     Parameter(
         'workspace_low',
-        [-_REACH] * 3,
-        'Lowest x, y and z of the TCP in the base frame [m]; chunks are followed up to there.',
+        [-_EVERYWHERE] * 3,
+        'Lowest x, y and z of tool_frame in base_frame [m]; chunks are followed up to there.',
     ),
     Parameter(
         'workspace_high',
-        [_REACH] * 3,
-        'Highest x, y and z of the TCP [m]; the default box holds all that the arm can reach.',
+        [_EVERYWHERE] * 3,
+        'Highest x, y and z of tool_frame [m]; the default box, which holds all that an FR3 can '
+        'reach, is not watched.',
     ),
     Parameter(
         'deadman_button',
@@ -133,17 +137,17 @@ def executor_config(values: Mapping[str, Any]) -> ExecutorConfig:
 
 
 def _workspace(values: Mapping[str, Any]) -> Workspace | None:
-    """Return the box that the TCP is kept in; one that it cannot leave is not watched."""
+    """Return the box that the TCP is kept in; the default one is not watched."""
     box = Workspace(tuple(values['workspace_low']), tuple(values['workspace_high']))
-    return None if max(box.low) <= -_REACH and min(box.high) >= _REACH else box
+    default = Workspace((-_EVERYWHERE,) * 3, (_EVERYWHERE,) * 3)
+    return None if box == default else box
 
 
 def check(values: Mapping[str, Any]) -> str | None:
     """Return why values do not fit together, or None."""
     names, fingers = values['joint_names'], values['gripper_joint_names']
-    expected = len(FR3_LIMITS.lower)
-    if not len(names) == len(set(names)) == expected:
-        return f'joint_names = {names}: needs the {expected} joints of the arm'
+    if not names or len(names) != len(set(names)):
+        return f'joint_names = {names}: needs each joint of the arm once'
     if set(names) & set(fingers):
         return f'gripper_joint_names = {fingers}: {names} are the joints of the arm'
     if values['deadman_button'] >= 0 and values['lead_time'] > _DEADMAN_LEAD:

@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether robot and controller are those that the executor can drive."""
+"""Whether the controller is one that the executor can drive."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from dp_ros.control.checks.controller import controller_misfits, parameter_misfits
-from dp_ros.control.checks.description import description_misfits
 from dp_ros.nodes.executor.controller_manager import ControllerManager
-from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.ros.asking import Unanswered
-from dp_ros.ros.qos import LATCHED
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
-from std_msgs.msg import String
 
 _PERIOD = 0.2
 _LOOKS = 5  # A controller that fits is asked every so many periods whether it still does.
@@ -23,7 +19,7 @@ _NOT_YET = ('the controller is not checked yet',)
 
 
 class RobotChecks:
-    """Judges `robot_description` whenever it comes, and the controller whenever it appears.
+    """Judges the controller whenever it appears.
 
     The node that listens to the commands is the controller's when it has the controller's name;
     it is asked again and again, for it may be deactivated. Any other listener, such as a
@@ -41,20 +37,15 @@ class RobotChecks:
         self._topic = topic
         self._full_name = topic.rpartition('/')[0]
         self._name = self._full_name.rpartition('/')[2]
-        self._description: tuple[str, ...] | None = None
         self._controller: tuple[str, ...] | None = None
         self._fits_for = 0
-        node.create_subscription(String, 'robot_description', self._on_description, LATCHED)
         steady, group = Clock(clock_type=ClockType.STEADY_TIME), MutuallyExclusiveCallbackGroup()
         node.create_timer(_PERIOD, self._look, clock=steady, callback_group=group)
 
-    def inhibition(self) -> str | None:
-        """Say everything that does not fit, or return None."""
-        description = self._description
-        if description is None:
-            unknown = 'no robot_description: is robot_state_publisher running?'
-            description = () if self._controller is None else (unknown,)
-        return '; '.join((*description, *(self._controller or ()))) or None
+    @property
+    def misfits(self) -> tuple[str, ...] | None:
+        """All that does not fit, or None when there is no controller to be asked."""
+        return self._controller
 
     def renew(self) -> None:
         """Forget what was found of the controller."""
@@ -89,6 +80,3 @@ class RobotChecks:
         listeners = self._node.get_subscriptions_info_by_topic(self._topic)
         names = {f'{each.node_namespace.rstrip("/")}/{each.node_name}' for each in listeners}
         return self._full_name in names
-
-    def _on_description(self, message: String) -> None:
-        self._description = description_misfits(message.data, self._joint_names, FR3_LIMITS)

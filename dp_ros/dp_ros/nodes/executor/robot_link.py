@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from dp_ros.control.checks.robot_watch import RobotWatch
@@ -12,6 +13,8 @@ from dp_ros.nodes.executor.controller_manager import ControllerManager
 from dp_ros.nodes.executor.recovery import Recovery
 from dp_ros.nodes.executor.robot_checks import RobotChecks
 from dp_ros.nodes.executor.robot_state import RobotState
+from dp_ros.robot.arm_model import ArmModel, by_name, read_arm
+from dp_ros.ros.described_arm import UNDESCRIBED, DescribedArm
 from dp_ros.ros.live_parameters import Values
 from rclpy.node import Node
 
@@ -22,6 +25,9 @@ ROBOT: Final = 'robot'
 class RobotLink:
     """Holds the interlocks `checks` and `robot`, and serves `~/recover`.
 
+    It hands on which arm `robot_description` describes. Joints that are named as an FR3's are one
+    as long as there is no description; others may not move before there is.
+
     An arm that was free to move does not move again by itself when its fault is over: the
     interlock `stop` is left, for a person to take back.
 
@@ -29,6 +35,7 @@ class RobotLink:
     :param inhibit: sets an interlock to a reason.
     :param release: takes interlocks back and begins where the arm is measured to be, or says
         why it cannot.
+    :param adopt: takes what is known of the arm, or says that it still moves.
     """
 
     def __init__(
@@ -38,17 +45,23 @@ class RobotLink:
         topic: str,
         inhibit: Callable[[str, str], None],
         release: Callable[..., str | None],
+        adopt: Callable[[ArmModel | None], bool],
     ) -> None:
         joints, controller = values['joint_names'], values['controller_name']
         watch = RobotWatch(values['joint_state_timeout'])
         manager = ControllerManager(node, controller)
-        self._inhibit, self._release = inhibit, release
+        self._inhibit, self._release, self._adopt = inhibit, release, adopt
         self._held: dict[str, str] = {}
         self._was_free = False
         self._state = RobotState(node, watch)
         self._checks: RobotChecks | None = None
         if values['check_robot']:
             self._checks = RobotChecks(node, manager, joints, topic)
+        self._logger = node.get_logger()
+        self._by_name = by_name(joints)
+        self._arm: DescribedArm[ArmModel] = DescribedArm(node, self._on_description)
+        frames = {name: values[name] for name in ('base_frame', 'tool_frame')}
+        self._arm.expect(partial(read_arm, joint_names=joints, **frames), self._by_name)
         action = values['error_recovery_action']
         Recovery(node, manager, watch, joints, controller, action, self._resume)
 
@@ -82,8 +95,34 @@ class RobotLink:
         return None
 
     def _found(self) -> dict[str, str | None]:
-        checks = None if self._checks is None else self._checks.inhibition()
-        return {CHECKS: checks, ROBOT: self._state.inhibition()}
+        return {CHECKS: '; '.join(self._misfits()) or None, ROBOT: self._state.inhibition()}
+
+    def _misfits(self) -> tuple[str, ...]:
+        """Say why it is not known how the arm may be moved, and what does not fit."""
+        controller = None if self._checks is None else self._checks.misfits
+        arm: tuple[str, ...] = ()
+        if not self._adopt(self._model):
+            arm = ('robot_description is of another arm than before',)
+        elif self._model is None:
+            arm = (str(self._arm.misfit),)
+        elif controller is not None and not self._arm.heard:
+            arm = (UNDESCRIBED,)
+        return (*arm, *(controller or ()))
+
+    @property
+    def _model(self) -> ArmModel | None:
+        """What is known of the arm; where nothing is checked a name is enough."""
+        if self._arm.model is None and self._checks is None:
+            return self._by_name
+        return self._arm.model
+
+    def _on_description(self) -> None:
+        arm = self._arm
+        if arm.model is not None:
+            self._logger.info(f'robot_description is of {arm.model.summary}')
+        else:
+            self._logger.error(f'{arm.misfit}')
+        self._adopt(self._model)
 
     def _resume(self) -> str | None:
         found = [reason for reason in self._found().values() if reason is not None]

@@ -9,8 +9,6 @@ from typing import Final
 
 from builtin_interfaces.msg import Time
 from dp_ros.arrays import Array
-from dp_ros.policy.config import PolicyConfig
-from dp_ros.robot.kinematics import JOINT_NAMES, forward
 from geometry_msgs.msg import Point
 import numpy as np
 from std_msgs.msg import ColorRGBA, Header
@@ -41,19 +39,6 @@ class Intention:
     n_committed: int
     fan: Array
     denoising: Array
-
-
-class TcpPaths:
-    """Joint positions of the policy's joints to TCP positions."""
-
-    def __init__(self, config: PolicyConfig) -> None:
-        names = config.joint_names
-        self.known = all(name in names for name in JOINT_NAMES)
-        self._columns = [names.index(name) for name in JOINT_NAMES] if self.known else []
-
-    def __call__(self, positions: Array) -> Array:
-        """TCP positions (..., 3) [m] of joint positions (..., J)."""
-        return forward(positions[..., self._columns])
 
 
 class MarkerWriter:

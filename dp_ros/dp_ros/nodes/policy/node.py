@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 import sys
 import threading
@@ -24,15 +25,17 @@ from typing import Any
 from dp_ros.arrays import Array
 from dp_ros.data.windows.window import Refusal
 from dp_ros.nodes.policy.inbox import Inbox
-from dp_ros.nodes.policy.markers import Intention, MarkerWriter, TcpPaths
+from dp_ros.nodes.policy.markers import Intention, MarkerWriter
 from dp_ros.nodes.policy.messages import chunk_to_msg, observation_from_msg
 from dp_ros.nodes.policy.parameters import PARAMETERS, check, expectations, inbox_limits
 from dp_ros.policy.checkpoint import CheckpointError, check_fits, load_policy
 from dp_ros.policy.config import ConfigError
 from dp_ros.policy.policy import Policy, blank_observation, chunk_seed
+from dp_ros.robot.arm_model import Tcp, read_tcp, tcp_by_name
 from dp_ros.ros.autostart import autostart
 from dp_ros.ros.clock_watch import ClockWatch, on_jump_back
 from dp_ros.ros.conversions import ns_to_time, time_to_ns
+from dp_ros.ros.described_arm import DescribedArm
 from dp_ros.ros.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.ros.guard import note_failure
 from dp_ros.ros.lifecycle import CheckedLifecycleNode
@@ -113,6 +116,7 @@ class PolicyNode(CheckedLifecycleNode):
         self._chunks = self.create_lifecycle_publisher(JointTrajectory, 'policy/chunk', NEWEST)
         self._statuses = self.create_lifecycle_publisher(PolicyStatus, 'policy/status', EVERY)
         self._markers = self.create_lifecycle_publisher(MarkerArray, 'policy/markers', NEWEST)
+        self._arm: DescribedArm[Tcp] = DescribedArm(self, self._on_description)
         self._marker_writer = MarkerWriter(self._values['base_frame'])
         self.create_service(Trigger, '~/reset', self._on_reset)
         self._timer = self.create_timer(1 / self._values['rate'], self._tick)
@@ -137,9 +141,11 @@ class PolicyNode(CheckedLifecycleNode):
             self.get_logger().error(f'not configured:\n{traceback.format_exc()}')
             return TransitionCallbackReturn.FAILURE
         self._inbox.limits = inbox_limits(values, self._policy.config.dt)
-        self._tcp_paths = TcpPaths(self._policy.config)
-        if not self._tcp_paths.known:
-            self.get_logger().info('no markers: the joints of the policy are not those of an FR3')
+        names = self._policy.config.joint_names
+        frames = {name: values[name] for name in ('base_frame', 'tool_frame')}
+        self._arm.expect(partial(read_tcp, joint_names=names, **frames), tcp_by_name(names))
+        if self._arm.model is None and not self._arm.heard:
+            self.get_logger().info(f'no markers: {self._arm.misfit}')
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -229,6 +235,11 @@ class PolicyNode(CheckedLifecycleNode):
             self._refuse(str(refusal))
         self._tick()
 
+    def _on_description(self) -> None:
+        self._trail.clear()
+        if self._arm.model is None:
+            self.get_logger().warning(f'no markers: {self._arm.misfit}')
+
     def _tick(self) -> None:
         """Start the next chunk if an observation is due and the worker is free."""
         policy, values = self._policy, self._values.values
@@ -302,8 +313,9 @@ class PolicyNode(CheckedLifecycleNode):
         cond = job.policy.encode(observation)
         steps = self._walk(job, cond, 1, lambda: False)
         duration = time.monotonic() - started
-        if steps and self._publish(job, steps[-1][0], duration) and self._tcp_paths.known:
-            self._draw(job, cond, np.concatenate(steps), observation['state'])
+        tcp = self._arm.model
+        if steps and self._publish(job, steps[-1][0], duration) and tcp is not None:
+            self._draw(job, tcp.position, cond, np.concatenate(steps), observation['state'])
 
     def _walk(
         self, job: Job, cond: torch.Tensor, n_samples: int, stop: Callable[[], bool]
@@ -353,12 +365,13 @@ class PolicyNode(CheckedLifecycleNode):
     def _draw(
         self,
         job: Job,
+        path: Callable[[Array], Array],
         cond: torch.Tensor,
         steps: Array,
         joint_positions: Array,
     ) -> None:
         """Draw the chunk; the fan only while no observation waits for the worker."""
-        path, config = self._tcp_paths, job.policy.config
+        config = job.policy.config
         self._trail.append(path(joint_positions[-1]))
         fan: list[Array] = []
         if job.values['n_samples'] > 1 and config.method.stochastic:

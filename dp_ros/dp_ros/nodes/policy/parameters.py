@@ -9,7 +9,7 @@ from typing import Any
 from dp_ros.nodes.policy.inbox import InboxLimits
 from dp_ros.policy.engines import ENGINES
 from dp_ros.policy.methods import METHODS
-from dp_ros.ros.common_parameters import AUTOSTART, BASE_FRAME
+from dp_ros.ros.common_parameters import AUTOSTART, BASE_FRAME, TOOL_FRAME
 from dp_ros.ros.parameters import Parameter, ParameterTable
 
 DEVICES = ('auto', 'cpu', 'cuda')
@@ -68,6 +68,7 @@ PARAMETERS = ParameterTable(
         high=10.0,
     ),
     BASE_FRAME,
+    TOOL_FRAME,
     Parameter('rate', 2.0, 'Most chunks per second [Hz].', low=0.01, high=100.0),
     Parameter(
         'max_observation_age', 0.5, 'Oldest observation that is used [s].', low=0.01, high=60.0

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from dp_ros.control.executor.chunk import Chunk
@@ -18,12 +19,13 @@ from dp_ros.nodes.teleop.parameters import (
     leader_config,
     teleop_config,
 )
+from dp_ros.robot.arm_model import ArmModel, by_name, read_arm
 from dp_ros.robot.joint_names import in_order
-from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.robot.units import NS
 from dp_ros.ros.clock_watch import ClockWatch, on_jump_back
 from dp_ros.ros.conversions import time_to_ns, trajectory_from_msg, trajectory_to_msg
+from dp_ros.ros.described_arm import DescribedArm
 from dp_ros.ros.diagnostics import OK, WARN, Diagnostics, Report
 from dp_ros.ros.live_parameters import LiveParameters, Values
 from dp_ros.ros.node_main import run_node
@@ -52,11 +54,16 @@ class TeleopNode(Node):
         super().__init__('teleop', **kwargs)
         self._values = LiveParameters(self, PARAMETERS, check, self._apply)
         values = self._values.values
-        self._core = Teleop(
-            values['joint_names'], values['gripper_joint_names'], FR3_LIMITS, teleop_config(values)
-        )
+        joints = values['joint_names']
+        model = by_name(joints)
+        self._core = Teleop(joints, values['gripper_joint_names'], model, teleop_config(values))
         self._joy = JoyReader(joy_mapping(values))
-        self._twist = TwistInput(values['max_linear_velocity'], values['max_angular_velocity'])
+        self._twist = TwistInput(
+            values['max_linear_velocity'], values['max_angular_velocity'], model
+        )
+        self._arm: DescribedArm[ArmModel] = DescribedArm(self, self._on_description)
+        frames = {name: values[name] for name in ('base_frame', 'tool_frame')}
+        self._arm.expect(partial(read_arm, joint_names=joints, **frames), model)
         self._leader = LeaderInput(
             values['leader_joint_names'], values['leader_gripper_joint'], leader_config(values)
         )
@@ -102,6 +109,13 @@ class TeleopNode(Node):
         self._leader.config = leader_config(values)
 
     # ---- inputs
+
+    def _on_description(self) -> None:
+        model = self._arm.model
+        if model is not None:
+            self.get_logger().info(f'robot_description is of {model.summary}')
+        self._core.adopt(model)
+        self._twist.model = model
 
     def _on_joints(self, message: JointState) -> None:
         try:
@@ -217,7 +231,9 @@ class TeleopNode(Node):
         return wish, source.stamp_ns
 
     def _forbidden(self, now_ns: int) -> str:
-        """Say why the executor would not follow, empty when it would."""
+        """Say why the arm may not be moved, empty when the executor would follow."""
+        if self._arm.model is None:
+            return str(self._arm.misfit)
         if self._executor is None or now_ns - self._executor[0] > _STATUS_NS:
             return 'nothing on executor/status: is the executor running?'
         status = self._executor[1]

@@ -12,9 +12,11 @@ from dp_ros.control.teleop.teleop import TeleopConfig
 from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros.ros.common_parameters import (
     ARM_JOINT_NAMES,
+    BASE_FRAME,
     CONTROLLER_NAME,
     GRIPPER_JOINT_NAMES,
     LEAD_TIME,
+    TOOL_FRAME,
 )
 from dp_ros.ros.parameters import Parameter, ParameterTable
 
@@ -60,8 +62,8 @@ PARAMETERS = ParameterTable(
         "tool's.",
         choices=('base', 'tool'),
     ),
-    Parameter('base_frame', 'base', 'What a twist may name as the frame of the base.'),
-    Parameter('tool_frame', 'fr3_hand_tcp', 'What a twist may name as the frame of the tool.'),
+    BASE_FRAME,
+    TOOL_FRAME,
     Parameter(
         'linear_axes',
         [1, 0, 3],
@@ -122,9 +124,13 @@ PARAMETERS = ParameterTable(
 
 def check(values: Mapping[str, Any]) -> str | None:
     """Return which parameters contradict each other, or None."""
+    names = values['joint_names']
+    if not names or len(names) != len(set(names)):
+        return f'joint_names = {names}: needs each joint of the arm once'
+    leader = values['leader_joint_names']
+    if values['device'] == 'leader' and len(leader) != len(names):
+        return f'leader_joint_names = {leader}: needs {len(names)} of them'
     for name, count in (
-        ('joint_names', len(JOINT_NAMES)),
-        ('leader_joint_names', len(JOINT_NAMES)),
         ('linear_axes', 3),
         ('angular_axes', 3),
         ('leader_gripper_range', 2),

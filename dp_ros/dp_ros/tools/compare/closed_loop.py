@@ -13,8 +13,8 @@ from dp_ros.control.executor.chunk import Chunk, ChunkRefused
 from dp_ros.control.executor.chunk_executor import ChunkExecutor, ExecutorConfig
 from dp_ros.data.windows.window import WindowBuilder, WindowSpec
 from dp_ros.policy.policy import Policy, chunk_seed
+from dp_ros.robot.arm_model import FR3
 from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES
-from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.robot.units import MS, NS, to_ns
 from dp_ros.sim.hand import SimulatedHand
@@ -95,7 +95,7 @@ class ClosedLoop:
         start_ns = NS
         self._simulation = Simulation(self._world, start_ns)
         self._simulation.reset(self._world.scenario.sample(seed), start_ns)
-        self._executor = ChunkExecutor(JOINT_NAMES, FR3_LIMITS, self._settings, self._fingers)
+        self._executor = ChunkExecutor(JOINT_NAMES, FR3, self._settings, self._fingers)
         self._hand = SimulatedHand()
         self._builder = WindowBuilder(self._spec, keep_ns=2 * self._spec.span_ns)
         self._next_ns = start_ns + self._spec.span_ns

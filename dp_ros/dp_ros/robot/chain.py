@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forward kinematics of any chain of revolute joints, for many configurations at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dp_ros.arrays import Array
+import numpy as np
+
+_X, _Y, _Z = np.eye(3)
+
+
+class Chain:
+    """Pose of the last frame of a chain in its first one [m].
+
+    Each joint turns by Rodrigues' formula: its transform is
+    ``fixed · (constant + cos(q) · cosine + sin(q) · sine)``, and the product with ``fixed``, from
+    the joint before, is computed once.
+
+    :param fixed: transforms (4, 4) before each joint; ``axes``: its unit axis (3,) behind them.
+    :param last: transform (4, 4) behind the last joint.
+    :param columns: of the joint positions, in the order of the chain.
+    :param n_joints: how many joint positions there are, of which others do not matter here.
+    """
+
+    def __init__(
+        self,
+        fixed: Sequence[Array],
+        axes: Sequence[Array],
+        last: Array,
+        columns: Sequence[int],
+        n_joints: int,
+    ) -> None:
+        parts = [_rodrigues(axis) for axis in axes]
+        before = np.reshape(fixed, (-1, 1, 4, 4))
+        self._parts = before @ np.reshape(parts, (-1, 3, 4, 4))
+        self._axes = np.reshape(axes, (-1, 3))
+        self._last = last
+        self.columns = list(columns)
+        self._n_joints = n_joints
+
+    def pose(self, q: Array) -> Array:
+        """Homogeneous transforms (..., 4, 4) at joint positions (..., n) [rad]."""
+        steps = self._steps(q)
+        pose = np.broadcast_to(np.eye(4), (*np.shape(q)[:-1], 4, 4))
+        for joint in range(len(self.columns)):
+            pose = pose @ steps[..., joint, :, :]
+        return np.asarray(pose @ self._last)
+
+    def position(self, q: Array) -> Array:
+        """Positions (..., 3) [m] at joint positions (..., n) [rad]."""
+        angles = q[..., self.columns]
+        cos, sin = np.cos(angles)[..., None], np.sin(angles)[..., None]
+        point = np.broadcast_to(self._last[:, 3], (*np.shape(q)[:-1], 4))
+        for joint in range(len(self.columns) - 1, -1, -1):
+            constant, cosine, sine = self._parts[joint]
+            turned = cos[..., joint, :] * (point @ cosine.T) + sin[..., joint, :] * (
+                point @ sine.T
+            )
+            point = point @ constant.T + turned
+        return np.asarray(point[..., :3])
+
+    def jacobian(self, q: Array) -> Array:
+        """Geometric Jacobian (6, n), linear part first, at one configuration (n,) [rad]."""
+        poses = [np.eye(4)]
+        for step in self._steps(q):
+            poses.append(poses[-1] @ step)
+        frames, end = np.array(poses[1:]), poses[-1] @ self._last[:, 3]
+        turning = (frames[:, :3, :3] @ self._axes[..., None])[..., 0]
+        result = np.zeros((6, self._n_joints))
+        result[:3, self.columns] = np.cross(turning, end[:3] - frames[:, :3, 3]).T
+        result[3:, self.columns] = turning.T
+        return result
+
+    def _steps(self, q: Array) -> Array:
+        """Return the transform (..., n, 4, 4) of each joint and of what is fixed before it."""
+        angles = q[..., self.columns][..., None, None]
+        constant, cosine, sine = self._parts.swapaxes(0, 1)
+        return np.asarray(constant + np.cos(angles) * cosine + np.sin(angles) * sine)
+
+
+def transform(xyz: Array, rpy: Array) -> Array:
+    """Transform (4, 4) of a translation (3,) [m] and angles (3,) about the fixed x, y, z [rad]."""
+    roll, pitch, yaw = rpy
+    pose = _turn(_Z, yaw) @ _turn(_Y, pitch) @ _turn(_X, roll)
+    pose[:3, 3] = xyz
+    return pose
+
+
+def _turn(axis: Array, angle: float) -> Array:
+    constant, cosine, sine = _rodrigues(axis)
+    return np.asarray(constant + np.cos(angle) * cosine + np.sin(angle) * sine)
+
+
+def _rodrigues(axis: Array) -> tuple[Array, Array, Array]:
+    """Return what a turn about a unit axis has beside, with its cosine and with its sine."""
+    x, y, z = axis
+    constant, cosine, sine = np.zeros((3, 4, 4))
+    constant[:3, :3] = np.outer(axis, axis)
+    constant[3, 3] = 1.0
+    cosine[:3, :3] = np.eye(3) - constant[:3, :3]
+    sine[:3, :3] = [[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]]
+    return constant, cosine, sine
