@@ -24,6 +24,7 @@ TOOLS = (
     'parameters',
     'record_expert',
     'settings',
+    'task',
     'train',
 )
 # The others are exec_depends of package.xml.

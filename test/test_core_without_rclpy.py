@@ -10,7 +10,7 @@ import sys
 import dp_ros
 
 PACKAGE = Path(dp_ros.__file__).parent
-CORE = ('robot', 'data', 'policy', 'training', 'control', 'sim')
+CORE = ('robot', 'task', 'data', 'policy', 'training', 'control', 'sim')
 
 # Imports every module named on the command line and prints {module: what stopped it}.
 IMPORTER = """
@@ -42,7 +42,7 @@ def modules(folder):
 
 
 def core_modules():
-    names = ['dp_ros.ros.parameters']
+    names = ['dp_ros.outside', 'dp_ros.ros.parameters', 'dp_ros.values']
     for part in CORE:
         names += [name for name, _ in modules(PACKAGE / part)]
     return names + [name for name, _ in modules(PACKAGE / 'nodes') if name.endswith('.parameters')]

@@ -16,9 +16,12 @@ import time
 
 from dp_ros.data.bags.bag import BagTopics, bag_info, read_bag
 from dp_ros.data.datasets.dataset import training_windows
-from dp_ros.data.windows.window import ActionSpec, WindowSpec
-from dp_ros.robot.kinematics import JOINT_NAMES, forward
+from dp_ros.data.datasets.recorded_task import recorded_task
+from dp_ros.data.windows.window import ActionSpec, window_spec
+from dp_ros.robot.kinematics import forward
 from dp_ros.sim.judge import judge
+from dp_ros.task.task import first_difference
+from dp_ros.task.task_file import read_task
 from dp_ros_msgs.srv import GetCommandLog
 from launched import DEADLINE, running, until
 import numpy as np
@@ -145,7 +148,8 @@ def config(tmp_path):
 def test_an_episode_is_driven_and_kept_with_its_mark(
     launch, keyboard, command_log, config, tmp_path
 ):
-    words = ('sim:=true', 'teleop:=keyboard', 'task:=reach', f'directory:={tmp_path}/mine')
+    what = ('task:=reach', 'instruction:=reach the disc')
+    words = ('sim:=true', 'teleop:=keyboard', *what, f'directory:={tmp_path}/mine')
     with launch('record.launch.py', *words, config) as launched:
         launched.until_said('executor.*waiting for a chunk')
         until(lambda: 'recording' in keyboard.shown() or start(keyboard), keyboard.shown)
@@ -163,9 +167,13 @@ def test_an_episode_is_driven_and_kept_with_its_mark(
     assert not judge(commands)
     kept = sorted(tmp_path.glob('mine/episode_*'))
     marks = [bag_info(bag)['succeeded'] for bag in kept]
-    assert (marks, bag_info(kept[0])['task']) == (['true', 'false'], 'reach')
-    spec = WindowSpec(JOINT_NAMES, {'front': (96, 96)}, 100_000_000, 2)
-    recording = read_bag(kept[0], spec, BagTopics(actions='commanded'))
+    assert (marks, bag_info(kept[0])['task']) == (
+        ['true', 'false'],
+        'reach the disc',
+    )
+    task = recorded_task(kept)
+    assert first_difference(task, read_task(CONFIG.parent / 'tasks' / 'reach.yaml')) is None
+    recording = read_bag(kept[0], window_spec(task), BagTopics.of(task, 'commanded'))
     actions = forward(training_windows(recording, ActionSpec(2, 8, 6)).actions.reshape(-1, 7))
     assert np.ptp(actions[:, 2]) > 0.01
 

@@ -115,7 +115,8 @@ def told_to_driver(launched):
 
 
 def test_the_whole_cell_comes_up_and_moves_nothing(launch, upstream, cameras):
-    with launch(*LEFT, 'policy:=remote', cameras, 'load_gripper:=true') as launched:
+    policy = f'policy:={ROOT / "models" / "reach"}'
+    with launch(*LEFT, policy, cameras, 'load_gripper:=true') as launched:
         launched.until_said(
             'left.executor.*shadow mode: chunks are checked, nothing is sent',
             'left.observation_aggregator.*nothing on /left/franka/joint_states',
@@ -185,6 +186,13 @@ def test_a_policy_runs_here_or_elsewhere_or_not_at_all(launch, upstream, policy,
     with launch(*LEFT, policy) as launched:
         launched.until_said('spawner is told', *(rf'\[{name}-\d\]: process' for name in nodes))
         assert launched.pids().keys() == nodes | {'spawner'}
+
+
+def test_without_a_policy_here_the_nodes_wait_for_what_it_was_trained_for(launch, upstream):
+    with launch(*LEFT, 'policy:=remote') as launched:
+        launched.until_said(
+            'left.observation_aggregator.*no task yet: waiting for policy/contract'
+        )
 
 
 def test_cameras_are_told_what_their_file_says(launch, upstream, cameras):

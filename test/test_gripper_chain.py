@@ -8,8 +8,10 @@ from dp_ros.nodes.fake_gripper.node import FakeGripperNode
 from dp_ros.nodes.gripper.node import GripperNode
 from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES
 from dp_ros.robot.units import MS
+from dp_ros.ros.contract import LATCHED, contract_msg
 from dp_ros.ros.conversions import ns_to_duration
-from dp_ros_msgs.msg import ExecutorStatus
+from dp_ros.task.task import Task
+from dp_ros_msgs.msg import Contract, ExecutorStatus
 import pytest
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -22,6 +24,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 FINGERS = list(FINGER_NAMES)
 HOME = [0.0, -0.78, 0.0, -2.36, 0.0, 1.57, 0.78]
 QOS = QoSProfile(depth=9)
+TASK = Task(joints=JOINT_NAMES, gripper_joints=FINGERS, dt=0.2, horizon=41, n_action_steps=40)
 
 
 class Chain:
@@ -30,8 +33,6 @@ class Chain:
     def __init__(self, context):
         executor = {
             'execute': True,
-            'gripper_joint_names': FINGERS,
-            'n_action_steps': 40,
             'joint_state_timeout': 3.0,
         }
         self.hand = FakeGripperNode(context=context)
@@ -56,6 +57,9 @@ class Chain:
         self.until(lambda: self.width is not None and not self.gripper._absent())
         self.until(lambda: self.gripper.count_publishers('executor/status'))
         self.until(lambda: self.status.reason == 'waiting for a chunk')
+        self.contracts = self.node.create_publisher(Contract, 'policy/contract', LATCHED)
+        self.contracts.publish(contract_msg(TASK, 'policies/mine', 'abc'))
+        self.until(lambda: self.arm._task is not None)
 
     def _on_status(self, message):
         self.status = message

@@ -10,6 +10,8 @@ import subprocess
 import time
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from dp_ros.task.task import Camera, Task
+from dp_ros.task.task_file import task_text
 from dp_ros_msgs.msg import Observation
 from dp_ros_msgs.srv import StartEpisode, StopEpisode
 from launch import LaunchContext
@@ -18,6 +20,7 @@ from launched import DEADLINE, running, until
 import pytest
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / 'dp_ros_bringup' / 'launch'
@@ -120,20 +123,47 @@ def test_the_nodes_wait_and_name_what_is_missing(launch):
         launched.interrupt()
 
 
-def test_any_arm_and_cameras_are_arguments(launch):
-    other = (
-        "joint_names:=['a', 'b', 'c', 'd', 'e', 'f', 'g']",
-        'controller_name:=other',
-        "camera_names:=['front', 'wrist']",
-        "camera_topics:=['/one/image', '/two/image']",
-        'image_sizes:=[96, 96, 48, 64]',
-    )
+def test_any_arm_is_an_argument_and_a_policy_of_another_is_named(launch):
+    other = ("joint_names:=['a', 'b', 'c', 'd', 'e', 'f', 'g']", 'controller_name:=other')
     with launch('bringup.launch.py', POLICY, *other) as launched:
         launched.until_said(
-            'nothing on /one/image .no publisher.; nothing on /two/image .no publisher.',
             'following policy/chunk on other/joint_trajectory',
+            r"chunks of the policy are refused: joint_names is \['a', .* with \['fr3_joint1'",
         )
         launched.interrupt()
+
+
+@pytest.fixture
+def cell(tmp_path):
+    """Return an overlay by which the aggregator observes for a task file of two cameras."""
+    cameras = {name: Camera((48, 64), f'/{name}/image') for name in ('one', 'two')}
+    (tmp_path / 'cell.yaml').write_text(task_text(Task(joints=('a',), cameras=cameras)))
+    values = {'/**/observation_aggregator': {'ros__parameters': {'task': f'{tmp_path}/cell.yaml'}}}
+    (tmp_path / 'overlay.yaml').write_text(yaml.safe_dump(values))
+    return f'overlay:={tmp_path}/overlay.yaml'
+
+
+def test_cameras_are_those_of_a_task_file_where_there_is_no_policy(launch, cell):
+    with launch('bringup.launch.py', 'policy:=remote', cell) as launched:
+        launched.until_said(
+            'nothing on /one/image .no publisher.; nothing on /two/image .no publisher.'
+        )
+        launched.interrupt()
+
+
+def test_a_task_file_that_is_not_the_policy_s_is_named(launch, cell):
+    with launch('bringup.launch.py', POLICY, cell) as launched:
+        launched.until_said("the task file and policy/contract differ: name: '' and 'reach'")
+        launched.interrupt()
+
+
+def test_the_simulation_of_a_remote_policy_is_told_the_task(launch, listener, spin):
+    with launch('sim.launch.py', 'policy:=remote', 'task:=pick_place') as launched:
+        spin(lambda: listener.count_publishers('camera/wrist/image_raw'))
+        launched.until_said('no task yet: waiting for policy/contract')
+    with launch('sim.launch.py', 'policy:=remote') as launched:
+        until(lambda: launched.process.poll() is not None, launched.said)
+        assert 'remote: cannot be read' in launched.said()
 
 
 def test_the_simulation_runs_in_a_namespace_until_it_ends(launch, listener, spin):

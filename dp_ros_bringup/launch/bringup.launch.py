@@ -9,6 +9,7 @@ from launch_ros.actions import Node, PushRosNamespace
 from launch_ros.parameter_descriptions import Parameter
 from launch_ros.substitutions import FindPackageShare
 
+CONTROLLER = LaunchConfiguration('controller_name')
 TEXTS = ('checkpoint', 'controller_name')  # Whatever YAML would read in them.
 
 
@@ -21,10 +22,12 @@ def parameter(name, value):
 
 
 def nodes(context):
+    commands = ('fr3_arm_controller/joint_trajectory', [CONTROLLER, '/joint_trajectory'])
+
     def is_given(value):
         return value.perform(context) != ''
 
-    def node(executable, joint_states='joint_states', **given):
+    def node(executable, joint_states='joint_states', remappings=(), **given):
         given['use_sim_time'] = LaunchConfiguration('use_sim_time')
         files = [LaunchConfiguration(name) for name in ('config', 'overlay')]
         overrides = [parameter(name, value) for name, value in given.items() if is_given(value)]
@@ -32,11 +35,10 @@ def nodes(context):
             package='dp_ros',
             executable=executable,
             parameters=[*filter(is_given, files), *overrides],
-            remappings=[('joint_states', joint_states)],
+            remappings=[('joint_states', joint_states), *remappings],
             output='screen',
         )
 
-    joint_names = LaunchConfiguration('joint_names')
     checkpoint = LaunchConfiguration('policy')
     policy = [node('policy', checkpoint=checkpoint)]
     return [
@@ -44,17 +46,13 @@ def nodes(context):
         node(
             'observation_aggregator',
             joint_states=LaunchConfiguration('observed_joint_states'),
-            joint_names=joint_names,
-            controller_name=LaunchConfiguration('controller_name'),
-            camera_names=LaunchConfiguration('camera_names'),
-            camera_topics=LaunchConfiguration('camera_topics'),
-            image_sizes=LaunchConfiguration('image_sizes'),
+            remappings=[commands] if is_given(CONTROLLER) else [],
         ),
         node(
             'executor',
             joint_states=LaunchConfiguration('joint_states'),
-            joint_names=joint_names,
-            controller_name=LaunchConfiguration('controller_name'),
+            joint_names=LaunchConfiguration('joint_names'),
+            controller_name=CONTROLLER,
             execute=LaunchConfiguration('execute'),
         ),
     ]
@@ -69,14 +67,11 @@ def generate_launch_description():
             argument('policy', 'Folder of the checkpoint; remote: it runs elsewhere.', None),
             argument('namespace', 'Of all nodes.'),
             argument('config', 'YAML with the parameters of the nodes.', config),
-            argument('overlay', "YAML with a task's parameters, which win over those of config."),
+            argument('overlay', 'YAML with parameters that win over those of config.'),
             argument('joint_names', 'As the controller names them; else as in config.'),
             argument('joint_states', "Of the arm; an FR3's: franka/joint_states.", 'joint_states'),
             argument('observed_joint_states', 'joint_states: with fingers.', joint_states),
             argument('controller_name', 'Joint trajectory controller; else as in config.'),
-            argument('camera_names', 'As the checkpoint names them; else as in config.'),
-            argument('camera_topics', 'Image topics, one per camera; else as in config.'),
-            argument('image_sizes', 'Height and width of each [px]; else as in config.'),
             argument('execute', 'false: a dry run until executor/enable; else as in config.'),
             argument('use_sim_time', 'Follow /clock; else as in config.'),
             GroupAction(

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Record demonstrations, one rosbag2 per episode, and move the arm by hand for them."""
 
+from pathlib import Path
+
+from dp_ros.nodes.franka_sim.parameters import parameters_for
 from dp_ros.ros.domain import settle_domain
+from dp_ros.task.task_file import read_task, task_path
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
@@ -12,7 +16,12 @@ from launch_ros.substitutions import FindPackageShare
 
 DEVICES = {'gamepad': 'gamepad', 'keyboard': 'gamepad', 'twist': 'twist', 'leader': 'leader'}
 
-TEXTS = ('controller_name', 'device', 'directory', 'task')  # Whatever YAML would read in them.
+# Whatever YAML would read in them.
+TEXTS = ('controller_name', 'device', 'directory', 'instruction', 'task')
+
+
+def share(*parts):
+    return PathJoinSubstitution([FindPackageShare('dp_ros_bringup'), *parts])
 
 
 def argument(name, description, default='', **kwargs):
@@ -38,32 +47,46 @@ def node(executable, joint_states='joint_states', package='dp_ros', condition=No
     )
 
 
-def teleop(context):
+def recording(context):
+    shipped = Path(share('config', 'tasks').perform(context))
+    file = task_path(LaunchConfiguration('task').perform(context), shipped)
+    task = read_task(file)
+    recorder = node(
+        'demo_recorder',
+        LaunchConfiguration('recorded_joint_states'),
+        directory=LaunchConfiguration('directory'),
+        task=str(file),
+    )
+    nodes = [recorder, *teleop(context, task)]
+    if IfCondition(LaunchConfiguration('sim')).evaluate(context):
+        controller_name = LaunchConfiguration('controller_name')
+        shown = parameters_for(task)
+        nodes.append(node('franka_sim', controller_name=controller_name, **shown))
+    return nodes
+
+
+def teleop(context, task):
     kind = LaunchConfiguration('teleop').perform(context)
     if kind == 'none':
         return []
-
-    def given(**values):
-        return {name: value for name, value in values.items() if value.perform(context)}
-
     joint_states = LaunchConfiguration('joint_states')
-    arm = given(
-        controller_name=LaunchConfiguration('controller_name'),
-        gripper_joint_names=LaunchConfiguration('gripper_joint_names'),
-    )
-    device, task = DEVICES.get(kind, kind), LaunchConfiguration('task')
-    nodes = [node('teleop', joint_states, device=device, task=task, **arm)]
+    arm = {'controller_name': LaunchConfiguration('controller_name')}
+    if task.gripper_joints:
+        arm['gripper_joint_names'] = list(task.gripper_joints)
+    words = LaunchConfiguration('instruction')
+    device = DEVICES.get(kind, kind)
+    nodes = [node('teleop', joint_states, device=device, instruction=words, **arm)]
     if kind == 'gamepad':
         nodes.append(node('game_controller_node', package='joy'))
     if kind in DEVICES:
-        execute = given(execute=LaunchConfiguration('execute'))
         is_wanted = IfCondition(LaunchConfiguration('executor'))
-        nodes.append(node('executor', joint_states, condition=is_wanted, **arm, **execute))
+        if LaunchConfiguration('execute').perform(context):
+            arm['execute'] = LaunchConfiguration('execute')
+        nodes.append(node('executor', joint_states, condition=is_wanted, **arm))
     return nodes
 
 
 def generate_launch_description():
-    config = PathJoinSubstitution([FindPackageShare('dp_ros_bringup'), 'config', 'dp_ros.yaml'])
     return LaunchDescription(
         [
             OpaqueFunction(function=settle_domain),
@@ -75,9 +98,10 @@ def generate_launch_description():
                 choices=['none', *DEVICES, 'guiding'],
             ),
             argument('directory', 'Folder of the episodes.', 'demonstrations'),
-            argument('task', 'What is demonstrated, in words.'),
+            argument('task', 'Task file, or name of a shipped one: what is recorded.', 'reach'),
+            argument('instruction', 'What is demonstrated, in words.'),
             argument('namespace', 'Of all nodes.'),
-            argument('config', 'YAML with the parameters of the nodes.', config),
+            argument('config', 'YAML of the nodes.', share('config', 'dp_ros.yaml')),
             argument(
                 'joint_states', 'True stamps; of an FR3 franka/joint_states.', 'joint_states'
             ),
@@ -87,22 +111,11 @@ def generate_launch_description():
                 LaunchConfiguration('joint_states'),
             ),
             argument('controller_name', 'Joint trajectory controller.', 'fr3_arm_controller'),
-            argument('gripper_joint_names', 'To command the gripper too; else as in config.'),
             argument('executor', 'false: one runs already, beside a policy.', 'true'),
             argument('sim', 'Start the simulated FR3 too.', 'false'),
             argument(
                 'execute', 'false: a dry run until executor/enable.', LaunchConfiguration('sim')
             ),
-            node(
-                'demo_recorder',
-                LaunchConfiguration('recorded_joint_states'),
-                directory=LaunchConfiguration('directory'),
-            ),
-            node(
-                'franka_sim',
-                controller_name=LaunchConfiguration('controller_name'),
-                condition=IfCondition(LaunchConfiguration('sim')),
-            ),
-            OpaqueFunction(function=teleop),
+            OpaqueFunction(function=recording),
         ]
     )

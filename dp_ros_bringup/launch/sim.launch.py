@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated FR3, the nodes that run a policy on it, and the runner of episodes."""
 
+from pathlib import Path
+
+from dp_ros.nodes.franka_sim.parameters import parameters_for
 from dp_ros.ros.domain import settle_domain
+from dp_ros.task.task_file import read_task, task_path
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
@@ -12,90 +16,80 @@ from launch.actions import (
 )
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from launch.substitutions import (
-    LaunchConfiguration,
-    NotEqualsSubstitution,
-    PathJoinSubstitution,
-)
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node, PushRosNamespace
 from launch_ros.parameter_descriptions import Parameter
 from launch_ros.substitutions import FindPackageShare
 
+CONFIG, NAMESPACE = LaunchConfiguration('config'), LaunchConfiguration('namespace')
+
+
+def share(*parts):
+    return PathJoinSubstitution([FindPackageShare('dp_ros_bringup'), *parts])
+
+
+def argument(name, description, default=''):
+    return DeclareLaunchArgument(name, default_value=default, description=description)
+
 
 def include(name, **arguments):
-    path = PathJoinSubstitution([FindPackageShare('dp_ros_bringup'), 'launch', name])
-    return IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(path), launch_arguments=arguments.items()
+    source = PythonLaunchDescriptionSource(share('launch', name))
+    given = {'namespace': NAMESPACE, 'use_sim_time': 'true', **arguments}
+    return IncludeLaunchDescription(source, launch_arguments=given.items())
+
+
+def task_of(context):
+    """Read the task that is named, or that the policy was trained for."""
+    named, policy = (LaunchConfiguration(name).perform(context) for name in ('task', 'policy'))
+    if policy == 'remote':
+        named = named or 'reach'
+    shipped = Path(share('config', 'tasks').perform(context))
+    return read_task(task_path(named, shipped) if named else Path(policy).expanduser())
+
+
+def simulation(context):
+    task = task_of(context)
+    given = [Parameter(name, value) for name, value in parameters_for(task).items()]
+    seed = Parameter('seed', LaunchConfiguration('seed'))
+    node = Node(
+        package='dp_ros',
+        executable='franka_sim',
+        parameters=[CONFIG, *given, seed],
+        output='screen',
+        on_exit=Shutdown(reason='the simulation ended'),
     )
+    runner = Node(
+        package='dp_ros',
+        executable='episode_runner',
+        parameters=[CONFIG, Parameter('use_sim_time', True)],
+        output='screen',
+    )
+    gripper = include('gripper.launch.py', config=CONFIG, fake='true', follow_joint_states='true')
+    nodes = GroupAction([PushRosNamespace(NAMESPACE), node, runner])
+    return [nodes, *([GroupAction([gripper])] if task.gripper_joints else [])]
 
 
 def generate_launch_description():
-    config = LaunchConfiguration('config')
-    namespace = LaunchConfiguration('namespace')
-    task = LaunchConfiguration('task')
-    seed = LaunchConfiguration('seed')
-    tasks = PathJoinSubstitution([FindPackageShare('dp_ros_bringup'), 'config', 'tasks', task])
-    overlay = [tasks, '.yaml']  # Nested lists in a path need launch 3.4.5.
+    policy = LaunchConfiguration('policy')
     return LaunchDescription(
         [
             OpaqueFunction(function=settle_domain),
-            DeclareLaunchArgument('policy', description='Folder of the checkpoint.'),
-            DeclareLaunchArgument(
-                'task', default_value='reach', description='reach or pick_place.'
-            ),
-            DeclareLaunchArgument('namespace', default_value='', description='Of all nodes.'),
-            DeclareLaunchArgument(
-                'config',
-                default_value=PathJoinSubstitution(
-                    [FindPackageShare('dp_ros_bringup'), 'config', 'dp_ros.yaml']
-                ),
-                description='YAML with the parameters of the nodes.',
-            ),
-            DeclareLaunchArgument('seed', default_value='0', description='Of the first scene.'),
-            DeclareLaunchArgument('rviz', default_value='false', description='Start RViz too.'),
-            GroupAction(
-                [
-                    PushRosNamespace(namespace),
-                    Node(
-                        package='dp_ros',
-                        executable='franka_sim',
-                        parameters=[config, overlay, Parameter('seed', seed)],
-                        output='screen',
-                        on_exit=Shutdown(reason='the simulation ended'),
-                    ),
-                    Node(
-                        package='dp_ros',
-                        executable='episode_runner',
-                        parameters=[config, overlay, Parameter('use_sim_time', True)],
-                        output='screen',
-                    ),
-                ]
-            ),
+            argument('policy', 'Folder of the checkpoint; remote: it runs elsewhere.', None),
+            argument('task', 'Name or file of the task; else the one of the policy.'),
+            argument('namespace', 'Of all nodes.'),
+            argument('config', 'YAML of the nodes.', share('config', 'dp_ros.yaml')),
+            argument('seed', 'Of the first scene.', '0'),
+            argument('rviz', 'Start RViz too.', 'false'),
+            OpaqueFunction(function=simulation),
             include(
                 'bringup.launch.py',
-                policy=LaunchConfiguration('policy'),
-                namespace=namespace,
-                config=config,
-                overlay=overlay,
+                policy=policy,
+                config=CONFIG,
+                overlay=share('config', 'sim.yaml'),
                 execute='true',
-                use_sim_time='true',
             ),
             GroupAction(
-                [
-                    include(
-                        'gripper.launch.py',
-                        namespace=namespace,
-                        config=config,
-                        fake='true',
-                        follow_joint_states='true',
-                        use_sim_time='true',
-                    )
-                ],
-                condition=IfCondition(NotEqualsSubstitution(task, 'reach')),
-            ),
-            GroupAction(
-                [include('rviz.launch.py', namespace=namespace, use_sim_time='true')],
-                condition=IfCondition(LaunchConfiguration('rviz')),
+                [include('rviz.launch.py')], condition=IfCondition(LaunchConfiguration('rviz'))
             ),
         ]
     )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import cv2
@@ -85,11 +86,14 @@ def decoded_to_rgb(image: NDArray[Any] | None) -> Rgb:
     return np.asarray(cv2.cvtColor(image, conversion), dtype=np.uint8)
 
 
-def fit_image(rgb: Rgb, height: int, width: int) -> Rgb:
+def fit_image(rgb: Rgb, height: int, width: int, crop: Sequence[int] = ()) -> Rgb:
     """Resize to the policy's size, averaging areas; the same image when it fits already.
 
-    :raises ImageError: when it would have to be blown up or distorted.
+    :param crop: (top, left, height, width) [px] of what is cut out before.
+    :raises ImageError: when it would be blown up or distorted, or is smaller than its crop.
     """
+    if crop:
+        rgb = _cut(rgb, *crop)
     if rgb.shape[:2] == (height, width):
         return rgb
     have_height, have_width = rgb.shape[:2]
@@ -100,6 +104,16 @@ def fit_image(rgb: Rgb, height: int, width: int) -> Rgb:
             'it would have to be blown up or distorted'
         )
     return np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _cut(rgb: Rgb, top: int, left: int, height: int, width: int) -> Rgb:
+    have_height, have_width = rgb.shape[:2]
+    if top + height > have_height or left + width > have_width:
+        raise ImageError(
+            f'image is {have_width}×{have_height}: the crop of {width}×{height} px from '
+            f'{left}, {top} on reaches beyond it'
+        )
+    return np.ascontiguousarray(rgb[top : top + height, left : left + width])
 
 
 def _decode_compressed(message: Any) -> Rgb:

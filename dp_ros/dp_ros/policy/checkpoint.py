@@ -7,7 +7,7 @@ files carry a digest, so that a truncated or altered one is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 import hashlib
 from importlib.metadata import version
 import json
@@ -16,11 +16,12 @@ from typing import Any, Final
 
 from dp_ros import __version__
 from dp_ros.outside import OutsideError, read_json
-from dp_ros.policy.component import brief, require, shown
-from dp_ros.policy.config import ConfigError, PolicyConfig, policy_from_dict, to_dict
+from dp_ros.policy.config import PolicyConfig, policy_from_dict, to_dict
 from dp_ros.policy.engines import make_engine
 from dp_ros.policy.network import PolicyNetwork, check_size
 from dp_ros.policy.policy import Policy
+from dp_ros.task.task import task_from_dict, task_to_dict
+from dp_ros.values import ConfigError, brief, require, shown
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -29,13 +30,8 @@ from torch import Tensor
 
 WEIGHTS: Final = 'policy.safetensors'
 DESCRIPTION: Final = 'policy.json'
-FORMAT: Final = 1
+FORMAT: Final = 2
 _NORMALIZERS: Final = ('states', 'actions')
-_ADDED: Final = (
-    *('past_actions', 'state_modes', 'action_modes', 'beta_start', 'beta_end', 'film_scale'),
-    *('skips', 'out_groups', 'shared', 'mean', 'std', 'color_jitter'),
-)
-"""Settings that are newer than the format: of a policy without one, its default holds."""
 
 
 class CheckpointError(ValueError):
@@ -47,7 +43,6 @@ def save_checkpoint(folder: Path, network: PolicyNetwork, training: Mapping[str,
 
     :param training: what made it, for the record: data digest, steps, seed ….
     """
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = network.state_dict()
     weights = {
         name: value.detach().cpu().contiguous()
@@ -57,8 +52,8 @@ def save_checkpoint(folder: Path, network: PolicyNetwork, training: Mapping[str,
     data = save_tensors(weights)
     description = {
         'format': FORMAT,
+        'task': task_to_dict(network.config.task),
         'policy': to_dict(network.config),
-        'action': 'commanded positions of joint_names; point k is for the observation time + k·dt',
         'normalizer': {
             name: {bound: tensors[f'{name}.{bound}'].tolist() for bound in ('low', 'high')}
             for name in _NORMALIZERS
@@ -68,8 +63,14 @@ def save_checkpoint(folder: Path, network: PolicyNetwork, training: Mapping[str,
         'versions': {'dp_ros': __version__}
         | {name: version(name) for name in ('torch', 'diffusers', 'safetensors', 'numpy')},
     }
-    description['sha256'] = _digest(description)
-    _write(folder / WEIGHTS, data)
+    store(folder, description, data)
+
+
+def store(folder: Path, description: dict[str, Any], weights: bytes) -> None:
+    """Write a description, with its digest, and its weights."""
+    folder.mkdir(parents=True, exist_ok=True)
+    description['sha256'] = digest_of(description)
+    _write(folder / WEIGHTS, weights)
     _write(folder / DESCRIPTION, (json.dumps(description, indent=2) + '\n').encode())
 
 
@@ -88,10 +89,17 @@ def load_description(folder: Path) -> dict[str, Any]:
     except OutsideError as error:
         raise CheckpointError(f'{error}; copy it again') from error
     if not isinstance(description, dict) or description.get('format') != FORMAT:
-        raise CheckpointError(f'{file}: not a dp_ros checkpoint of format {FORMAT}')
-    if description.get('sha256') != _digest(description):
+        raise CheckpointError(f'{file}: {_wrong_format(description)}')
+    if description.get('sha256') != digest_of(description):
         raise CheckpointError(f'{file}: was altered after training; copy it again')
     return description
+
+
+def _wrong_format(description: Any) -> str:
+    found = _get(description, 'format')
+    if found == 1:
+        return 'of the older format 1: `ros2 run dp_ros import_checkpoint OLD --out NEW` renews it'
+    return f'not a dp_ros checkpoint of format {FORMAT}'
 
 
 def load_network(folder: Path) -> PolicyNetwork:
@@ -101,8 +109,7 @@ def load_network(folder: Path) -> PolicyNetwork:
     """
     description = load_description(folder)
     try:
-        config = policy_from_dict(_get(description, 'policy'))
-        _check_whole(description['policy'], to_dict(config), 'policy')
+        config = _config(description)
         ranges = _ranges(description.get('normalizer'), config)
         tensors = load_tensors(_read_weights(folder / WEIGHTS, description)) | ranges
         check_size(config, sum(value.numel() for value in tensors.values()))
@@ -114,6 +121,21 @@ def load_network(folder: Path) -> PolicyNetwork:
     return network
 
 
+def _config(description: Mapping[str, Any]) -> PolicyConfig:
+    """Return the configuration.
+
+    :raises ConfigError: for what is refused, or missing.
+    """
+    given = {section: _get(description, section) for section in ('task', 'policy')}
+    for section, values in given.items():
+        require(isinstance(values, Mapping), f'{section} = {shown(values)}: needs its settings')
+    task = task_from_dict(given['task'])
+    config = policy_from_dict(given['policy'], task)
+    _check_whole(given['task'], task_to_dict(task), 'task')
+    _check_whole(given['policy'], to_dict(config), 'policy')
+    return config
+
+
 def _check_whole(given: Any, full: Mapping[str, Any], what: str) -> None:
     """Refuse a description that relies on defaults, which may be others in this version.
 
@@ -121,8 +143,8 @@ def _check_whole(given: Any, full: Mapping[str, Any], what: str) -> None:
     """
     require(isinstance(given, Mapping), f'{what} = {shown(given)}: needs its settings')
     for key, value in full.items():
-        require(key in given or key in _ADDED, f'{what}.{key} is missing')
-        if isinstance(value, Mapping) and 'name' in value:
+        require(key in given, f'{what}.{key} is missing')
+        if isinstance(value, Mapping):
             _check_whole(given[key], value, f'{what}.{key}')
 
 
@@ -183,34 +205,8 @@ def load_policy(
     return Policy(network.config, made, network.actions, digest)
 
 
-def check_fits(
-    config: PolicyConfig,
-    *,
-    joint_names: Sequence[str] | None = None,
-    camera_names: Sequence[str] | None = None,
-    image_sizes: Mapping[str, tuple[int, int]] | None = None,
-    dt: float | None = None,
-    n_obs_steps: int | None = None,
-) -> str | None:
-    """Name the first difference between a checkpoint and what runs, or return None.
-
-    What is not given is not compared.
-    """
-    cameras = image_sizes if camera_names is None else camera_names
-    expected = {
-        'joint_names': (config.joint_names, None if joint_names is None else tuple(joint_names)),
-        'camera_names': (config.camera_names, None if cameras is None else tuple(cameras)),
-        'image_sizes': (config.image_sizes, image_sizes),
-        'dt': (config.dt, dt),
-        'n_obs_steps': (config.n_obs_steps, n_obs_steps),
-    }
-    for name, (trained, running) in expected.items():
-        if running is not None and trained != running:
-            return f'{name}: trained with {trained}, running with {running}'
-    return None
-
-
-def _digest(description: Mapping[str, Any]) -> str:
+def digest_of(description: Mapping[str, Any]) -> str:
+    """Return the sha256 of all of a description but that."""
     content = {name: value for name, value in description.items() if name != 'sha256'}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from dp_ros.policy.component import require
 from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.denoisers.denoiser import Shapes
 from dp_ros.policy.methods.method import Draw
 from dp_ros.policy.normalizer import Normalizer
+from dp_ros.values import require
 import torch
 from torch import Tensor, nn
 

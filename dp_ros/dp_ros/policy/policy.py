@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from dp_ros.arrays import Array, Floats
-from dp_ros.policy.config import ConfigError, PolicyConfig
+from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.engines import Engine
 from dp_ros.policy.methods.method import drawn_from
 from dp_ros.policy.normalizer import Normalizer
 from dp_ros.robot.joint_names import FARTHEST
+from dp_ros.values import ConfigError
 import numpy as np
 import torch
 from torch import Tensor

@@ -17,7 +17,6 @@ import sys
 import tempfile
 from typing import Any
 
-from dp_ros.sim.scenarios.registry import SCENARIOS
 from dp_ros.tools.common.episodes.rollout import RolloutError
 from dp_ros.tools.common.episodes.runs import figures_of, run_episodes, running_simulation
 from dp_ros.tools.common.episodes.summary import describe
@@ -51,11 +50,7 @@ def main() -> int:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros evaluate', description=__doc__)
     parser.add_argument('--policy', type=Path, required=True, help='folder of the checkpoint')
-    parser.add_argument(
-        '--task',
-        choices=tuple(SCENARIOS),
-        help="else the one that the policy's folder is named after",
-    )
+    parser.add_argument('--task', help='name or file of the task; else the one of the policy')
     parser.add_argument('--episodes', type=int, default=100)
     parser.add_argument('--seed', type=int, default=0, help='of the first episode; then +1 each')
     parser.add_argument('--json', type=Path, default=Path('evaluation.json'))
@@ -68,8 +63,6 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument('launch', nargs='*', help='launch arguments, name:=value')
     args = parser.parse_args(argv)
-    if args.task is None:
-        args.task = _task_of(args.policy.resolve().name)
     if args.episodes < 1:
         parser.error(f'--episodes {args.episodes}: needs at least 1')
     if not (args.policy / 'policy.json').is_file():
@@ -85,11 +78,6 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def _task_of(policy: str) -> str:
-    """Return the task whose name a policy's begins with; reach where there is none."""
-    return next((task for task in SCENARIOS if policy.startswith(task)), 'reach')
-
-
 def _is_writable(file: Path) -> bool:
     """Say whether a file can be written, before an hour of episodes is lost to it."""
     if file.exists():
@@ -102,7 +90,8 @@ def _command(argv: Sequence[str]) -> str:
 
 
 def _evaluate(args: argparse.Namespace, console: Console) -> dict[str, Any]:
-    arguments = [f'policy:={args.policy.resolve()}', f'task:={args.task}', *args.launch]
+    task = [] if args.task is None else [f'task:={args.task}']
+    arguments = [f'policy:={args.policy.resolve()}', *task, *args.launch]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / 'launch.log'
         with running_simulation(arguments, log, console) as (simulation, client):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make a policy of LeRobot, or of Diffusion Policy's own code, one of ours.
+"""Make a policy of LeRobot, of Diffusion Policy's own code, or of dp_ros 0.1 a present one.
 
 `ros2 run dp_ros import_checkpoint SOURCE --out DIR`; SOURCE is the folder with LeRobot's
-`config.json`, or a `.ckpt`. Nothing of what it holds is run.
+`config.json`, a `.ckpt`, or an older checkpoint's folder. Nothing of what it holds is run.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from pathlib import Path
 import sys
 
 from dp_ros.policy.checkpoint import save_checkpoint
-from dp_ros.policy.component import brief
-from dp_ros.policy.importing import diffusion_policy, lerobot
+from dp_ros.policy.importing import diffusion_policy, format_1, lerobot
 from dp_ros.policy.importing.source import Imported, Names, SourceError
+from dp_ros.values import brief
 
 
 def main() -> int:
     """Parse the command line, convert, say how the source samples its policy."""
     args = _parse(sys.argv[1:])
+    if format_1.is_format_1(args.source):
+        return _renew(args.source, args.out)
     names = Names(tuple(args.joint_names), tuple(args.state_names), args.dt)
     try:
         found = read(args.source, names)
@@ -34,6 +36,17 @@ def main() -> int:
         f'its library samples it by {found.sampler} in {found.num_inference_steps} steps: set '
         'sampler.name and sampler.num_inference_steps'
     )
+    return 0
+
+
+def _renew(source: Path, out: Path) -> int:
+    try:
+        _check_free(out)
+        format_1.renew(source, out)
+    except (SourceError, OSError) as error:
+        print(f'import_checkpoint: {brief(str(error))}', file=sys.stderr)
+        return 1
+    print(f'checkpoint: {out}\nits task: {out}/policy.json, section task')
     return 0
 
 
@@ -50,8 +63,7 @@ def _store(out: Path, found: Imported, source: Path) -> None:
 
     :raises SourceError: when there is one already.
     """
-    if any(out.glob('policy.*')):
-        raise SourceError(f'{out}: holds a policy already; name another folder')
+    _check_free(out)
     file = source / 'model.safetensors' if source.is_dir() else source
     record = {
         'imported_from': source.name,
@@ -62,9 +74,14 @@ def _store(out: Path, found: Imported, source: Path) -> None:
     save_checkpoint(out, found.network, record)
 
 
+def _check_free(out: Path) -> None:
+    if any(out.glob('policy.*')):
+        raise SourceError(f'{out}: holds a policy already; name another folder')
+
+
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros import_checkpoint', description=__doc__)
-    parser.add_argument('source', type=Path, help="folder of LeRobot's, or a .ckpt")
+    parser.add_argument('source', type=Path, help='folder of LeRobot or dp_ros 0.1, or a .ckpt')
     parser.add_argument('--out', type=Path, required=True, help='folder of the checkpoint')
     parser.add_argument(
         '--joint-names', nargs='+', default=[], help='what the actions are; else joint_0 …'

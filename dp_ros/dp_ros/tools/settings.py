@@ -17,15 +17,19 @@ from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.denoisers import DENOISERS
 from dp_ros.policy.encoders import ENCODERS
 from dp_ros.policy.methods import METHODS
+from dp_ros.task.task import Camera, Task, Topics
 from dp_ros.training.config import TrainConfig
 
 HEAD = """# Training configurations
 
 Printed from the code by `ros2 run dp_ros settings`.
 
-A configuration has the sections `policy`, `train` and `topics`; `--set SECTION.KEY=VALUE` changes
-a value on the command line. Three keys of `policy` choose a part by its name and give it its
-settings, as `method: {name: flow_matching, time_sampling: beta}`, or take it as it is, as
+A configuration has the sections `task`, `policy` and `train`; `--set SECTION.KEY=VALUE` changes
+a value on the command line. `task` is the name of a task file, beside the configuration, or its
+keys; without it the task is the one that the recordings hold.
+
+Three keys of `policy` choose a part by its name and give it its settings, as
+`method: {name: flow_matching, time_sampling: beta}`, or take it as it is, as
 `method: regression`.
 """
 
@@ -39,6 +43,9 @@ def main() -> int:
 def page() -> Iterator[str]:
     """Give the lines of the reference."""
     yield HEAD
+    yield from section('`task`', Task)
+    yield from section('`task.cameras`: each', Camera)
+    yield from section('`task.topics`', Topics)
     yield from section('`policy`', PolicyConfig)
     parts: Mapping[str, Mapping[str, type[Component]]] = {
         'method': METHODS,
@@ -55,14 +62,14 @@ def section(title: str, kind: type[Any]) -> Iterator[str]:
     """Give one part's section: what it is, its keys, and what they mean."""
     own = inspect.cleandoc(kind.__doc__ or '')
     summary, _, notes = own.partition(':param ')
-    if kind not in (PolicyConfig, TrainConfig):  # What a part is, its module says.
+    if issubclass(kind, Component) and kind is not TrainConfig:  # What a part is, its module says.
         summary = inspect.cleandoc(sys.modules[kind.__module__].__doc__ or '').partition('\n\n')[0]
     yield f'## {title}\n'
     yield f'{summary.strip()}\n'
     samplers = getattr(kind, 'samplers', ())
     if samplers:
         yield f'Samplers: {", ".join(f"`{name}`" for name in samplers)}.\n'
-    entries = [entry for entry in fields(kind) if entry.init]
+    entries = [entry for entry in fields(kind) if entry.init and entry.type != 'Task']
     if entries:
         yield '| key | default | one of |'
         yield '| --- | --- | --- |'
@@ -72,7 +79,8 @@ def section(title: str, kind: type[Any]) -> Iterator[str]:
             yield f'| `{entry.name}` | {_default(entry)} | {allowed} |'
         yield ''
     if notes:
-        yield from (f'* {note}' for note in _notes(notes))
+        known = {entry.name for entry in entries}
+        yield from (f'* `{name}`:{words}' for name, words in _notes(notes) if name in known)
         yield ''
 
 
@@ -83,11 +91,11 @@ def _default(entry: Any) -> str:
     return 'needed' if entry.default is MISSING else f'`{entry.default!r}`'
 
 
-def _notes(text: str) -> Iterator[str]:
-    """Give the docstring's words on each parameter as a line."""
+def _notes(text: str) -> Iterator[tuple[str, str]]:
+    """Give each parameter, and the docstring's words on it as a line."""
     for note in text.split(':param '):
         name, _, words = ' '.join(note.split()).partition(':')
-        yield f'`{name}`:{words.replace("``", "`")}'
+        yield name, words.replace('``', '`')
 
 
 if __name__ == '__main__':

@@ -18,19 +18,22 @@ from typing import Any
 
 from accelerate import PartialState
 from dp_ros.data.bags.bag import BagTopics
-from dp_ros.data.datasets.dataset import DatasetError, WindowDataset, load_dataset
+from dp_ros.data.datasets.dataset import DatasetError, WindowDataset, find_bags, load_dataset
+from dp_ros.data.datasets.recorded_task import recorded_task
 from dp_ros.data.formats.pusht import is_pusht, load_pusht
+from dp_ros.data.windows.window import window_spec
 from dp_ros.policy.checkpoint import load_description, save_checkpoint
-from dp_ros.policy.config import ConfigError
 from dp_ros.policy.network import PolicyNetwork
+from dp_ros.task.task import first_difference
 from dp_ros.tools.common.progress import make_progress
 from dp_ros.training.config import RunConfig
-from dp_ros.training.config_file import action_spec, read_config, window_spec
+from dp_ros.training.config_file import action_spec, read_config
 from dp_ros.training.metrics import METRICS
 from dp_ros.training.model_card import write_model_card
 from dp_ros.training.record import clear_state, describe_training
 from dp_ros.training.teacher import load_teacher
 from dp_ros.training.trainer import TrainingError, train
+from dp_ros.values import ConfigError
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import Progress
@@ -57,7 +60,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         '--data', type=Path, required=True, help='folder of rosbag2 recordings, or of Push-T'
     )
-    parser.add_argument('--config', type=Path, required=True, help='YAML: policy, train, topics')
+    parser.add_argument('--config', type=Path, required=True, help='YAML: task, policy, train')
     parser.add_argument('--out', type=Path, required=True, help='folder of the checkpoint')
     parser.add_argument('--resume', action='store_true', help='go on with an interrupted run')
     parser.add_argument('--device', choices=('cpu',), help='stay on the CPU; else what there is')
@@ -78,10 +81,19 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def _run(args: argparse.Namespace, console: Console) -> None:
     torch.set_num_threads(args.threads)
-    config, topics = read_config(args.config, args.set)
+    recorded = None if is_pusht(args.data) else recorded_task(find_bags(args.data))
+    config = read_config(args.config, args.set, recorded)
     load_teacher(config.policy)  # What is wrong with it is told before the data are read.
+    difference = first_difference(recorded, config.policy.task) if recorded else None
+    if difference is not None:
+        console.print(
+            f'recorded for another task than is trained: {difference}: the second counts',
+            style='yellow',
+            markup=False,
+            soft_wrap=True,
+        )
     with make_progress(console) as progress:
-        dataset = _load(args.data, config, topics, progress)
+        dataset = _load(args.data, config, progress)
         task = progress.add_task('training', total=config.train.steps)
 
         def report(step: int, loss: float) -> None:
@@ -93,14 +105,15 @@ def _run(args: argparse.Namespace, console: Console) -> None:
         console.print(f'checkpoint: {args.out}', markup=False)
 
 
-def _load(folder: Path, config: RunConfig, topics: BagTopics, progress: Progress) -> WindowDataset:
+def _load(folder: Path, config: RunConfig, progress: Progress) -> WindowDataset:
+    task = config.policy.task
     if is_pusht(folder):
-        dataset, skipped = load_pusht(folder, config.policy, action_spec(config)), []
+        dataset, skipped = load_pusht(folder, task, action_spec(config)), []
     else:
         dataset, skipped = load_dataset(
             folder,
-            window_spec(config.policy),
-            topics,
+            window_spec(task),
+            BagTopics.of(task, config.train.actions),
             action_spec(config),
             lambda bags: progress.track(bags, description='reading bags'),
         )

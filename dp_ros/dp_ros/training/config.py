@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from dp_ros.policy.component import Component, make_value, require
+from dp_ros.data.bags.bag import ACTIONS
+from dp_ros.policy.component import Component
 from dp_ros.policy.config import PolicyConfig, policy_from_dict
+from dp_ros.task.task import Task
+from dp_ros.values import make_value, require
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class TrainConfig(Component):
     :param weight_decay: of weight matrices; norms, biases and embeddings have none.
     :param mixed_precision: ``bf16`` for networks in bfloat16, with weights in float32.
     :param ema_power: exponent of the warm-up of the moving average of the weights.
+    :param actions: what counts as the arm's actions: ``commanded``, or ``measured``, as where it
+        was guided by hand; ``auto``: commanded where anything was.
     :param pad_after: steps that a window's actions may reach past the end of its episode, where
         its last action repeats; None: ``n_action_steps`` - 1, as in the papers.
     :param validation_share: share of the episodes kept out of training, in whole scenes.
@@ -29,7 +34,11 @@ class TrainConfig(Component):
     """
 
     name: ClassVar = 'train'
-    choices: ClassVar = {'lr_schedule': ('cosine', 'constant'), 'mixed_precision': ('no', 'bf16')}
+    choices: ClassVar = {
+        'actions': ACTIONS,
+        'lr_schedule': ('cosine', 'constant'),
+        'mixed_precision': ('no', 'bf16'),
+    }
     lowest: ClassVar = {
         'steps': 1,
         'batch_size': 1,
@@ -56,6 +65,7 @@ class TrainConfig(Component):
     ema_power: float = 0.75
     ema_max: float = 0.999
     seed: int = 0
+    actions: str = 'auto'
     pad_after: int | None = None
     validation_share: float = 0.05
     validation_every: int = 500
@@ -96,16 +106,16 @@ class RunConfig:
         return self.policy.n_action_steps - 1 if given is None else given
 
 
-def parse_run(values: Mapping[str, Any]) -> RunConfig:
-    """Make the configuration of a training run from a file's values.
+def parse_run(values: Mapping[str, Any], task: Task) -> RunConfig:
+    """Make the configuration of a training run from a file's values, for a task.
 
     :raises ConfigError: for a section or a key that does not exist, or a value refused.
     """
     require(
         set(values) <= {'policy', 'train'},
-        f'sections {sorted(map(str, values))}: policy and train',
+        f'sections {sorted(map(str, values))}: needs task, policy and train',
     )
     return RunConfig(
-        policy=policy_from_dict(values.get('policy') or {}),
+        policy=policy_from_dict(values.get('policy') or {}, task),
         train=make_value(TrainConfig, values.get('train') or {}, 'train'),
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training configurations: the file's sections `policy`, `train` and `topics`."""
+"""Training configurations: the file's sections `task`, `policy` and `train`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dp_ros.data.bags.bag import BagTopics
-from dp_ros.data.windows.window import ActionSpec, WindowSpec
+from dp_ros.data.windows.window import ActionSpec
 from dp_ros.outside import OutsideError, parse_yaml, read_yaml
-from dp_ros.policy.component import brief, make_value, shown
-from dp_ros.policy.config import ConfigError, PolicyConfig
+from dp_ros.task.task import Task, task_from_dict, task_to_dict
+from dp_ros.task.task_file import read_task
 from dp_ros.training.config import RunConfig, parse_run
+from dp_ros.values import ConfigError, brief, require, shown
 
 
-def read_config(file: Path, changes: Sequence[str] = ()) -> tuple[RunConfig, BagTopics]:
+def read_config(
+    file: Path, changes: Sequence[str] = (), recorded: Task | None = None
+) -> RunConfig:
     """Read a training configuration, with values changed as `SECTION.KEY=VALUE`.
 
+    :param recorded: the task that the recordings hold, for a file without a task.
     :raises ConfigError: when it cannot be read or contradicts itself.
     """
     try:
@@ -26,38 +29,27 @@ def read_config(file: Path, changes: Sequence[str] = ()) -> tuple[RunConfig, Bag
         raise ConfigError(f'{file}: cannot be read ({error.strerror})') from error
     except OutsideError as error:
         raise ConfigError(str(error)) from error
-    if not isinstance(values, dict):
-        raise ConfigError(f'{file}: needs the sections policy, train and topics')
+    require(isinstance(values, dict), f'{file}: needs the sections task, policy and train')
+    if isinstance(values.get('task'), str):
+        values['task'] = task_to_dict(read_task(file.parent / values['task']))
+    if values.get('task') is None and recorded is not None:
+        values['task'] = task_to_dict(recorded)
     return parse_config(values, changes)
 
 
-def parse_config(
-    values: dict[str, Any], changes: Sequence[str] = ()
-) -> tuple[RunConfig, BagTopics]:
+def parse_config(values: dict[str, Any], changes: Sequence[str] = ()) -> RunConfig:
     """Make a training configuration of a file's sections, as `read_config` does."""
     for change in changes:
         _change(values, change)
-    topics = _topics(values.pop('topics', None) or {})
-    return parse_run(values), topics
-
-
-def window_spec(config: PolicyConfig) -> WindowSpec:
-    """Return what the windows of a policy hold.
-
-    :raises ConfigError: for a policy that moves other joints than it sees.
-    """
-    if config.state_names != config.joint_names:
-        raise ConfigError(
-            f'state_names = {config.state_names}: of recordings a policy sees the joints that it '
-            'moves: leave state_names out'
-        )
-    return WindowSpec(
-        joint_names=config.state_names,
-        past_actions=config.past_actions,
-        image_sizes=config.image_sizes,
-        dt_ns=round(config.dt * 1e9),
-        n_obs_steps=config.n_obs_steps,
+        if isinstance(values.get('task'), str):
+            values['task'] = task_to_dict(read_task(Path(values['task'])))
+    task = values.pop('task', None)
+    require(
+        task is not None,
+        'no task: name a task file (`task: tasks/reach.yaml`); the recordings hold none either',
     )
+    require(isinstance(task, Mapping), f'task = {shown(task)}: needs a file, or the keys of one')
+    return parse_run(values, task_from_dict(task))
 
 
 def action_spec(run: RunConfig) -> ActionSpec:
@@ -68,7 +60,7 @@ def action_spec(run: RunConfig) -> ActionSpec:
 def _change(values: dict[str, Any], change: str) -> None:
     path, equals, text = change.partition('=')
     *sections, key = path.split('.')
-    if not equals or not sections:
+    if not equals or not (sections or key == 'task'):
         raise ConfigError(f'--set {change}: needs SECTION.KEY=VALUE')
     for section in sections:
         inner = values.get(section) or {}
@@ -80,8 +72,3 @@ def _change(values: dict[str, Any], change: str) -> None:
         values[key] = parse_yaml(text, f'--set {brief(change)}')
     except OutsideError as error:
         raise ConfigError(str(error)) from error
-
-
-def _topics(values: Any) -> BagTopics:
-    topics: BagTopics = make_value(BagTopics, values, 'topics')
-    return topics

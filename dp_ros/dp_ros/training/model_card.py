@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 import re
 from typing import Any, Final
 
+from dp_ros.task.task import Camera, Task, task_from_dict
+
 _MARK: Final = '\n## Measured\n'
+_ACTIONS: Final = {'joint_positions': 'commanded positions of the joints'}
 
 
 def write_model_card(folder: Path, description: Mapping[str, Any], commands: str) -> None:
@@ -16,20 +19,20 @@ def write_model_card(folder: Path, description: Mapping[str, Any], commands: str
 
     :param description: the checkpoint's; ``commands``: the shell commands that made it.
     """
-    config, training = description['policy'], description['training']
+    task, training = task_from_dict(description['task']), description['training']
     steps = training['steps']
     if (step := training.get('step', steps)) != steps:
         steps = f'{step} of {steps}'
-    roles = ('method', 'denoiser', *(['encoder'] if config['image_sizes'] else []))
-    parts = [_part(role, config[role]) for role in roles]
+    roles = ('method', 'denoiser', *(['encoder'] if task.cameras else []))
+    parts = [_part(role, description['policy'][role]) for role in roles]
     text = f"""# {folder.resolve().name}
 
 | | |
 |---|---|
-| observation | {config['n_obs_steps']} frames, {config['dt']} s apart: {_seen(config)} |
-| action | {description['action']} |
+| observation | {task.n_obs_steps} frames, {task.dt} s apart: {_seen(task)} |
+| action | {_ACTIONS[task.action]}; point k is for the observation time + k·dt |
 {chr(10).join(parts)}
-| horizon | {config['horizon']} steps of {config['dt']} s, {config['n_action_steps']} followed |
+| horizon | {task.horizon} steps of {task.dt} s, {task.n_action_steps} followed |
 | training data | {training['episodes']} episodes, {training['windows']} windows, \
 sha256 `{training['data_digest'][:16]}…` |
 | training | {steps} steps of {training['batch_size']} windows, seed \
@@ -48,13 +51,28 @@ sha256 `{training['data_digest'][:16]}…` |
     (folder / 'README.md').write_text(text)
 
 
-def _seen(config: Mapping[str, Any]) -> str:
+def _seen(task: Task) -> str:
     """Say what a frame of the observation holds."""
-    images = [f'image {name} {h}×{w} px' for name, (h, w) in config['image_sizes'].items()]
-    states = config['state_names']
-    same = states == config['joint_names']
-    kind = 'joint positions' if same else f'states, {states[0]} to {states[-1]}'
-    return ', '.join([*images, f'{len(states)} {kind}'])
+    seen = [_image(name, camera) for name, camera in task.cameras.items()]
+    states = task.state_names or task.joint_names
+    same = states == task.joint_names
+    seen.append(f'{len(states)} {"joint positions" if same else _span(states)}')
+    if task.joint_latency:
+        seen[-1] += f' ({task.joint_latency * 1e3:g} ms old when stamped)'
+    if task.observes_commands:
+        seen.append(f'{len(task.joint_names)} commanded positions')
+    return ', '.join(seen)
+
+
+def _span(states: Sequence[str]) -> str:
+    return f'states, {states[0]} to {states[-1]}'
+
+
+def _image(name: str, camera: Camera) -> str:
+    height, width = camera.size
+    crop = f', cut out at {list(camera.crop)}' if camera.crop else ''
+    latency = f' ({camera.latency * 1e3:g} ms old when stamped)' if camera.latency else ''
+    return f'image {name} {height}×{width} px{crop}{latency}'
 
 
 def _part(role: str, settings: Mapping[str, Any]) -> str:

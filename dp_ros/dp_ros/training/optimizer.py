@@ -11,9 +11,9 @@ from diffusers.optimization import (
     get_constant_schedule_with_warmup,
     get_cosine_schedule_with_warmup,
 )
-from dp_ros.policy.component import require
 from dp_ros.policy.methods.method import Method
 from dp_ros.training.config import TrainConfig
+from dp_ros.values import require
 import torch
 from torch import nn
 from torch.optim import AdamW, Optimizer

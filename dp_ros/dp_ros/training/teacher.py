@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from dp_ros.policy.checkpoint import CheckpointError, load_network
-from dp_ros.policy.component import ConfigError, require
 from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.methods.consistency import Consistency
 from dp_ros.policy.network import PolicyNetwork
+from dp_ros.values import ConfigError, require
 
 
 def load_teacher(policy: PolicyConfig) -> tuple[PolicyConfig, PolicyNetwork | None]:

@@ -18,15 +18,17 @@ from accelerate.utils import set_seed
 from diffusers.training_utils import EMAModel
 from dp_ros.data.datasets.dataset import Batch, WindowDataset
 from dp_ros.policy.checkpoint import save_checkpoint
-from dp_ros.policy.config import ConfigError, to_dict
+from dp_ros.policy.config import to_dict
 from dp_ros.policy.methods.method import drawn_from
 from dp_ros.policy.network import PolicyNetwork
+from dp_ros.task.task import task_to_dict
 from dp_ros.training.config import RunConfig
 from dp_ros.training.metrics import MetricsLog, clear_metrics
 from dp_ros.training.optimizer import make_accelerator, make_optimizer, make_schedule
 from dp_ros.training.record import KEPT, RUN, STATE, describe_training, saved_state
 from dp_ros.training.step import TrainingStep, evaluating, make_network
 from dp_ros.training.teacher import load_teacher
+from dp_ros.values import ConfigError
 import numpy as np
 import torch
 from torch import Tensor
@@ -58,6 +60,7 @@ class Trainer:
         self.step, self.loss, self.elapsed = 0, math.nan, 0.0
         self._dataset, self._log = dataset, MetricsLog(out)
         self._identity = {
+            'task': task_to_dict(policy.task),
             'policy': to_dict(policy),
             'train': asdict(config.train),
             'data': dataset.digest,

@@ -199,6 +199,18 @@ def test_a_trajectory_is_placed_on_the_clock_of_the_stamps(tmp_path):
     np.testing.assert_array_equal(found.positions, [where(1.0)])
 
 
+def test_a_trajectory_keeps_its_time_where_the_clock_is_that_of_the_stamps(tmp_path):
+    """What lies between a joint state's stamp and its arrival is not added to a command's."""
+    late = [
+        (topic, t + (40 * MS if topic == JOINT_STATE else 0), content)
+        for topic, t, content in episode()
+    ]
+    command = (TRAJECTORY, START + 500 * MS, trajectory(0, [1.0], [where(1.0)]))
+    rows = sorted([*late, command], key=lambda row: row[1])
+    received_ns, _ = read_bag(write(tmp_path / 'bag', rows), spec(), TOPICS).trajectories[0]
+    assert received_ns == START + 500 * MS
+
+
 def commands(tmp_path, *contents, actions='auto'):
     """Read an episode in which these trajectories come after half a second, a message apart."""
     rows = episode()

@@ -19,10 +19,11 @@ from bag_maker import (
     where,
     write,
 )
-from dp_ros.data.bags.bag import BagTopics, read_bag
+from dp_ros.data.bags.bag import BagError, BagTopics, read_bag
 from dp_ros.data.datasets.dataset import DatasetError, episode_windows, load_dataset
-from dp_ros.data.windows.window import ActionSpec
+from dp_ros.data.windows.window import ActionSpec, window_spec
 from dp_ros.robot.trajectory import Trajectory, TrajectoryReference
+from dp_ros.task.task import Camera, Task, Topics
 import numpy as np
 import pytest
 import tiny_policy
@@ -124,8 +125,8 @@ def test_actions_are_what_the_controller_was_commanded(tmp_path):
     times, points = [0.5, 1.0], [[1.0, 2.0], [3.0, 4.0]]
     stamp_ns = START + 200 * MS
     found = windows(write(tmp_path / 'bag', with_command(episode(), stamp_ns, times, points)))
-    received_ns = START + 200 * MS - 20 * MS
-    reference = TrajectoryReference(('fr3_joint1', 'fr3_joint2'), where(0.18))
+    received_ns = START + 181 * MS  # Just before the joint state of 180 ms.
+    reference = TrajectoryReference(('fr3_joint1', 'fr3_joint2'), where(0.17))
     reference.accept(
         Trajectory(reference.joint_names, stamp_ns, np.array(times), np.array(points)), received_ns
     )
@@ -317,6 +318,72 @@ def test_a_bag_of_no_use_is_skipped_by_name(tmp_path):
 def test_a_policy_without_cameras(tmp_path):
     write(tmp_path / 'bag', episode())
     assert 'windows are cut at images: name a camera' in refused(tmp_path, image_sizes={})
+
+
+def of_task(folder, **changes):
+    """Return the windows of a task; its wrist camera, if it has one, is at 20 Hz."""
+    rows = episode()
+    for ms in range(0, 1500, 50):
+        stamp_ns = START + ms * MS
+        rows.append(('/camera/wrist/image_raw', stamp_ns + 2 * MS, image(stamp_ns, pixels(ms))))
+    rows.sort(key=lambda row: row[1])
+    task = Task(**{'joints': JOINTS, 'cameras': {'front': Camera((16, 24))}} | changes)
+    path = write(folder / f'bag{len(list(folder.iterdir()))}', rows)
+    recording = read_bag(path, window_spec(task), BagTopics.of(task))
+    return recording, episode_windows(recording, ACTIONS)
+
+
+def test_a_latency_in_the_task_file_changes_what_a_window_holds(tmp_path):
+    plain, late = Camera((16, 24)), Camera((16, 24), latency=0.05)
+    _, found = of_task(tmp_path)
+    stamps = np.arange(0.15, 1.5, 0.1)
+    np.testing.assert_allclose(found.state[:, 1], [where(t) for t in stamps], atol=1e-6)
+
+    recording, found = of_task(tmp_path, cameras={'front': late})
+    assert recording.stamps_ns[0] == START
+    np.testing.assert_allclose(found.state[:, 1], [where(t - 0.05) for t in stamps], atol=1e-6)
+    np.testing.assert_array_equal(
+        found.images['front'][found.image_index['front'][0, 1]], pixels(15)
+    )
+
+    _, found = of_task(tmp_path, joint_latency=0.05)
+    held = stamps < 1.44
+    expected = [where(t + 0.05) for t in stamps[held]]
+    np.testing.assert_allclose(found.state[: held.sum(), 1], expected, atol=1e-6)
+
+    for wrist, shift in ((plain, 0), (late, 50)):
+        _, found = of_task(tmp_path, cameras={'front': plain, 'wrist': wrist})
+        chosen = found.images['wrist'][found.image_index['wrist'][3]]
+        expected = [pixels(ms + shift) for ms in (350, 450)]
+        np.testing.assert_array_equal(chosen, expected)
+        np.testing.assert_allclose(found.state[3, 1], where(0.45), atol=1e-6)
+
+
+def test_a_crop_in_the_task_file_is_what_a_window_holds(tmp_path):
+    _, found = of_task(tmp_path, cameras={'front': Camera((8, 12), crop=(3, 5, 8, 12))})
+    np.testing.assert_array_equal(found.images['front'][1], pixels(15)[3:11, 5:17])
+    with pytest.raises(BagError, match='crop of 12×15 px from 5, 3 on reaches beyond it'):
+        of_task(tmp_path, cameras={'front': Camera((8, 12), crop=(3, 5, 15, 12))})
+
+
+def test_a_tolerance_in_the_task_file_decides_which_windows_there_are(tmp_path):
+    def count(**camera):
+        cameras = {'front': Camera((16, 24), **camera)}
+        return len(of_task(tmp_path, cameras=cameras, dt=0.09)[1].state)
+
+    assert (count(), count(tolerance=0.011)) == (14, 14)
+    with pytest.raises(DatasetError, match='is 10.0 ms from its frame, tolerance 9.0 ms'):
+        count(tolerance=0.009)
+
+
+def test_topics_are_those_of_the_task(tmp_path):
+    topics = Topics('a', 'b', 'c')
+    task = Task(
+        joints=JOINTS, cameras={'x': Camera((8, 8)), 'y': Camera((8, 8), 'd')}, topics=topics
+    )
+    images = {'x': 'camera/x/image_raw', 'y': 'd'}
+    assert BagTopics.of(task) == BagTopics(images, 'a', 'b', 'c')
+    assert BagTopics.of(task, 'measured').actions == 'measured'
 
 
 def test_an_empty_folder(tmp_path):

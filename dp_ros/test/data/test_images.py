@@ -127,6 +127,30 @@ def test_fitting_averages_areas():
     assert fit_image(image, 4, 4) is image
 
 
+def test_a_crop_is_cut_out_before_the_image_is_resized():
+    image = pixels(0, 20, 30)
+    cut = fit_image(image, 8, 12, (4, 5, 8, 12))
+    np.testing.assert_array_equal(cut, image[4:12, 5:17])
+    assert cut.flags.c_contiguous
+    resized = fit_image(image, 8, 12, (4, 6, 16, 24))
+    np.testing.assert_array_equal(resized, fit_image(image[4:20, 6:30], 8, 12))
+    np.testing.assert_array_equal(fit_image(image, 20, 30, (0, 0, 20, 30)), image)
+
+
+@pytest.mark.parametrize('crop', [(5, 0, 16, 24), (0, 7, 16, 24), (0, 0, 21, 24), (99, 99, 1, 1)])
+def test_a_crop_that_reaches_beyond_the_image(crop):
+    top, left, height, width = crop
+    reason = f'image is 30×20: the crop of {width}×{height} px from {left}, {top} on reaches'
+    with pytest.raises(ImageError, match=reason):
+        fit_image(pixels(0, 20, 30), 8, 12, crop)
+
+
+def test_a_crop_that_would_be_blown_up_or_distorted():
+    for crop in ((0, 0, 8, 12), (0, 0, 16, 16)):
+        with pytest.raises(ImageError, match=r'image is \d+×\d+, 24×16 is needed'):
+            fit_image(pixels(0, 20, 30), 16, 24, crop)
+
+
 @pytest.mark.parametrize('size', [(15, 24), (16, 23), (32, 32)])
 def test_an_image_that_would_be_blown_up_or_distorted(size):
     with pytest.raises(ImageError, match=f'image is {size[1]}×{size[0]}, 24×16 is needed'):

@@ -3,7 +3,7 @@
 
 from dataclasses import replace
 
-from bag_maker import JOINTS, spec
+from bag_maker import JOINTS, MS, spec
 from dp_ros.data.inspection.episode_checks import check_episode
 from dp_ros.data.inspection.figures import (
     CommandFigures,
@@ -114,12 +114,20 @@ def test_of_what_is_left_out_only_the_streams_are_looked_at():
     assert kinds(found) == ['camera front: gap', 'left out: failed']
 
 
+def test_a_gap_is_more_than_the_cameras_own_tolerance_allows():
+    episode = replace(SOUND, **stream(largest_gap=Extreme(0.13, 1.2)))
+    assert kinds(check_episode(episode, spec())) == []
+    strict = spec(tolerance_ns={'front': 20 * MS})
+    assert kinds(check_episode(episode, strict)) == ['camera front: gap']
+
+
 def test_images_without_a_partner_of_another_camera():
     both = {
         'streams': SOUND.streams | {'wrist': STREAM},
         'images': {'front': IMAGES, 'wrist': IMAGES},
     }
-    found = check_episode(replace(SOUND, sets=20, windows=19, **both), spec())
+    two = spec(image_sizes={'front': (16, 24), 'wrist': (16, 24)})
+    found = check_episode(replace(SOUND, sets=20, windows=19, **both), two)
     assert [finding.what for finding in found] == [
         '20 of 40 images have none of each other camera within 20 ms'
     ]

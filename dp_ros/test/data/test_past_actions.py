@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A state that holds what the joints were commanded, beside what was measured."""
 
-from dataclasses import replace
-
 import bag_maker
 from dp_ros.data.bags.bag import BagTopics
 from dp_ros.data.datasets.dataset import load_dataset
@@ -10,14 +8,14 @@ from dp_ros.data.windows.window import ActionSpec, Refusal
 from dp_ros.nodes.policy.messages import observation_from_msg
 from dp_ros.policy.checkpoint import load_policy
 from dp_ros.policy.policy import Inference
-from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.task.task import OBSERVATIONS
 from dp_ros.tools.compare.closed_loop import ClosedLoop
 from dp_ros_msgs.msg import Observation
 import numpy as np
 import pytest
 import tiny_policy
 
-CONFIG = replace(tiny_policy.CONFIG, image_sizes={}, past_actions=True)
+CONFIG = tiny_policy.changed(image_sizes={}, observations=OBSERVATIONS)
 TOPICS = BagTopics(trajectories=bag_maker.TRAJECTORY)
 
 
@@ -36,7 +34,7 @@ def test_an_observation_gives_both_in_the_joints_order():
     state = observation_from_msg(message(), CONFIG)['state']
     measured = np.arange(14.0).reshape(2, 7)[:, ::-1]
     np.testing.assert_array_equal(state, np.hstack([measured, measured + 100]))
-    without = observation_from_msg(message(), replace(CONFIG, past_actions=False))['state']
+    without = observation_from_msg(message(), tiny_policy.changed(image_sizes={}))['state']
     np.testing.assert_array_equal(without, measured)
 
 
@@ -59,8 +57,8 @@ def test_training_sees_at_a_frame_the_action_that_is_due_at_it(tmp_path):
 
 
 def test_the_loop_shows_the_policy_what_it_commanded(tmp_path):
-    changes = {'past_actions': True, 'joint_names': JOINT_NAMES, 'state_names': ()}
-    policy = load_policy(tiny_policy.checkpoint(tmp_path, **changes), engine='torch')
+    folder = tiny_policy.checkpoint(tmp_path, observations=OBSERVATIONS)
+    policy = load_policy(folder, engine='torch')
     seen = []
 
     def go_on(observation, seed, **options):

@@ -15,16 +15,17 @@ from dp_ros.data.formats.pusht import (
     window_rows,
 )
 from dp_ros.data.windows.window import ActionSpec
-from dp_ros.policy.config import ConfigError, PolicyConfig
+from dp_ros.policy.config import PolicyConfig
+from dp_ros.task.task import Camera, Task
 from dp_ros.training.config import RunConfig, TrainConfig
 from dp_ros.training.config_file import action_spec
+from dp_ros.values import ConfigError
 import numpy as np
 import pytest
 
 ENDS = np.array([9, 21])
-CONFIG = PolicyConfig(
-    joint_names=ACTIONS, state_names=('agent_x', 'block_angle'), encoder={'name': 'cnn'}
-)
+TASK = Task(joints=ACTIONS, state_names=('agent_x', 'block_angle'))
+CONFIG = PolicyConfig(TASK)
 IMAGE_SIZE = (32, 40)
 
 
@@ -47,13 +48,13 @@ def folder(tmp_path):
     return write
 
 
-def load(folder, config):
-    return load_pusht(folder, config, action_spec(RunConfig(config)))
+def load(folder, task):
+    return load_pusht(folder, task, action_spec(RunConfig(PolicyConfig(task))))
 
 
-def refused(folder, config=CONFIG):
+def refused(folder, task=TASK):
     with pytest.raises(DatasetError) as caught:
-        load(folder, config)
+        load(folder, task)
     return str(caught.value)
 
 
@@ -93,13 +94,13 @@ def test_an_episode_too_short_is_named():
 
 
 def test_windows_hold_the_columns_that_the_policy_names(folder):
-    data = load(folder(), CONFIG)
+    data = load(folder(), TASK)
     assert (data.n_episodes, len(data)) == (2, 21 - 2 * 7)
     batch = data.batch(np.array([0, 1]))
     np.testing.assert_allclose(batch.state, [[[200, 0], [200, 0]], [[200, 0], [201, 0.1]]])
     np.testing.assert_array_equal(batch.actions[1, :, 0], [*range(9), *[8] * 7])
     np.testing.assert_array_equal(batch.actions[1, :, 1], batch.actions[1, :, 0] + 100)
-    swapped = load(folder(), replace(CONFIG, joint_names=ACTIONS[::-1]))
+    swapped = load(folder(), replace(TASK, joints=ACTIONS[::-1]))
     np.testing.assert_array_equal(swapped.actions, data.actions.flip(-1))
 
 
@@ -117,35 +118,35 @@ def test_images_are_those_of_the_same_steps(folder):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (ENDS[-1], *IMAGE_SIZE, 3), dtype=np.uint8)
     np.savez(folder() / 'pusht_img_uint8.npz', img=images)
-    config = replace(CONFIG, image_sizes={CAMERA: IMAGE_SIZE})
-    data = load(folder(), config)
+    task = replace(TASK, cameras={CAMERA: Camera(IMAGE_SIZE)})
+    data = load(folder(), task)
     seen = data.batch(np.array([0, 3])).images[CAMERA]
     np.testing.assert_array_equal(seen[0, 0], images[0].transpose(2, 0, 1))
     np.testing.assert_array_equal(seen[1, 1], images[10].transpose(2, 0, 1))
-    assert data.digest != load(folder(), CONFIG).digest
+    assert data.digest != load(folder(), TASK).digest
 
 
 def test_images_are_in_memory_once_while_they_are_read(folder):
     size = (256, 256)
     np.savez(folder() / 'pusht_img_uint8.npz', img=np.zeros((ENDS[-1], *size, 3), np.uint8))
     tracemalloc.start()
-    data = load(folder(), replace(CONFIG, image_sizes={CAMERA: size}))
+    data = load(folder(), replace(TASK, cameras={CAMERA: Camera(size)}))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1.5 * data.images[CAMERA].nbytes
 
 
 def test_images_of_another_size_or_length_are_refused(folder):
-    config = replace(CONFIG, image_sizes={CAMERA: IMAGE_SIZE})
-    assert 'pusht_img_uint8.npz: no such file' in refused(folder(), config)
+    task = replace(TASK, cameras={CAMERA: Camera(IMAGE_SIZE)})
+    assert 'pusht_img_uint8.npz: no such file' in refused(folder(), task)
     np.savez(folder() / 'pusht_img_uint8.npz', img=np.zeros((20, *IMAGE_SIZE, 3), np.uint8))
-    assert 'img is (20, 32, 40, 3): needs (21, 32, 40, 3)' in refused(folder(), config)
+    assert 'img is (20, 32, 40, 3): needs (21, 32, 40, 3)' in refused(folder(), task)
 
 
 def test_the_digest_is_of_the_data(folder):
-    first = load(folder(), CONFIG).digest
-    assert load(folder(), CONFIG).digest == first
-    assert load(folder(action=arrays()['action'] + 1), CONFIG).digest != first
+    first = load(folder(), TASK).digest
+    assert load(folder(), TASK).digest == first
+    assert load(folder(action=arrays()['action'] + 1), TASK).digest != first
 
 
 @pytest.mark.parametrize(
@@ -182,11 +183,11 @@ def test_a_folder_is_recognised_by_its_file(folder, tmp_path):
 @pytest.mark.parametrize(
     ('changes', 'reason'),
     [
-        ({'joint_names': ('fr3_joint1',)}, "joint_names: .'fr3_joint1'.: Push-T has"),
+        ({'joints': ('fr3_joint1',)}, "joints: .'fr3_joint1'.: Push-T has"),
         ({'state_names': ('agent_x', 'agent_z')}, "state_names: .'agent_z'."),
-        ({'image_sizes': {'front': (96, 96)}}, "image_sizes: .'front'."),
+        ({'cameras': {'front': Camera((96, 96))}}, "cameras: .'front'."),
     ],
 )
 def test_a_policy_of_another_task_is_refused(folder, changes, reason):
     with pytest.raises(ConfigError, match=reason):
-        load(folder(), replace(CONFIG, **changes))
+        load(folder(), replace(TASK, **changes))

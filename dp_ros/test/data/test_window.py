@@ -2,14 +2,17 @@
 """The window builder: what it makes of samples, and what it refuses, each by its reason."""
 
 from bag_maker import JOINTS, MS, START, pixels, spec, where
-from dp_ros.data.windows.window import Refusal, WindowBuilder
+from dp_ros.data.images import fit_image
+from dp_ros.data.windows.window import Refusal, WindowBuilder, WindowSpec, window_spec
+from dp_ros.task.task import OBSERVATIONS, Camera, Task
+from dp_ros.values import ConfigError
 import numpy as np
 import pytest
 
 
-def filled(window_spec=None, joints=range(0, 300, 10), images=(50, 150, 250)):
+def filled(held=None, joints=range(0, 300, 10), images=(50, 150, 250)):
     """Build from joint states and images at these milliseconds after START."""
-    builder = WindowBuilder(window_spec or spec())
+    builder = WindowBuilder(held or spec())
     for ms in joints:
         builder.push_joints(START + ms * MS, JOINTS, where(ms / 1000))
     for ms in images:
@@ -139,14 +142,88 @@ def test_old_samples_are_dropped():
         ({'joint_names': ()}, 'needs a joint'),
         ({'dt_ns': 0}, 'positive dt'),
         ({'n_obs_steps': 0}, 'at least one step'),
-        ({'image_tolerance_ns': 50 * MS}, 'an image would serve two frames'),
-        ({'latency_ns': {'wrist': 1}}, "latency of ['wrist']"),
+        ({'tolerance_ns': {'front': 50 * MS}}, 'camera front: tolerance 50 ms: .* two frames'),
+        ({'tolerance_ns': {'front': 0}}, 'camera front: tolerance 0 ms: needs more than 0'),
+        ({'latency_ns': {'wrist': 1}}, r"latency of \['wrist'\]: no such camera"),
+        ({'tolerance_ns': {'wrist': 1}}, r"tolerance of \['wrist'\]: no such camera"),
+        ({'crops': {'wrist': (0, 0, 8, 8)}}, r"crop of \['wrist'\]: no such camera"),
     ],
 )
 def test_a_spec_that_contradicts_itself(changes, reason):
-    with pytest.raises(ValueError, match=reason.replace('[', r'\[')):
+    with pytest.raises(ValueError, match=reason):
         spec(**changes)
 
 
 def test_the_tolerance_follows_dt():
-    assert spec(dt_ns=50 * MS).image_tolerance_ns == 20 * MS
+    assert spec(dt_ns=50 * MS).tolerance_ns == {'front': 20 * MS}
+
+
+TWO = {'image_sizes': {'front': (16, 24), 'wrist': (16, 24)}}
+
+
+def test_each_camera_has_its_tolerance():
+    builder = WindowBuilder(spec(**TWO, tolerance_ns={'wrist': 5 * MS}))
+    for ms in range(0, 300, 10):
+        builder.push_joints(START + ms * MS, JOINTS, where(ms / 1000))
+    for ms in (50, 150):
+        builder.push_image('front', START + (ms - 10) * MS, pixels(ms))
+        builder.push_image('wrist', START + (ms - 3) * MS, pixels(ms))
+    assert builder.build(START + 150 * MS).image_stamps_ns == {
+        'front': (START + 40 * MS, START + 140 * MS),
+        'wrist': (START + 47 * MS, START + 147 * MS),
+    }
+    text = refusal(builder.build, START + 154 * MS)
+    assert text == 'camera wrist: nearest image is 7.0 ms from its frame, tolerance 5.0 ms'
+
+
+def test_each_camera_has_its_latency():
+    builder = WindowBuilder(spec(**TWO, latency_ns={'wrist': 30 * MS}))
+    for name in TWO['image_sizes']:
+        builder.push_image(name, START + 250 * MS, pixels(0))
+    newest = {name: stream.newest_ns - START for name, stream in builder.images.items()}
+    assert newest == {'front': 250 * MS, 'wrist': 220 * MS}
+
+
+def test_each_camera_has_its_crop():
+    held = spec(**TWO, crops={'wrist': (8, 12, 16, 24)})
+    image = pixels(0, 32, 48)
+    np.testing.assert_array_equal(held.fit('wrist', image), image[8:24, 12:36])
+    np.testing.assert_array_equal(held.fit('front', image), fit_image(image, 16, 24))
+
+
+def test_a_task_is_what_its_windows_hold():
+    task = Task(
+        joints=('a', 'b'),
+        gripper_joints=('finger',),
+        observations=OBSERVATIONS,
+        cameras={
+            'front': Camera((16, 24), crop=(1, 2, 32, 48), tolerance=0.01),
+            'wrist': Camera((8, 8), latency=0.05),
+        },
+        dt=0.05,
+        n_obs_steps=3,
+        camera_slop=0.015,
+        joint_latency=0.002,
+        max_joint_gap=0.03,
+    )
+    assert window_spec(task) == WindowSpec(
+        joint_names=('a', 'b', 'finger'),
+        image_sizes={'front': (16, 24), 'wrist': (8, 8)},
+        dt_ns=50 * MS,
+        n_obs_steps=3,
+        crops={'front': (1, 2, 32, 48)},
+        tolerance_ns={'front': 10 * MS, 'wrist': 20 * MS},
+        joint_gap_ns=30 * MS,
+        slop_ns=15 * MS,
+        latency_ns={'front': 0, 'wrist': 50 * MS, 'joint_states': 2 * MS},
+        past_actions=True,
+    )
+    assert not window_spec(task, commands=False).past_actions
+    assert not window_spec(Task(joints=('a',))).past_actions
+
+
+def test_recordings_have_no_states_in_another_order_than_the_actions():
+    with pytest.raises(ConfigError, match=r"state_names = \('b', 'a'\): .* leave state_names out"):
+        window_spec(Task(joints=('a', 'b'), state_names=('b', 'a')))
+    same = Task(joints=('a', 'b'), state_names=('a', 'b'))
+    assert window_spec(same) == window_spec(Task(joints=('a', 'b')))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A policy small enough to be made in a test, and observations and data for it."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from dp_ros.data.datasets.dataset import WindowDataset
 from dp_ros.policy.checkpoint import save_checkpoint
@@ -11,25 +11,38 @@ from dp_ros.policy.encoders.cnn import Cnn
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.task.task import Camera, Task
 from dp_ros.training.teacher import load_teacher
 import numpy as np
 import torch
 
+TASK_KEYS = {entry.name for entry in fields(Task)}
 HOME = np.array([0.0, -0.3, 0.0, -2.2, 0.0, 2.0, 0.785])
 
 CONFIG = PolicyConfig(
-    joint_names=JOINT_NAMES,
-    image_sizes={'front': (32, 40)},
+    Task(joints=JOINT_NAMES, cameras={'front': Camera((32, 40))}),
     method=Diffusion(num_train_timesteps=20),
     denoiser=Unet(down_dims=(16, 32), timestep_dim=16),
     encoder=Cnn(crop_margin=2, channels=(8, 8, 8), n_keypoints=6),
 )
 
 
+def changed(config=CONFIG, **changes):
+    """Return a configuration with other values, those of its task by their names there.
+
+    :param image_sizes: stands for cameras of these sizes.
+    """
+    if 'image_sizes' in changes:
+        sizes = changes.pop('image_sizes')
+        changes['cameras'] = {name: Camera(size) for name, size in sizes.items()}
+    of_task = {name: changes.pop(name) for name in TASK_KEYS & changes.keys()}
+    return replace(config, task=replace(config.task, **of_task), **changes)
+
+
 def network(seed=0, **changes):
     """Untrained networks whose actions are within 0.2 rad of HOME."""
     torch.manual_seed(seed)
-    made = PolicyNetwork(replace(CONFIG, **changes))
+    made = PolicyNetwork(changed(**changes))
     states, actions = (
         torch.tensor(np.resize(HOME, len(names)), dtype=torch.float32)
         for names in (made.config.observed_names, made.config.joint_names)

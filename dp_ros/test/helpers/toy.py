@@ -9,15 +9,13 @@ from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.engines import make_engine
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.policy import Policy
+from dp_ros.task.task import Task
 from dp_ros.training.teacher import load_teacher
 import numpy as np
 import torch
 
 WAYS = PolicyConfig(
-    ('x', 'y'),
-    {},
-    horizon=8,
-    n_action_steps=4,
+    Task(joints=('x', 'y'), horizon=8, n_action_steps=4),
     denoiser=Unet(down_dims=(32,), timestep_dim=16),
 )
 BOW = 0.975  # How far from the obstacle people passed it, |y|.

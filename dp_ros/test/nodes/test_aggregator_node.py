@@ -2,14 +2,18 @@
 """The observation_aggregator in one process: observations, refusals by reason, diagnostics."""
 
 from contextlib import ExitStack, closing
+from dataclasses import replace
 import time
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from dp_ros.nodes.observation_aggregator.node import ObservationAggregatorNode
 from dp_ros.robot.units import MS
+from dp_ros.ros.contract import LATCHED, TOPIC, contract_msg
 from dp_ros.ros.conversions import ns_to_time, time_to_ns
-from dp_ros_msgs.msg import Observation
+from dp_ros.task.task import Camera, Task, Topics
+from dp_ros.task.task_file import task_text
+from dp_ros_msgs.msg import Contract, Observation
 from geometry_msgs.msg import TransformStamped
 import numpy as np
 import pytest
@@ -27,29 +31,41 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 NOW_NS = 1_800_000_000_000_000_000
 JOINTS = ['fr3_joint1', 'fr3_joint2']
-PARAMETERS = {'joint_names': JOINTS, 'image_sizes': [16, 24]}
+TASK = Task(joints=JOINTS, name='reach', cameras={'front': Camera((16, 24))})
 FRONT = 'camera/front/image_raw'
 FRONT_ONLY = {FRONT: Image}
 RED = np.full((16, 24, 3), (255, 0, 0), dtype=np.uint8)
 
 
 @pytest.fixture
-def make(ros_context):
+def make_node(ros_context, tmp_path):
+    """Return make_node(task, …): the node with a task file, or with none and no task."""
+
+    def make(task=TASK, file=None, **parameters):
+        if task is not None and file is None:
+            file = tmp_path / 'task.yaml'
+            file.write_text(task_text(task))
+        parameters |= {'task': str(file)} if file else {}
+        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+        return ObservationAggregatorNode(context=ros_context, parameter_overrides=overrides)
+
+    return make
+
+
+@pytest.fixture
+def make(make_node):
     """Make benches that are gone, publishers and all, when the test is over."""
     with ExitStack() as stack:
-        yield lambda **changes: stack.enter_context(closing(Bench(ros_context, **changes)))
-
-
-def make_node(context, **parameters):
-    overrides = [Parameter(name, value=value) for name, value in (PARAMETERS | parameters).items()]
-    return ObservationAggregatorNode(context=context, parameter_overrides=overrides)
+        yield lambda kinds=FRONT_ONLY, **changes: stack.enter_context(
+            closing(Bench(make_node(**changes), kinds))
+        )
 
 
 class Bench:
-    """The node, and one that plays cameras and robot."""
+    """The node, and one that plays cameras, robot and policy."""
 
-    def __init__(self, context, kinds=FRONT_ONLY, **parameters):
-        self.aggregator = make_node(context, **parameters)
+    def __init__(self, aggregator, kinds):
+        self.aggregator, context = aggregator, aggregator.context
         self.node = Node('bench', context=context)
         self.executor = SingleThreadedExecutor(context=context)
         self.executor.add_node(self.aggregator)
@@ -62,9 +78,23 @@ class Bench:
         self.images_out = {
             topic: self.node.create_publisher(kind, topic, qos) for topic, kind in kinds.items()
         }
+        self.contracts_out = self.node.create_publisher(Contract, TOPIC, LATCHED)
+        self.until(self.contracts_out.get_subscription_count)
+        if aggregator._streams is not None:
+            self.until_heard()
+        self.until(lambda: self.node.count_publishers('observation') == 1)
+
+    def until_heard(self):
         publishers = [self.joints_out, *self.images_out.values()]
         self.until(lambda: all(p.get_subscription_count() for p in publishers))
-        self.until(lambda: self.node.count_publishers('observation') == 1)
+
+    @property
+    def streams(self):
+        return self.aggregator._streams
+
+    @property
+    def live(self):
+        return self.streams.live
 
     def close(self):
         self.aggregator.destroy_node()
@@ -106,7 +136,7 @@ class Bench:
 
     def refusal(self, stream):
         """Wait until something of the stream is refused; return the reason."""
-        count = self.aggregator._live.counts[stream]
+        count = self.live.counts[stream]
         self.until(lambda: count.dropped)
         return count.last_refusal
 
@@ -142,10 +172,10 @@ def test_two_cameras_of_another_kind_and_size(make):
     kinds = {'wrist/image/compressed': CompressedImage, FRONT: Image}
     bench = make(
         kinds=kinds,
-        camera_names=['wrist', 'front'],
-        camera_topics=['wrist/image', FRONT],
-        camera_transports=['compressed', 'raw'],
-        image_sizes=[8, 8, 16, 24],
+        task=replace(
+            TASK, cameras={'wrist': Camera((8, 8), 'wrist/image'), 'front': Camera((16, 24))}
+        ),
+        compressed_cameras=['wrist'],
     )
     now_ns = bench.now_ns()
     for back in (100, 0):
@@ -193,8 +223,8 @@ def test_a_missing_transform_is_named(make):
     stamp_ns = bench.feed()
     bench.until(lambda: bench.now_ns() > stamp_ns + 150 * MS)
     bench.joints(bench.now_ns())
-    bench.until(lambda: bench.aggregator._live.last_refusal.startswith('tf: '))
-    assert '"base"' in bench.aggregator._live.last_refusal
+    bench.until(lambda: bench.live.last_refusal.startswith('tf: '))
+    assert '"base"' in bench.live.last_refusal
     assert not bench.observations
 
 
@@ -275,7 +305,7 @@ def test_big_endian_and_padded_images_are_read_as_they_are(make):
 def test_a_command_that_cannot_be_read_costs_itself_alone(make):
     bench = make()
     bench.joints(bench.now_ns())
-    bench.until(lambda: bench.aggregator._live.counts['joint_states'].matched)
+    bench.until(lambda: bench.live.counts['joint_states'].matched)
     commands = bench.node.create_publisher(
         JointTrajectory, 'fr3_arm_controller/joint_trajectory', QoSProfile(depth=50)
     )
@@ -286,7 +316,7 @@ def test_a_command_that_cannot_be_read_costs_itself_alone(make):
         JointTrajectory(joint_names=JOINTS, points=[JointTrajectoryPoint(positions=[1.0]), good])
     )
     commands.publish(JointTrajectory(joint_names=JOINTS, points=[good]))
-    count = bench.aggregator._live.commands
+    count = bench.live.commands
     bench.until(lambda: count.received == 2)
     assert count.dropped == 1 and 'points of different lengths: 1 positions' in count.last_refusal
     followed_ns = bench.now_ns() + 200 * MS
@@ -339,7 +369,7 @@ def test_a_camera_that_stops_is_named(make):
 
 
 def test_missing_publishers_are_named_and_messages_counted(make):
-    bench = make(camera_topics=['elsewhere'], kinds={})
+    bench = make(task=replace(TASK, cameras={'front': Camera((16, 24), 'elsewhere')}), kinds={})
     text = bench.report(lambda r: 'nothing on' in r.message).message
     assert 'nothing on /elsewhere (no publisher)' in text
     assert 'nothing on /joint_states (1 publisher)' in text
@@ -400,22 +430,172 @@ def test_a_system_clock_that_is_set_back_clears_them_too(make, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ('parameters', 'reason'),
+    ('text', 'reason'),
     [
-        ({'camera_names': ['front', 'wrist']}, 'image_sizes = '),
-        ({'camera_topics': ['a', 'b']}, 'camera_topics = '),
-        ({'camera_transports': ['h264']}, "one of 'raw', 'compressed'"),
-        ({'image_tolerance': 0.06}, 'serve two frames'),
+        ('joints: []', 'joints is empty'),
+        ('{joints: [a], dt: 0.1, cameras: {front: {size: [16]}}}', 'needs height and width'),
+        ('{joints: [a], cameras: {front: {size: [16, 24], tolerance: 0.06}}}', 'serve two frames'),
+        ('{joints: [a], image_sizes: [16, 24]}', 'image_sizes: no such key'),
+        ('{joints: [a], dt: fast}', "dt = 'fast': needs float"),
+        ('- a', 'needs the keys of a task'),
+        (None, 'cannot be read'),
     ],
 )
-def test_parameters_that_contradict_each_other(ros_context, parameters, reason):
+def test_a_task_file_that_cannot_be_followed_is_refused(make_node, tmp_path, text, reason):
+    file = tmp_path / 'mine.yaml'
+    if text is not None:
+        file.write_text(text)
     with pytest.raises(ValueError, match=reason):
-        make_node(ros_context, **parameters)
+        make_node(file=file)
 
 
-def test_a_parameter_of_another_type(ros_context):
+def test_a_parameter_of_another_type(make_node):
     with pytest.raises(InvalidParameterTypeException):
-        make_node(ros_context, dt='fast')
+        make_node(max_age='fast')
+
+
+# ---- the contract
+
+
+def send(bench, trained, **changes):
+    """Say what the configured policy was trained for."""
+    message = contract_msg(trained, 'policies/mine', 'abc')
+    for name, value in changes.items():
+        setattr(message, name, value)
+    bench.contracts_out.publish(message)
+
+
+def test_without_a_task_it_waits_and_says_for_what(make):
+    bench = make(task=None)
+    waits = bench.report(lambda r: 'no task yet' in r.message)
+    assert (waits.level, waits.message) == (
+        DiagnosticStatus.WARN,
+        'no observation: no task yet: waiting for policy/contract',
+    )
+    assert bench.joints_out.get_subscription_count() == 0
+
+
+def test_the_task_of_the_policy_is_followed_and_then_that_of_the_next_one(make):
+    bench = make(task=None)
+    send(bench, TASK)
+    bench.until_heard()
+    bench.feed()
+    bench.until(lambda: bench.observations)
+    assert bench.observations[-1].joint_names == JOINTS
+    assert bench.observations[-1].n_obs_steps == 2
+    streams = bench.streams
+    send(bench, replace(TASK, n_obs_steps=1, joints=JOINTS[1:], dt=0.2))
+    bench.until(lambda: bench.streams not in (streams, None))
+    bench.until_heard()
+    bench.observations.clear()
+    bench.feed()
+    bench.until(lambda: bench.observations)
+    observation = bench.observations[0]
+    assert (observation.dt, observation.n_obs_steps) == (0.2, 1)
+    assert observation.joint_names == JOINTS[1:]
+    np.testing.assert_allclose(observation.joint_positions, [0.2])
+
+
+def test_a_contract_that_comes_again_forgets_nothing(make):
+    bench = make(task=None)
+    send(bench, TASK)
+    bench.until_heard()
+    bench.feed()
+    bench.until(lambda: bench.observations)
+    streams, received = bench.streams, len(bench.observations)
+    heard = []
+    bench.node.create_subscription(Contract, TOPIC, heard.append, LATCHED)
+    bench.until(lambda: len(heard) == 1)
+    send(bench, TASK)
+    bench.until(lambda: len(heard) == 2)
+    bench.feed()
+    bench.until(lambda: len(bench.observations) > received)
+    assert bench.streams is streams
+
+
+def test_a_task_file_that_is_the_policys_is_followed_on(make):
+    bench = make()
+    streams, heard = bench.streams, []
+    bench.node.create_subscription(Contract, TOPIC, heard.append, LATCHED)
+    send(bench, TASK)
+    bench.until(lambda: heard)
+    bench.feed()
+    bench.until(lambda: bench.observations)
+    assert bench.streams is streams
+
+
+def reported(bench, text):
+    """Wait for an error that says something; return it."""
+    return bench.report(lambda r: r.level == DiagnosticStatus.ERROR and text in r.message).message
+
+
+@pytest.mark.parametrize(
+    ('changes', 'named'),
+    [
+        ({'dt': 0.05}, 'dt: 0.1 and 0.05'),
+        ({'n_obs_steps': 3}, 'n_obs_steps: 2 and 3'),
+        ({'joints': JOINTS[::-1]}, f'joints: {JOINTS} and {JOINTS[::-1]}'),
+        ({'joint_latency': 0.01}, 'joint_latency: 0.0 and 0.01'),
+        ({'topics': Topics(gripper='hand')}, "topics.gripper: 'gripper/target' and 'hand'"),
+        (
+            {'cameras': {'front': Camera((16, 24), latency=0.02)}},
+            'cameras.front.latency: 0.0 and 0.02',
+        ),
+        ({'cameras': {}}, "cameras.front: {'size': [16, 24]"),
+    ],
+)
+def test_a_contract_that_differs_from_the_task_file_is_refused_by_name(make, changes, named):
+    bench = make()
+    send(bench, replace(TASK, **changes))
+    assert f'the task file and policy/contract differ: {named}' in reported(bench, 'differ')
+    bench.until(lambda: not bench.joints_out.get_subscription_count())
+    assert not bench.observations
+    send(bench, TASK)
+    bench.until_heard()
+    bench.feed()
+    bench.until(lambda: bench.observations)
+
+
+@pytest.mark.parametrize(
+    ('text', 'reason'),
+    [
+        ('', 'needs the keys of a task'),
+        ('[1, 2', 'cannot be read'),
+        ('{joints: [a], cameras: 7}', 'needs the settings of each camera by its name'),
+        ('{joints: [a], dt: .nan}', 'dt = nan: needs float'),
+        ('{joints: [a], horizon: 1000000000}', 'horizon = 1000000000: needs 1 to'),
+        ('{joints: [a], state_names: [x]}', 'state_names = '),
+        ('{joints: [a], topics: {joint_states: "what is this"}}', 'what is this'),
+        ('{joints: [a], cameras: {front: {size: [8, 8], topic: "a b"}}}', 'a b'),
+        ('{joints: [a], cameras: {front: {size: [8, 8], topic: joint_states}}}', 'joint_states'),
+        ('{joints: [a], cameras: {joint_states: {size: [8, 8]}}}', 'joint_states'),
+    ],
+)
+def test_a_contract_that_makes_no_sense_is_refused_by_name_and_the_next_is_followed(
+    make, text, reason
+):
+    bench = make(task=None)
+    send(bench, TASK, task=text)
+    assert reason in reported(bench, 'no observation')
+    assert bench.streams is None
+    send(bench, TASK)
+    bench.until_heard()
+    bench.feed()
+    bench.until(lambda: bench.observations)
+
+
+def test_nothing_of_a_task_that_cannot_be_followed_is_still_heard(make):
+    bench = make(task=None)
+    send(bench, replace(TASK, topics=Topics(gripper='no topic')))
+    reported(bench, 'no topic')
+    bench.until(lambda: not bench.joints_out.get_subscription_count())
+    assert not bench.images_out[FRONT].get_subscription_count()
+
+
+def test_a_compressed_camera_that_the_task_has_not_is_refused(make):
+    bench = make(task=None, compressed_cameras=['wrist'])
+    send(bench, TASK)
+    assert "compressed_cameras: ['wrist']: the task has ['front']" in reported(bench, 'compressed')
 
 
 def test_limits_change_while_it_runs(make):
@@ -424,16 +604,16 @@ def test_limits_change_while_it_runs(make):
     assert not refused.successful and 'max_age' in refused.reason
     assert bench.aggregator.set_parameters([Parameter('max_age', value=2.0)])[0].successful
     bench.image(bench.now_ns() - 700 * MS)
-    count = bench.aggregator._live.counts['front']
+    count = bench.live.counts['front']
     bench.until(lambda: count.received)
     assert count.dropped == 0
 
 
 def test_what_is_done_with_a_set_is_done_outside_of_the_lock_that_upstream_would_keep(make):
     bench, held = make(), []
-    lock = bench.aggregator._synchronizer.lock
-    publish = bench.aggregator._publish
-    bench.aggregator._publish = lambda: (held.append(lock.locked()), publish())
+    lock = bench.streams._synchronizer.lock
+    publish = bench.streams._on_news
+    bench.streams._on_news = lambda: (held.append(lock.locked()), publish())
     bench.feed()
     bench.until(lambda: bench.observations)
     assert held and not any(held)

@@ -31,7 +31,7 @@ HOUR = 3600 * 10**9
 NODES = {
     ExecutorNode: {'autostart': False},
     PolicyNode: {'autostart': False},
-    ObservationAggregatorNode: {'joint_names': ['a'], 'image_sizes': [16, 24]},
+    ObservationAggregatorNode: {},
     TeleopNode: {},
     TeleopKeyboardNode: {},
     GripperNode: {},

@@ -238,7 +238,8 @@ def test_parameters_change_while_it_runs(make):
 @pytest.mark.parametrize(
     ('name', 'value'),
     [
-        ('n_action_steps', 0),
+        ('n_action_steps', -1),
+        ('n_action_steps', 257),
         ('speed_scale', -0.1),
         ('speed_scale', 1.5),
         ('speed_scale', math.nan),

@@ -20,10 +20,13 @@ from dp_ros.nodes.policy.node import PolicyNode
 from dp_ros.nodes.teleop.node import TeleopNode
 from dp_ros.nodes.teleop_keyboard.node import TeleopKeyboardNode
 from dp_ros.robot.kinematics import FINGER_NAMES
+from dp_ros.ros.contract import contract_msg
 from dp_ros.ros.conversions import ns_to_duration, ns_to_time
 from dp_ros.ros.guard import failures
 from dp_ros.ros.polled_topic import Never
-from dp_ros_msgs.msg import EpisodeStatus, ExecutorStatus, Observation, PolicyStatus
+from dp_ros.task.task import Camera, Task, task_to_dict
+from dp_ros.task.task_file import task_text
+from dp_ros_msgs.msg import Contract, EpisodeStatus, ExecutorStatus, Observation, PolicyStatus
 from dp_ros_msgs.srv import StartEpisode
 from fake_robot import HOME, JOINTS, FakeRobot
 from franka_msgs.msg import FrankaRobotState
@@ -42,6 +45,7 @@ from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 import tiny_policy
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+import yaml
 
 MANY = 300
 FEW = 20
@@ -115,6 +119,60 @@ def transforms(now):
     return TFMessage(transforms=[message])
 
 
+TASK = Task(
+    joints=JOINTS,
+    gripper_joints=FINGERS,
+    cameras={'front': Camera((16, 24), 'front/image'), 'wrist': Camera((8, 12), 'wrist/image')},
+)
+
+
+def contract(now):
+    message = contract_msg(TASK, 'policies/mine', 'abc')
+    message.header.stamp = now
+    return message
+
+
+def odd_tasks():
+    """Give the texts of tasks with one value, at any depth, that makes no sense."""
+    values = [
+        None,
+        True,
+        -1,
+        0,
+        10**30,
+        1e308,
+        float('nan'),
+        '',
+        'a b',
+        [],
+        ['a'],
+        [[1]],
+        {'a': 1},
+    ]
+    for path in paths(task_to_dict(TASK)):
+        for value in values:
+            changed = task_to_dict(TASK)
+            place = changed
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = value
+            yield yaml.safe_dump(changed)
+    yield from (
+        '[' * 9000,
+        'a: &a [*a]',
+        '\x00',
+        '!!python/object:os.system {}',
+        'joints: ü' * 9999,
+    )
+
+
+def paths(values, before=()):
+    for key, value in values.items():
+        yield (*before, key)
+        if isinstance(value, dict):
+            yield from paths(value, (*before, key))
+
+
 def stamped(kind, **values):
     def make(now):
         message = kind(**values)
@@ -131,6 +189,7 @@ VALID = {
     CompressedImage: compressed,
     Observation: observation,
     TFMessage: transforms,
+    Contract: contract,
     Joy: stamped(Joy, axes=[0.5] * 6, buttons=[1] * 21),
     TwistStamped: stamped(TwistStamped),
     PoseStamped: stamped(PoseStamped),
@@ -141,6 +200,7 @@ VALID = {
     String: lambda now: String(data='<robot name="fr3"><link name="base"/></robot>'),
 }
 NASTY = {
+    Contract: [Contract(task=text) for text in odd_tasks()],
     String: [
         String(data=text) for text in ('<', '<a>' * 3000, '<a b="1"', '\x1b[2J', 'ü' * 100000)
     ],
@@ -170,14 +230,16 @@ def policy(context, folder):
 
 def aggregator(context, folder):
     values = {
-        'joint_names': [*JOINTS, *FINGERS],
-        'camera_names': ['front', 'wrist'],
-        'camera_topics': ['front/image', 'wrist/image'],
-        'camera_transports': ['raw', 'compressed'],
-        'image_sizes': [16, 24, 8, 12],
+        'compressed_cameras': ['wrist'],
         'eef_frame': 'tcp',
     }
+    (folder / 'task.yaml').write_text(task_text(TASK))
+    values['task'] = str(folder / 'task.yaml')
     return made(ObservationAggregatorNode, context, **values), ()
+
+
+def told_aggregator(context, folder):
+    return made(ObservationAggregatorNode, context), ()
 
 
 def teleop(device):
@@ -229,6 +291,7 @@ NODES = {
     'executor': executor,
     'policy': policy,
     'aggregator': aggregator,
+    'told_aggregator': told_aggregator,
     'gripper': plain(GripperNode),
     'fake_gripper': lambda c, f: (made(FakeGripperNode, c, follow_joint_states=True), ()),
     'teleop_twist': teleop('twist'),
@@ -255,7 +318,9 @@ class Storm(NodeBench):
 
     @property
     def subscriptions(self):
-        return [s for s in self.node.subscriptions if s.topic_name not in NOT_OURS]
+        """Return the node's own; contracts come last, for they change the others."""
+        ours = [s for s in self.node.subscriptions if s.topic_name not in NOT_OURS]
+        return sorted(ours, key=lambda s: s.msg_type is Contract)
 
     def message(self, kind):
         now_ns = self.node.get_clock().now().nanoseconds
@@ -281,6 +346,8 @@ class Storm(NodeBench):
                 self.turns(3)
         for data in GARBAGE if subscription.raw else ():
             self.call_back(name, subscription.callback, data)
+        if kind is Contract:
+            self.call_back(name, subscription.callback, contract(ns_to_time(0)))
 
     def ask(self, service):
         kind = service.srv_type

@@ -3,7 +3,9 @@
 
 from dp_ros.data.windows.window import Refusal
 from dp_ros.nodes.policy.inbox import Inbox, InboxLimits
+from dp_ros.nodes.policy.parameters import PARAMETERS, inbox_limits
 from dp_ros.robot.units import MS
+from dp_ros.task.task import Task
 import pytest
 
 START = 10_000 * MS
@@ -77,3 +79,27 @@ def test_a_reset_without_a_time_lets_the_clock_begin_again(inbox):
     inbox.reset()
     inbox.push(MS, MS, 'b')
     assert inbox.take(MS) == (MS, 'b')
+
+
+@pytest.mark.parametrize(
+    ('dt', 'n_action_steps', 'rate', 'period_ms'),
+    [
+        (0.1, 8, 0.0, 500),
+        (0.02, 32, 0.0, 400),
+        (0.05, 8, 0.0, 250),
+        (0.1, 8, 4.0, 250),
+        (0.02, 32, 4.0, 250),
+    ],
+)
+def test_chunks_are_due_as_the_rate_says_or_in_time_for_the_task(
+    dt, n_action_steps, rate, period_ms
+):
+    task = Task(joints=('a',), dt=dt, horizon=40, n_action_steps=n_action_steps)
+    limits = inbox_limits(PARAMETERS.defaults() | {'rate': rate}, task)
+    assert limits.period_ns == period_ms * MS
+    assert limits.slack_ns == dt / 4 * 1000 * MS
+    assert limits.period_ns < n_action_steps * dt * 1000 * MS
+
+
+def test_without_a_policy_there_is_a_period_too():
+    assert inbox_limits(PARAMETERS.defaults(), None).period_ns == 500 * MS

@@ -14,8 +14,11 @@ from dp_ros.nodes.policy.node import PolicyNode
 from dp_ros.policy.checkpoint import load_policy
 from dp_ros.policy.policy import chunk_seed
 from dp_ros.robot.arm_model import read_tcp
+from dp_ros.ros.contract import LATCHED
 from dp_ros.ros.conversions import ns_to_time, time_to_ns
-from dp_ros_msgs.msg import Observation, PolicyStatus
+from dp_ros.task.task import first_difference
+from dp_ros.task.task_file import parse_task
+from dp_ros_msgs.msg import Contract, Observation, PolicyStatus
 import numpy as np
 import pytest
 from rclpy.executors import SingleThreadedExecutor
@@ -65,6 +68,8 @@ class Bench:
             (DiagnosticArray, '/diagnostics', self.reports),
         ):
             self.node.create_subscription(kind, topic, record.append, QoSProfile(depth=50))
+        self.contracts = []
+        self.node.create_subscription(Contract, 'policy/contract', self.contracts.append, LATCHED)
         self.sender = self.node.create_publisher(Observation, 'observation', QoSProfile(depth=1))
 
     def until(self, condition, deadline=DEADLINE):
@@ -201,8 +206,9 @@ def test_observations_from_before_a_reset_are_forgotten(bench):
     assert test.chunks[0].header.stamp != old.header.stamp
 
 
-def test_the_newest_observation_is_used_at_most_at_the_rate(bench):
-    test = bench(rate=2.0).start()
+@pytest.mark.parametrize('rate', [2.0, 0.0])  # 0: as the task needs it, which is 2 Hz here.
+def test_the_newest_observation_is_used_at_most_at_the_rate(bench, rate):
+    test = bench(rate=rate).start()
     start_ns = test.now_ns()
     test.chunk(observation_msg(start_ns - 400_000_000))
     for k in range(1, 6):
@@ -230,11 +236,10 @@ def test_a_live_parameter_takes_effect_at_the_next_chunk(bench):
         ('sampler.num_inference_steps', 21, 'needs 1 to 20'),
         ('sampler.num_inference_steps', 0, ''),
         ('sampler.name', 'euler', "sampler = 'euler': needs one of ('auto', 'ddim', 'ddpm',"),
-        ('rate', 0.0, ''),
+        ('rate', -1.0, ''),
         ('rate', 'fast', ''),
         ('n_samples', 65, ''),
         ('seed', -1, ''),
-        ('image_sizes', [96], 'needs 0 entries'),
         ('base_frame', 'world', 'read-only'),
     ],
 )
@@ -251,10 +256,6 @@ def test_an_invalid_live_parameter_is_refused_with_the_reason(bench, name, value
 @pytest.mark.parametrize(
     ('change', 'reason'),
     [
-        ({'joint_names': ['fr3_joint1']}, "joint_names: trained with ('fr3_joint1', "),
-        ({'camera_names': ['wrist']}, 'camera_names: trained with'),
-        ({'camera_names': ['front'], 'image_sizes': [96, 96]}, 'image_sizes: trained with'),
-        ({'dt': 0.05}, 'dt: trained with 0.1, running with 0.05'),
         ({'sampler__num_inference_steps': 50}, 'num_inference_steps = 50'),
         ({'checkpoint': '/nowhere'}, '/nowhere/policy.json: no such file'),
         ({'checkpoint': ''}, 'needs the folder of a policy'),
@@ -292,6 +293,57 @@ def test_configure_refuses_a_damaged_checkpoint(
     (message,) = logged
     assert f'{copy}/{name}' in message and reason in message
     assert 'Traceback' not in message
+
+
+def test_what_the_policy_was_trained_for_is_told_when_it_is_configured(bench, folder):
+    test = bench()
+    test.until(lambda: test.node.count_publishers('policy/contract') == 1)
+    assert test.contracts == []
+    assert test.policy.trigger_configure() == SUCCESS
+    test.until(lambda: test.contracts)
+    (contract,) = test.contracts
+    task = parse_task(contract.task, 'contract')
+    assert first_difference(task, tiny_policy.CONFIG.task) is None
+    assert (contract.name, contract.checkpoint) == (task.name, str(folder))
+    assert contract.checkpoint_digest == load_policy(folder, engine='torch').digest
+    assert 0 < time_to_ns(contract.header.stamp) <= test.now_ns()
+
+
+def test_who_comes_later_is_told_too_and_of_the_next_policy(bench, tmp_path):
+    test = bench()
+    assert test.policy.trigger_configure() == SUCCESS
+    late = []
+    test.node.create_subscription(Contract, 'policy/contract', late.append, LATCHED)
+    test.until(lambda: late)
+    other = tiny_policy.checkpoint(tmp_path, seed=1, dt=0.05, name='other')
+    assert test.policy.trigger_cleanup() == SUCCESS
+    assert test.set('checkpoint', str(other)).successful
+    assert test.policy.trigger_configure() == SUCCESS
+    test.until(lambda: len(late) == 2)
+    assert (late[1].name, parse_task(late[1].task, 'contract').dt) == ('other', 0.05)
+    assert late[1].checkpoint_digest != late[0].checkpoint_digest
+
+
+def test_a_policy_that_is_refused_is_not_told(bench, folder):
+    test = bench(checkpoint='/nowhere')
+    assert test.policy.trigger_configure() == FAILURE
+    assert test.set('checkpoint', str(folder)).successful
+    assert test.policy.trigger_configure() == SUCCESS
+    test.until(lambda: test.contracts)
+    assert [contract.checkpoint for contract in test.contracts] == [str(folder)]
+
+
+@pytest.mark.parametrize(
+    ('task', 'period_ms'),
+    [({}, 500), ({'dt': 0.02}, 100), ({'dt': 0.05, 'n_action_steps': 4}, 125)],
+)
+def test_without_a_rate_chunks_come_as_the_task_needs_them(bench, tmp_path, task, period_ms):
+    test = bench(tiny_policy.checkpoint(tmp_path, **task), rate=0.0)
+    assert test.policy.trigger_configure() == SUCCESS
+    periods = [test.policy._inbox.limits.period_ns, test.policy._timer.timer_period_ns]
+    assert periods == [period_ms * 1_000_000] * 2
+    assert test.set('rate', 5.0).successful
+    assert test.policy._inbox.limits.period_ns == test.policy._timer.timer_period_ns == 200_000_000
 
 
 def test_a_refused_checkpoint_can_be_replaced(bench, folder):

@@ -8,7 +8,11 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from dp_ros.data.bags.bag import bag_info
+from dp_ros.data.datasets.recorded_task import recorded_task
 from dp_ros.nodes.demo_recorder.node import DemoRecorderNode
+from dp_ros.nodes.demo_recorder.parameters import PARAMETERS, recorded
+from dp_ros.task.task import Camera, Task, Topics, first_difference
+from dp_ros.task.task_file import task_text
 from dp_ros_msgs.msg import EpisodeStatus
 from dp_ros_msgs.srv import StartEpisode, StopEpisode
 from geometry_msgs.msg import PoseStamped, TransformStamped
@@ -27,6 +31,9 @@ FRONT, COMMAND = 'camera/front/image_raw', 'fr3_arm_controller/joint_trajectory'
 SERVICES = {'start': StartEpisode, 'stop': StopEpisode, 'discard': Trigger}
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 PLAIN = QoSProfile(depth=50)
+
+
+TASK = Task(joints=('a',), name='reach', cameras={'front': Camera((16, 24))})
 
 
 class Bench:
@@ -95,8 +102,11 @@ class Bench:
 def make(tmp_path, ros_context):
     with ExitStack() as stack:
 
-        def make_bench(**parameters):
+        def make_bench(task=TASK, **parameters):
             values = {'directory': str(tmp_path / 'out')} | parameters
+            if task is not None:
+                (tmp_path / 'task.yaml').write_text(task_text(task))
+                values['task'] = str(tmp_path / 'task.yaml')
             return stack.enter_context(closing(Bench(ros_context, **values)))
 
         yield make_bench
@@ -296,6 +306,8 @@ def test_parameters_that_contradict_each_other(make, tmp_path):
         make(required_topics=['depth'])
     with pytest.raises(ValueError, match='min_rates'):
         make(min_rates=[1.0])
+    with pytest.raises(ValueError, match="compressed_cameras: \\['wrist'\\]: the task has"):
+        make(compressed_cameras=['wrist'])
     with pytest.raises(ValueError, match='storage'):
         make(storage='rosbag1')
     (tmp_path / 'file').write_text('')
@@ -314,3 +326,71 @@ def test_what_arrived_before_the_stop_is_in_the_bag_and_not_what_came_before_the
     found = messages(Path(bench.call('stop').path))
     names = [message.name[0] for topic, _, message in found if topic == '/joint_states']
     assert names == ['within'] * 100
+
+
+def test_a_bag_keeps_the_task_whole(make, tmp_path):
+    task = Task(
+        joints=('a', 'b'),
+        name='stack',
+        gripper_joints=('finger',),
+        observations=('joint_positions', 'commanded_positions'),
+        cameras={'front': Camera((16, 24), crop=(1, 2, 32, 48), tolerance=0.01, latency=0.02)},
+        dt=0.05,
+        topics=Topics(commands='my_arm/joint_trajectory'),
+    )
+    bench = make(task=task).ready()
+    assert bench.call('start').success
+    path = Path(bench.call('stop').path)
+    assert first_difference(recorded_task([path]), task) is None
+
+
+def test_without_a_task_only_topics_are_recorded_and_none_is_kept(make):
+    bench = make(task=None, topics=['joint_states'], required_topics=['joint_states'])
+    topics = bench.recorder._topics.topics
+    bench.until(lambda: bench.send() or topics['joint_states'].last_ns)
+    assert bench.call('start').success
+    bench.recorded(5)
+    path = Path(bench.call('stop').path)
+    assert {topic for topic, *_ in messages(path)} == {'/joint_states'}
+    assert recorded_task([path]) is None
+
+
+def test_the_task_says_what_is_recorded_and_how_fast_it_has_to_come():
+    task = Task(
+        joints=('a',),
+        cameras={'front': Camera((16, 24)), 'wrist': Camera((16, 24), 'hand/image')},
+        dt=0.05,
+        max_joint_gap=0.02,
+        topics=Topics('arm/joint_states', 'arm/joint_trajectory', 'hand/target'),
+    )
+    defaults = PARAMETERS.defaults()
+    found = recorded(defaults | {'compressed_cameras': ['wrist']}, task)
+    needed = ('camera/front/image_raw', 'hand/image/compressed', 'arm/joint_states')
+    commands = ('arm/joint_trajectory', 'hand/target')
+    assert found.topics == (*needed, *commands, *defaults['topics'])
+    assert found.required == needed
+    assert found.min_rates == pytest.approx((16.0, 16.0, 250.0))
+    named = {'required_topics': ['goal', 'arm/joint_states']}
+    assert recorded(defaults | named, task).min_rates == ()
+    assert recorded(defaults | named | {'min_rates': [1.0, 2.0]}, task).min_rates == (1.0, 2.0)
+    with pytest.raises(ValueError, match='nothing to record'):
+        recorded(defaults | {'topics': []}, None)
+
+
+def test_a_slow_camera_of_the_task_is_warned_of(make):
+    task = Task(joints=('a',), cameras={'front': Camera((16, 24))}, dt=0.001, max_joint_gap=10.0)
+    bench = make(task=task).ready()
+    bench.call('start')
+    bench.until(lambda: bench.send() or bench.recorder._slow)
+    message = bench.call('stop', StopEpisode.Request(succeeded=True)).message
+    assert f'/{FRONT} comes at ' in message and 'less than 800' in message
+
+
+@pytest.mark.parametrize('text', ['{joints: [a], dt: 0.0}', '- a', '{joints: [a], dtt: 0.1}'])
+def test_a_task_file_that_makes_no_sense_is_refused_at_start(ros_context, tmp_path, text):
+    file = tmp_path / 'odd.yaml'
+    file.write_text(text)
+    with pytest.raises(ValueError, match=r'odd\.yaml'):
+        DemoRecorderNode(
+            context=ros_context, parameter_overrides=[Parameter('task', value=str(file))]
+        )

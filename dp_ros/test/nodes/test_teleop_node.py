@@ -260,7 +260,7 @@ def test_without_an_executor_it_is_missed(make):
 
 
 def test_buttons_start_keep_and_discard_episodes(make):
-    bench = make(task='stack')
+    bench = make(instruction='stack')
     for button, said in (
         (6, 'recording episode_000007'),
         (3, 'episode_000007 kept as a success: 0.0 s, 3 of 4 episodes succeeded'),

@@ -3,9 +3,9 @@
 
 from collections import deque
 
-from dp_ros.policy.config import ConfigError
 from dp_ros.policy.engines import make_engine
 from dp_ros.policy.policy import Policy
+from dp_ros.values import ConfigError
 import numpy as np
 import pytest
 from test_engine import ASKED_ONCE, DENOISING

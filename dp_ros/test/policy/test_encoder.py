@@ -3,12 +3,12 @@
 
 from dataclasses import replace
 
-from dp_ros.policy.config import ConfigError
 from dp_ros.policy.encoders.cnn import Cnn, ImageEncoder
 from dp_ros.policy.encoders.resnet import Resnet
 from dp_ros.policy.encoders.vision import SpatialSoftmax, jitter_colors
 from dp_ros.policy.encoders.vit import Vit
 from dp_ros.policy.network import PolicyNetwork
+from dp_ros.values import ConfigError
 import pytest
 import tiny_policy
 import torch
@@ -99,7 +99,7 @@ def test_cameras_have_an_encoder_each_or_share_one(name, shared):
 
 def test_one_encoder_is_for_one_size():
     sizes = {'left': SIZE, 'right': (40, 60)}
-    for_each = replace(tiny_policy.CONFIG, image_sizes=sizes)
+    for_each = tiny_policy.changed(image_sizes=sizes)
     assert PolicyNetwork(for_each).shapes.frame_dim == 7 + 2 * 12
     with pytest.raises(ConfigError, match=r'cnn.shared: images of \[\(40, 52\), \(40, 60\)\] px'):
         replace(for_each, encoder=replace(for_each.encoder, shared=True))

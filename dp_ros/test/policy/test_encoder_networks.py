@@ -5,10 +5,10 @@ from dataclasses import replace
 import json
 
 from dp_ros.policy.checkpoint import load_network, save_checkpoint
-from dp_ros.policy.config import ConfigError
 from dp_ros.policy.encoders.resnet import Resnet, make_backbone
 from dp_ros.policy.encoders.vit import Vit, fit_positions, make_positions
 from dp_ros.policy.network import PolicyNetwork
+from dp_ros.values import ConfigError
 from golden.renew_encoders import FILE, fill, pixels
 import pytest
 from safetensors.torch import save_file
@@ -111,7 +111,7 @@ def test_a_file_of_something_else_is_refused(tmp_path):
 
 def test_a_trained_policy_does_not_read_the_checkpoint(file, tmp_path):
     encoder = replace(VIT, checkpoint=str(file))
-    config = replace(tiny_policy.CONFIG, image_sizes={'front': SIZE}, encoder=encoder)
+    config = tiny_policy.changed(image_sizes={'front': SIZE}, encoder=encoder)
     network = PolicyNetwork(config)
     network.load_pretrained()
     save_checkpoint(tmp_path / 'policy', network, {})
@@ -167,4 +167,4 @@ def test_an_encoder_learns_where_something_is(settings, steps):
 )
 def test_settings_that_cannot_be_are_refused(encoder, reason):
     with pytest.raises(ConfigError, match=reason):
-        replace(tiny_policy.CONFIG, image_sizes={'front': SIZE}, encoder=encoder)
+        tiny_policy.changed(image_sizes={'front': SIZE}, encoder=encoder)

@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 from dp_ros.policy import engines
-from dp_ros.policy.config import ConfigError
 from dp_ros.policy.denoisers import DENOISERS
 from dp_ros.policy.denoisers.lstm import Lstm
 from dp_ros.policy.denoisers.transformer import Transformer
@@ -21,6 +20,8 @@ from dp_ros.policy.methods.consistency import Consistency
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.methods.flow_matching import FlowMatching
 from dp_ros.policy.policy import Policy
+from dp_ros.task.task import OBSERVATIONS
+from dp_ros.values import ConfigError
 import numpy as np
 import pytest
 import tiny_policy
@@ -50,7 +51,7 @@ DENOISING = {
     | {'denoiser': Transformer(n_cond_layers=1, causal=False, **TINY), 'method': FlowMatching()},
     'transformer of one row of tokens, and vit': TWO_CAMERAS
     | {'denoiser': Transformer(conditioning='prepended', **TINY), 'encoder': VIT},
-    'state with past actions': BLIND | {'past_actions': True, 'denoiser': Unet(**UNET)},
+    'state with past actions': BLIND | {'observations': OBSERVATIONS, 'denoiser': Unet(**UNET)},
     'lstm': BLIND | {'denoiser': Lstm(hidden_dim=16, n_layers=1, timestep_dim=8)},
 }
 SMALL = BLIND | {'denoiser': Unet(down_dims=(16,), timestep_dim=16)}
@@ -106,7 +107,7 @@ def test_an_engine_tells_nobody_over_the_network():
 
 def test_every_part_is_among_those_that_are_compared():
     compared = [*DENOISING.values(), *ASKED_ONCE.values()]
-    configs = [replace(tiny_policy.CONFIG, **changes) for changes in compared]
+    configs = [tiny_policy.changed(**changes) for changes in compared]
     for role, kinds in (('method', METHODS), ('denoiser', DENOISERS), ('encoder', ENCODERS)):
         assert {getattr(config, role).name for config in configs} == set(kinds)
 

@@ -15,6 +15,7 @@ from dp_ros.policy.importing.weights import UNET, rename
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.policy import Policy
+from dp_ros.task.task import Camera, Task
 from golden import renew_importing as golden
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def chunk(found, engine='torch', images=None):
     """Make the chunk as the reference does: its sampler, its steps, the same seed."""
     network = found.network
     policy = Policy(network.config, make_engine(engine, network, 'cpu', 1), network.actions)
-    state = golden.observations(len(network.config.state_names)).numpy()
+    state = golden.observations(len(network.config.observed_names)).numpy()
     made = policy.infer(
         {'state': state, 'images': images or {}},
         golden.SEED,
@@ -112,12 +113,14 @@ def network_that_sees(shared):
     """Make one of ours, with the ranges of STATISTICS."""
     torch.manual_seed(3)
     config = PolicyConfig(
-        joint_names=('joint_0', 'joint_1'),
-        state_names=('state_0', 'state_1'),
-        image_sizes=CAMERAS,
-        n_obs_steps=golden.N_OBS,
-        horizon=golden.HORIZON,
-        n_action_steps=golden.HORIZON - golden.N_OBS + 1,
+        Task(
+            joints=('joint_0', 'joint_1'),
+            state_names=('state_0', 'state_1'),
+            cameras={name: Camera(size) for name, size in CAMERAS.items()},
+            n_obs_steps=golden.N_OBS,
+            horizon=golden.HORIZON,
+            n_action_steps=golden.HORIZON - golden.N_OBS + 1,
+        ),
         state_modes=('min_max', 'min_max'),
         method=Diffusion(num_train_timesteps=100),
         denoiser=Unet(

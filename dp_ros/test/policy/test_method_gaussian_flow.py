@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Samplers where the answer is known: data that are Gaussian, and the best network for them."""
 
-from dp_ros.policy.config import ConfigError
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.methods.flow_matching import FlowMatching
 from dp_ros.policy.methods.method import drawn_from
 from dp_ros.policy.methods.schedulers import make_scheduler
+from dp_ros.values import ConfigError
 import pytest
 import tiny_policy
 import torch

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The likelihoods of the baselines against torch.distributions, and what they draw."""
 
-from dp_ros.policy.config import ConfigError
 from dp_ros.policy.methods.act import Act, divergence_from_prior
 from dp_ros.policy.methods.gan import Gan
 from dp_ros.policy.methods.gaussian import Gaussian
 from dp_ros.policy.methods.method import drawn_from
 from dp_ros.policy.methods.mixture import Mixture
+from dp_ros.values import ConfigError
 import pytest
 import tiny_policy
 import torch

@@ -5,17 +5,17 @@ from dataclasses import replace
 import json
 
 from dp_ros.policy.checkpoint import CheckpointError, load_network, load_policy
-from dp_ros.policy.config import ConfigError
 from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.methods.consistency import Consistency
 from dp_ros.training.teacher import load_teacher
+from dp_ros.values import ConfigError
 import numpy as np
 import pytest
 from test_checkpoint import rewrite
 import tiny_policy
 
 SMALL = {'image_sizes': {}, 'denoiser': Unet(down_dims=(16,), timestep_dim=16)}
-CONFIG = replace(tiny_policy.CONFIG, **SMALL)
+CONFIG = tiny_policy.changed(**SMALL)
 MISFIT = r'(?s)do not fit: (.*size mismatch for denoiser|networks of \d+ weights: there are)'
 
 
@@ -80,7 +80,7 @@ def test_a_checkpoint_of_a_student_without_its_process_is_refused(tmp_path):
 @pytest.mark.parametrize('method', ['flow_matching', 'gaussian', 'act'])
 def test_a_teacher_of_another_method_is_refused(tmp_path, method):
     teacher = checkpoint(tmp_path, method)
-    student = replace(CONFIG, method=Consistency(str(teacher)))
+    student = tiny_policy.changed(CONFIG, method=Consistency(str(teacher)))
     with pytest.raises(ConfigError, match=f'is a {method} policy, needs a diffusion one'):
         load_teacher(student)
 
@@ -90,15 +90,18 @@ def test_a_teacher_of_another_method_is_refused(tmp_path, method):
     [
         ({'denoiser': Unet(down_dims=(24,))}, r'denoiser = .*\(24,\).*teacher has .*\(16,\)'),
         ({'denoiser': 'lstm'}, r'denoiser = Lstm.*teacher has Unet'),
-        ({'joint_names': ('a', 'b')}, r"joint_names = \('a', 'b'\): the consistency.teacher has"),
-        ({'n_obs_steps': 3}, 'n_obs_steps = 3: the consistency.teacher has 2'),
+        ({'joints': ('a', 'b')}, r"teacher differ: joints: \['a', 'b'\] and \['fr3_joint1'"),
+        (
+            {'n_obs_steps': 3},
+            'tasks of student and consistency.teacher differ: n_obs_steps: 3',
+        ),
         ({'action_modes': 'none'}, r"action_modes = \('none',\): the consistency.teacher has"),
-        ({'image_sizes': {'front': (32, 40)}}, 'image_sizes = .* the consistency.teacher has {}'),
+        ({'image_sizes': {'front': (32, 40)}}, 'teacher differ: cameras.front: .* and None'),
     ],
 )
 def test_a_teacher_of_another_shape_is_refused(tmp_path, changes, reason):
     teacher = checkpoint(tmp_path, 'diffusion')
-    student = replace(CONFIG, **({'method': Consistency(str(teacher))} | changes))
+    student = tiny_policy.changed(CONFIG, **({'method': Consistency(str(teacher))} | changes))
     with pytest.raises(ConfigError, match=reason):
         tiny_policy.student(student)
 

@@ -4,13 +4,15 @@
 from dataclasses import replace
 import functools
 
-from dp_ros.policy.config import ConfigError, PolicyConfig
+from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.engines import make_engine
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.methods.regression import Regression
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.policy import Policy, blank_observation, chunk_seed
+from dp_ros.task.task import Task
+from dp_ros.values import ConfigError
 import numpy as np
 import pytest
 import tiny_policy
@@ -107,10 +109,7 @@ def test_chunk_seeds_of_neighbouring_runs_share_nothing():
 # Two ways past an obstacle: paths of (x, y) that go by y = +1 or y = -1, from the same place.
 
 WAYS = PolicyConfig(
-    ('x', 'y'),
-    {},
-    horizon=8,
-    n_action_steps=4,
+    Task(joints=('x', 'y'), horizon=8, n_action_steps=4),
     denoiser=Unet(down_dims=(16, 32), timestep_dim=16),
 )
 

@@ -5,10 +5,10 @@ from copy import copy
 import json
 import math
 
-from dp_ros.policy.config import ConfigError
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.methods.method import drawn_from
 from dp_ros.policy.methods.schedulers import make_scheduler
+from dp_ros.values import ConfigError
 from golden import renew
 import pytest
 import torch

@@ -3,10 +3,10 @@
 
 from dataclasses import replace
 
-from dp_ros.policy.component import ConfigError
 from dp_ros.policy.denoisers.denoiser import Shapes
 from dp_ros.policy.denoisers.transformer import Transformer
 from dp_ros.policy.importing.weights import TRANSFORMER, below, rename
+from dp_ros.values import ConfigError
 from golden import renew_importing as golden
 import pytest
 from safetensors.torch import load_file
@@ -141,4 +141,4 @@ def test_one_preparation_serves_several_samples(settings):
 )
 def test_settings_that_cannot_be_are_refused(settings, reason):
     with pytest.raises(ConfigError, match=reason):
-        replace(tiny_policy.CONFIG, denoiser={'name': 'transformer'} | settings)
+        tiny_policy.changed(denoiser={'name': 'transformer'} | settings)

@@ -17,7 +17,9 @@ import pytest
     [
         ('policy', 'rate:=fast', "parameter 'rate' to 'fast'"),
         ('executor', 'speed_scale:=7.0', 'speed_scale'),
-        ('observation_aggregator', 'dt:=1', "parameter 'dt' to '1'"),
+        ('observation_aggregator', 'max_age:=1', "parameter 'max_age' to '1'"),
+        ('observation_aggregator', 'task:=nowhere.yaml', 'nowhere.yaml: cannot be read'),
+        ('demo_recorder', 'task:=nowhere.yaml', 'nowhere.yaml: cannot be read'),
         ('franka_sim', 'camera_names:=[behind]', "no camera ['behind']"),
         ('gripper', 'open_above:=0.01', 'open_above = 0.01'),
         ('fake_gripper', 'finger_joint_names:=[one]', "finger_joint_names = ['one']: needs two"),

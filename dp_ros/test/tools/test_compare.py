@@ -3,9 +3,9 @@
 
 import json
 
-from dp_ros.policy.component import ConfigError
 from dp_ros.tools.compare import main as compare
 from dp_ros.tools.compare.report import table, write_report
+from dp_ros.values import ConfigError
 import pytest
 import tiny_policy
 import yaml

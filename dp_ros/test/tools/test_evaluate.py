@@ -132,7 +132,7 @@ def test_the_figures_have_the_keys_that_are_promised(command, launches, models):
     words = ['--episodes', '2', '--seed', '5', '--move-goal', '0.08', '--json', 'out.json']
     assert command(evaluate, '--policy', 'models/reach', *words, 'rviz:=true') == 0
     ((arguments, client),) = launches
-    assert arguments == [f'policy:={models / "reach"}', 'task:=reach', 'rviz:=true']
+    assert arguments == [f'policy:={models / "reach"}', 'rviz:=true']
     assert client.asked == [(5, 15.0, 0.08), (6, 15.0, 0.08)]
     summary = json.loads((models.parent / 'out.json').read_text())
     assert set(summary) == SUMMARY_KEYS
@@ -141,13 +141,11 @@ def test_the_figures_have_the_keys_that_are_promised(command, launches, models):
     assert summary['peak_rss_mb'] == NODES
 
 
-@pytest.mark.parametrize(('words', 'task'), [([], 'pick_place'), (['--task', 'reach'], 'reach')])
-def test_the_task_is_the_one_that_the_policy_is_named_after(
-    command, launches, models, words, task
-):
-    (models / 'reach').rename(models / 'pick_place_small')
-    assert command(evaluate, '--policy', 'models/pick_place_small', '--episodes', '1', *words) == 0
-    assert launches[0][0][1] == f'task:={task}'
+def test_the_task_is_that_of_the_policy_unless_one_is_named(command, launches, models):
+    words = ['--policy', 'models/reach', '--episodes', '1']
+    assert command(evaluate, *words) == command(evaluate, *words, '--task', 'mine.yaml') == 0
+    policy = f'policy:={models / "reach"}'
+    assert [arguments for arguments, _ in launches] == [[policy], [policy, 'task:=mine.yaml']]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import pytest
 import tiny_policy
 
 TASK = {
-    'joint_names': ACTIONS,
+    'joints': ACTIONS,
     'state_names': ('agent_x', 'agent_y', 'block_x'),
     'image_sizes': {},
     'denoiser': Unet(down_dims=(16, 32), timestep_dim=16),

@@ -108,7 +108,7 @@ def test_names_and_spacing(command, tmp_path):
     assert command(golden.FOLDER / 'unet.ckpt', *words)[0] == 0
     config = load_policy(tmp_path / 'out', engine='torch').config
     assert config.joint_names == ('x', 'y')
-    assert config.state_names == tuple('abcde')
+    assert config.observed_names == tuple('abcde')
     assert config.dt == 0.05
 
 
@@ -116,7 +116,7 @@ def test_names_are_numbers_where_none_are_given(command, tmp_path):
     command(golden.FOLDER / 'lerobot')
     config = load_policy(tmp_path / 'out', engine='torch').config
     assert config.joint_names == ('joint_0', 'joint_1')
-    assert config.state_names == tuple(f'state_{index}' for index in range(5))
+    assert config.observed_names == tuple(f'state_{index}' for index in range(5))
 
 
 def test_another_number_of_names(refused):

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command that shows a data set: what it prints, draws and writes, and its exit status."""
 
+from dataclasses import replace
 import json
 
-from bag_maker import IMAGE, JOINT_STATE, MS, START, episode, trajectory, where, write
+from bag_maker import IMAGE, JOINT_STATE, JOINTS, MS, START, episode, trajectory, where, write
 import cv2
 from dp_ros.data.bags.checksums import seal
+from dp_ros.task.task import Camera, Task, Topics, task_to_dict
+from dp_ros.task.task_file import parse_task, task_text
 from dp_ros.tools.inspect_recordings import main as inspect
 import numpy as np
 import pytest
 import yaml
 
 COMMAND = '/fr3_arm_controller/joint_trajectory'
+TASK = Task(joints=JOINTS, cameras={'front': Camera((16, 24))})
+WHOLE_IMAGES = ('--set', 'policy.encoder={name: cnn, crop_margin: 0}')
 
 
 def demonstration(duration=1.5):
@@ -32,9 +37,9 @@ def bags(tmp_path):
 @pytest.fixture
 def command(monkeypatch, tmp_path):
     config = tmp_path / 'config.yaml'
-    policy = {'joint_names': ['fr3_joint1', 'fr3_joint2'], 'image_sizes': {'front': [16, 24]}}
-    policy['encoder'] = {'name': 'cnn', 'crop_margin': 0}
-    config.write_text(yaml.safe_dump({'policy': policy, 'train': {'steps': 1}}))
+    policy = {'encoder': {'name': 'cnn', 'crop_margin': 0}}
+    sections = {'task': task_to_dict(TASK), 'policy': policy, 'train': {'steps': 1}}
+    config.write_text(yaml.safe_dump(sections))
 
     def run(*words, config=config):
         words = [*words, '--config', config] if config else words
@@ -86,7 +91,7 @@ def test_what_cannot_be_trained_on_says_so(command, tmp_path, capsys):
     ('words', 'reason'),
     [
         (['nowhere'], 'inspect: nowhere: no such folder'),
-        (['.', '--set', 'policy.horizon=15'], 'horizon'),
+        (['.', '--set', 'task.horizon=15'], 'horizon'),
         (['.', '--set', 'policy.colour=red'], 'colour: no such key'),
     ],
 )
@@ -100,14 +105,34 @@ def test_what_cannot_be_is_one_line(command, tmp_path, monkeypatch, capsys, word
 
 def test_without_a_configuration_it_says_what_it_takes(command, tmp_path, capsys):
     bag = write(tmp_path / 'bag', demonstration())
-    command(bag, '--set', 'policy.encoder={name: cnn, crop_margin: 0}', config=None)
+    command(bag, *WHOLE_IMAGES, config=None)
     said = capsys.readouterr().out
-    shown = yaml.safe_load(said[said.index('policy:') : said.index('reading bags')])
-    assert shown['topics'] == {
-        'images': {'front': IMAGE},
-        'joint_states': JOINT_STATE,
-        'trajectories': COMMAND,
-    }
+    assert 'no --config, no task in the recordings: what the first one holds' in said
+    assert parse_task(said[said.index('name:') : said.index('reading bags')], 'said') == Task(
+        joints=JOINTS,
+        cameras={'front': Camera((16, 24), IMAGE)},
+        topics=Topics(joint_states=JOINT_STATE, commands=COMMAND),
+    )
+
+
+def test_without_a_configuration_the_recorded_task_is_taken(command, tmp_path, capsys):
+    def verdict(task):
+        info = {'task_file': task_text(task)}
+        bag = write(tmp_path / f'bag_{task.dt}', demonstration(), info=info)
+        command(bag, *WHOLE_IMAGES, config=None)
+        return capsys.readouterr().out
+
+    said = verdict(TASK)
+    assert 'no --config' not in said and '1 of 1 episodes, 7 windows' in said
+    assert '1 of 1 episodes, 8 windows' in verdict(replace(TASK, dt=0.09))
+
+
+def test_recordings_of_two_tasks_are_named(command, tmp_path, capsys):
+    for dt in (0.1, 0.2):
+        info = {'task_file': task_text(replace(TASK, dt=dt))}
+        write(tmp_path / 'bags' / f'dt_{dt}', demonstration(), info=info)
+    assert command(tmp_path / 'bags', config=None) == 1
+    assert 'were recorded for different tasks: dt: 0.1 and 0.2' in capsys.readouterr().out
 
 
 def test_pictures_and_a_summary(command, tmp_path):

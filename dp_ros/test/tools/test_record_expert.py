@@ -9,11 +9,12 @@ import sys
 import time
 
 from dp_ros.data.bags.bag import BagTopics, read_bag
-from dp_ros.data.datasets.dataset import episode_windows, load_dataset
-from dp_ros.data.windows.window import ActionSpec, WindowSpec
-from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.data.datasets.dataset import episode_windows, find_bags, load_dataset
+from dp_ros.data.datasets.recorded_task import recorded_task
+from dp_ros.data.windows.window import ActionSpec, window_spec
 from dp_ros.sim.scenarios.pick_place.scenario import CUBE_SIZE
 from dp_ros.sim.scenarios.reach.scene import GOAL_X, GOAL_Y
+from dp_ros.task.task_file import read_task
 from dp_ros.tools.record_expert import main as record_expert
 from dp_ros.tools.record_expert.episodes import make_episode
 import numpy as np
@@ -21,7 +22,9 @@ import psutil
 import pytest
 
 ACTIONS = ActionSpec(2, 16, pad_after=14)
-SPEC = WindowSpec(JOINT_NAMES, {'front': (96, 96)}, 100_000_000, 2)
+TASKS = Path(__file__).parents[3] / 'dp_ros_bringup' / 'config' / 'tasks'
+REACH = read_task(TASKS / 'reach.yaml')
+SPEC = window_spec(REACH)
 COMMAND = [sys.executable, '-m', 'dp_ros.tools.record_expert.main', '--seed', '5', '--out']
 
 
@@ -76,7 +79,8 @@ def test_a_killed_recording_goes_on_and_leaves_no_process(tmp_path):
     assert len(entries) >= 4
     assert [int(e['attempt']) for e in entries] == list(range(len(entries)))
     assert [e['side'] for e in entries[:4]] == ['left', 'right', 'left', 'right']
-    dataset, _ = load_dataset(tmp_path, SPEC, BagTopics(), ACTIONS)
+    assert recorded_task(find_bags(tmp_path)) == REACH
+    dataset, _ = load_dataset(tmp_path, SPEC, BagTopics.of(REACH), ACTIONS)
     assert dataset.scene[:4].tolist() == [0, 0, 1, 1]
     for entry in entries:
         check_episode(tmp_path / entry['episode'], float(entry['duration_s']))
@@ -92,9 +96,10 @@ def test_the_fingers_are_commanded_through_the_grippers_nodes(tmp_path):
         'side_faces',
         'true',
     )
-    joints = (*JOINT_NAMES, 'fr3_finger_joint1')
-    spec = WindowSpec(joints, {'front': (48, 48), 'wrist': (48, 48)}, 100_000_000, 2)
-    windows = episode_windows(read_bag(tmp_path / entry['episode'], spec, BagTopics()), ACTIONS)
+    bag = tmp_path / entry['episode']
+    task = recorded_task([bag])
+    assert task == read_task(TASKS / 'pick_place.yaml')
+    windows = episode_windows(read_bag(bag, window_spec(task), BagTopics.of(task)), ACTIONS)
     asked, measured = windows.actions[:, 1, 7], windows.state[:, 1, 7]
     assert asked[0] == asked[-1] == pytest.approx(0.04)
     assert asked.min() < 1e-6
@@ -103,7 +108,7 @@ def test_the_fingers_are_commanded_through_the_grippers_nodes(tmp_path):
 
 def check_episode(path: Path, duration):
     """Nothing is missing, and the arm is where it was commanded to be."""
-    recording = read_bag(path, SPEC, BagTopics())
+    recording = read_bag(path, SPEC, BagTopics.of(REACH))
     assert set(np.diff(recording.builder.joints.stamps)) == {10_000_000}
     windows = episode_windows(recording, ACTIONS)
     assert len(windows.actions) >= duration * 10 - 5

@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training command: what it writes and what it says when it cannot."""
 
+from dataclasses import replace
 import json
 from pathlib import Path
 
 import bag_maker
 from dp_ros.data.datasets.dataset import DatasetError, load_dataset
 from dp_ros.policy.checkpoint import load_description, load_policy
-from dp_ros.policy.config import ConfigError, to_dict
+from dp_ros.policy.config import to_dict
+from dp_ros.task.task import Camera, Task, task_to_dict
+from dp_ros.task.task_file import task_text
 from dp_ros.tools import train
+from dp_ros.values import ConfigError
 import pytest
 import tiny_policy
 import yaml
 
+TASK = tiny_policy.CONFIG.task
+SEEN = Task(joints=bag_maker.JOINTS, cameras={'front': Camera((16, 24))})
 SHORT = ['train.batch_size=4', 'train.validation_share=0.25', 'train.num_inference_steps=2']
 
 
@@ -20,7 +26,7 @@ SHORT = ['train.batch_size=4', 'train.validation_share=0.25', 'train.num_inferen
 def config(tmp_path):
     file = tmp_path / 'tiny.yaml'
     policy = json.loads(json.dumps(to_dict(tiny_policy.CONFIG)))
-    file.write_text(yaml.safe_dump({'policy': policy}))
+    file.write_text(yaml.safe_dump({'task': task_to_dict(TASK), 'policy': policy}))
     return file
 
 
@@ -32,7 +38,26 @@ def command(monkeypatch, config, tmp_path):
         monkeypatch.setattr('sys.argv', [*argv, '--threads', '1', *changes, *words])
         return train.main()
 
+    monkeypatch.chdir(tmp_path)
+    bag_maker.write(tmp_path / 'bags' / 'bag', bag_maker.episode(0.2))
     monkeypatch.setattr(train, 'load_dataset', lambda *args: (tiny_policy.dataset(), ['bag: bad']))
+    return run
+
+
+@pytest.fixture
+def recorded(command, config, monkeypatch, tmp_path):
+    """Train on bags that hold these task files, with a configuration without a task."""
+
+    def run(*tasks, named=None):
+        policy = {'encoder': {**tiny_policy.CONFIG.encoder.to_dict(), 'crop_margin': 0}}
+        section = {} if named is None else {'task': task_to_dict(named)}
+        config.write_text(yaml.safe_dump(json.loads(json.dumps(section | {'policy': policy}))))
+        for index, task in enumerate(tasks):
+            info = {} if task is None else {'task_file': task_text(task)}
+            bag_maker.write(tmp_path / 'held' / str(index), bag_maker.episode(), info=info)
+        monkeypatch.setattr(train, 'load_dataset', load_dataset)
+        return command('--data', 'held', '--steps', '2')
+
     return run
 
 
@@ -59,27 +84,51 @@ def test_the_card_says_how_it_was_made(command, config, tmp_path):
     assert 'mean error of sampled actions' in card
 
 
-def test_demonstrations_guided_by_hand_are_trained_on(
-    command, config, monkeypatch, tmp_path, capsys
-):
-    values = yaml.safe_load(config.read_text())
-    names = list(bag_maker.JOINTS)
-    sizes = {'front': [16, 24]}
-    values['policy'] |= {'joint_names': names, 'state_names': names, 'image_sizes': sizes}
-    values['policy']['encoder']['crop_margin'] = 0
-    config.write_text(yaml.safe_dump(values))
-    for name in ('a', 'b'):
-        bag_maker.write(tmp_path / 'bags' / name, bag_maker.episode())
-    monkeypatch.setattr(train, 'load_dataset', load_dataset)
-    assert command('--data', str(tmp_path / 'bags'), '--steps', '2') == 0
+def test_demonstrations_guided_by_hand_are_trained_on(recorded, tmp_path, capsys):
+    assert recorded(None, None, named=SEEN) == 0
     said = ' '.join(capsys.readouterr().out.split())
     assert '2 of 2 episodes without commands, as guided by hand: their actions are' in said
     assert '2 of 2 episodes without checksums: damage in them may go unnoticed' in said
     load_policy(tmp_path / 'out', engine='torch')
 
 
+def test_the_task_of_the_recordings_needs_no_naming(recorded, tmp_path, capsys):
+    late = replace(SEEN, cameras={'front': Camera((16, 24), latency=0.05)}, joint_latency=0.02)
+    assert recorded(late, None, late) == 0
+    assert 'another task' not in capsys.readouterr().out
+    assert load_policy(tmp_path / 'out', engine='torch').config.task == late
+    description = load_description(tmp_path / 'out')
+    assert description['task']['cameras']['front']['latency'] == 0.05
+    assert description['task']['joint_latency'] == 0.02
+    card = (tmp_path / 'out' / 'README.md').read_text()
+    assert 'image front 16×24 px (50 ms old when stamped)' in card
+    assert '2 joint positions (20 ms old when stamped)' in card
+
+
+def test_recordings_of_another_task_than_is_named_are_told(recorded, tmp_path, capsys):
+    late = replace(SEEN, joint_latency=0.02)
+    assert recorded(SEEN, SEEN, named=late) == 0
+    said = capsys.readouterr().out
+    assert (
+        'recorded for another task than is trained: joint_latency: 0.0 and 0.02: the second counts'
+    ) in said
+    assert load_policy(tmp_path / 'out', engine='torch').config.task == late
+
+
+def test_recordings_of_two_tasks_are_refused_by_both(recorded, capsys):
+    assert recorded(SEEN, replace(SEEN, dt=0.05)) == 1
+    said = capsys.readouterr().out.replace('\n', ' ')
+    assert 'held/0 and held/1 were recorded for different tasks: dt: 0.1 and 0.05' in said
+
+
+def test_neither_a_task_named_nor_recorded(recorded, capsys):
+    assert recorded(None) == 1
+    said = capsys.readouterr().out.replace('\n', ' ')
+    assert 'train: no task: name a task file' in said and 'Traceback' not in said
+
+
 def test_what_cannot_be_is_one_line_and_an_exit_code(command, monkeypatch, capsys):
-    assert command('--set', 'policy.horizon=15') == 1
+    assert command('--set', 'task.horizon=15') == 1
     assert 'horizon = 15' in capsys.readouterr().out
 
     def nothing(*args):
@@ -136,9 +185,10 @@ def test_an_interrupted_run_is_resumed(command, monkeypatch, tmp_path):
         ('[1]', [], 'needs the sections'),
         ('policy: {}', ['steps=3'], 'needs SECTION.KEY=VALUE'),
         ('policy: {}', ['train.steps'], 'needs SECTION.KEY=VALUE'),
-        ('topics: {pictures: a}', [], 'topics: '),
-        ('topics: {actions: a}', [], 'topics: actions'),
-        ('policy: {dt: 0.1}', [], 'joint_names'),
+        ('task: {joints: [a], topics: {pictures: a}}', [], 'topics: pictures: no such key'),
+        ('{task: {joints: [a]}, train: {actions: a}}', [], "train.actions = 'a': needs one of"),
+        ('task: {dt: 0.1}', [], 'joints'),
+        ('policy: {}', [], 'no task: name a task file'),
     ],
 )
 def test_a_configuration_that_cannot_be_read_is_refused(tmp_path, text, changes, reason):
@@ -149,7 +199,7 @@ def test_a_configuration_that_cannot_be_read_is_refused(tmp_path, text, changes,
 
 
 def test_values_can_be_changed_on_the_command_line(config):
-    run, _ = train.read_config(config, ['train.steps=12', 'policy.method=regression'])
+    run = train.read_config(config, ['train.steps=12', 'policy.method=regression'])
     assert (run.train.steps, run.policy.method.name) == (12, 'regression')
 
 

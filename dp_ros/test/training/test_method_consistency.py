@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Consistency distillation: the teacher's many steps in one, and what it needs of a teacher."""
 
-from dataclasses import replace
 import json
 import shutil
 
 from dp_ros.policy.checkpoint import load_network, load_policy, save_checkpoint
-from dp_ros.policy.config import ConfigError, policy_from_dict
+from dp_ros.policy.config import policy_from_dict
 from dp_ros.policy.methods.consistency import Consistency
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.methods.method import drawn_from
@@ -15,6 +14,7 @@ from dp_ros.policy.network import PolicyNetwork
 from dp_ros.training.config import RunConfig
 from dp_ros.training.teacher import load_teacher
 from dp_ros.training.trainer import train
+from dp_ros.values import ConfigError
 import numpy as np
 import pytest
 import test_trainer
@@ -63,7 +63,7 @@ def teacher(tmp_path):
 
 def policy_of(teacher, **changes):
     method = {'name': 'consistency', 'teacher': str(teacher), 'num_solver_steps': 4}
-    return replace(tiny_policy.CONFIG, method=method, **changes)
+    return tiny_policy.changed(method=method, **changes)
 
 
 def test_the_student_starts_as_the_teacher_and_keeps_its_eyes(teacher):
@@ -94,7 +94,7 @@ def test_it_trains_and_runs_without_its_teacher(tmp_path, teacher):
         policy.infer(tiny_policy.observation(), 0, num_inference_steps=2).actions
     ).all()
     description = json.loads((tmp_path / 'policy.json').read_text())
-    assert policy_from_dict(description['policy']) == network.config
+    assert policy_from_dict(description['policy'], network.config.task) == network.config
 
 
 def test_it_is_resumed_as_if_there_was_no_kill(tmp_path, teacher):
@@ -167,7 +167,7 @@ def test_more_steps_than_the_paths_have_are_refused():
 )
 def test_a_setting_that_cannot_be_is_named(settings, reason):
     with pytest.raises(ConfigError, match=reason):
-        load_teacher(replace(tiny_policy.CONFIG, method={'name': 'consistency'} | settings))
+        load_teacher(tiny_policy.changed(method={'name': 'consistency'} | settings))
 
 
 def test_a_teacher_that_does_not_denoise_is_refused(tmp_path):
@@ -179,11 +179,11 @@ def test_a_teacher_that_does_not_denoise_is_refused(tmp_path):
 def test_more_points_than_the_teacher_has_timesteps_are_refused(teacher):
     method = Consistency(str(teacher), num_solver_steps=21)
     with pytest.raises(ConfigError, match=r'num_solver_steps = 21: .* trained with 20'):
-        load_teacher(replace(tiny_policy.CONFIG, method=method))
+        load_teacher(tiny_policy.changed(method=method))
 
 
 def test_settings_are_values_whether_there_is_a_teacher_or_not():
-    policy = replace(tiny_policy.CONFIG, method=Consistency('/nowhere'))
+    policy = tiny_policy.changed(method=Consistency('/nowhere'))
     assert policy.method == Consistency('/nowhere', process=None)
     with pytest.raises(ConfigError, match='consistency.process is missing'):
         PolicyNetwork(policy)
@@ -192,8 +192,8 @@ def test_settings_are_values_whether_there_is_a_teacher_or_not():
 @pytest.mark.parametrize(
     ('changes', 'reason'),
     [
-        ({'dt': 0.2}, r'dt = 0.2: the consistency.teacher has 0.1'),
-        ({'horizon': 32}, r'horizon = 32: the consistency.teacher has 16'),
+        ({'dt': 0.2}, 'tasks of student and consistency.teacher differ: dt: 0.2 and 0.1'),
+        ({'horizon': 32}, 'differ: horizon: 32 and 16'),
     ],
 )
 def test_a_student_unlike_its_teacher_is_refused(teacher, changes, reason):
@@ -204,7 +204,7 @@ def test_a_student_unlike_its_teacher_is_refused(teacher, changes, reason):
 def test_another_process_than_the_teachers_is_refused(teacher):
     method = Consistency(str(teacher), process=TEACHER)
     with pytest.raises(ConfigError, match='consistency.process = .* the teacher has'):
-        tiny_policy.student(replace(tiny_policy.CONFIG, method=method))
+        tiny_policy.student(tiny_policy.changed(method=method))
 
 
 def test_the_number_of_actions_followed_is_the_students_own(teacher):

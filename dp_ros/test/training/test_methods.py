@@ -31,7 +31,7 @@ def test_the_node_knows_the_samplers_of_all_methods():
 @pytest.mark.parametrize('name', NAMES)
 def test_a_method_trains_and_its_checkpoint_gives_finite_chunks(tmp_path, name):
     torch.manual_seed(0)
-    policy = replace(tiny_policy.CONFIG, method=settings(name))
+    policy = tiny_policy.changed(method=settings(name))
     run = RunConfig(policy, replace(test_trainer.SETTINGS, steps=2))
     network = train(tiny_policy.dataset(), run, tmp_path, test_trainer.nothing, device='cpu')
     save_checkpoint(tmp_path, network, {})
@@ -54,5 +54,5 @@ def test_the_noise_decides_where_a_method_says_so(name):
 
 def test_the_settings_of_a_method_survive_being_written():
     for name in NAMES:
-        config = replace(tiny_policy.CONFIG, method=settings(name))
-        assert policy_from_dict(to_dict(config)) == config
+        config = tiny_policy.changed(method=settings(name))
+        assert policy_from_dict(to_dict(config), config.task) == config

@@ -2,6 +2,7 @@
 """The model card keeps the newest figures of every command."""
 
 from dp_ros.policy.checkpoint import load_description
+from dp_ros.task.task import OBSERVATIONS, Camera
 from dp_ros.training.model_card import add_measurement, write_model_card
 import pytest
 import tiny_policy
@@ -22,14 +23,19 @@ TRAINING = {
 
 @pytest.fixture
 def folder(tmp_path):
-    tiny_policy.checkpoint(tmp_path)
-    description = load_description(tmp_path) | {'training': TRAINING}
-    write_model_card(tmp_path, description, '$ make it')
+    card_of(tmp_path)
     return tmp_path
 
 
 def card(folder):
     return (folder / 'README.md').read_text()
+
+
+def card_of(folder, training=TRAINING, **changes):
+    tiny_policy.checkpoint(folder, **changes)
+    description = load_description(folder) | {'training': training}
+    write_model_card(folder, description, '$ make it')
+    return card(folder)
 
 
 def test_the_card_says_what_it_is_and_how_it_was_made(folder):
@@ -41,11 +47,26 @@ def test_the_card_says_what_it_is_and_how_it_was_made(folder):
 
 
 def test_a_card_without_images_names_the_states(tmp_path):
-    tiny_policy.checkpoint(tmp_path, image_sizes={}, state_names=('x', 'y', 'angle'))
-    description = load_description(tmp_path) | {'training': TRAINING | {'step': 4}}
-    write_model_card(tmp_path, description, '$ make it')
-    assert '0.1 s apart: 3 states, x to angle |' in card(tmp_path)
-    assert '| training | 4 of 10 steps of 4 windows' in card(tmp_path)
+    text = card_of(tmp_path, TRAINING | {'step': 4}, cameras={}, state_names=('x', 'y', 'angle'))
+    assert '0.1 s apart: 3 states, x to angle |' in text
+    assert '| training | 4 of 10 steps of 4 windows' in text
+
+
+def test_the_card_says_how_old_what_is_seen_is_and_where_images_are_cut_out(tmp_path):
+    cameras = {
+        'front': Camera((32, 40), crop=(0, 8, 64, 80), latency=0.05),
+        'wrist': Camera((32, 40), latency=0.0125),
+    }
+    task = {'cameras': cameras, 'joint_latency': 0.004, 'observations': OBSERVATIONS}
+    text = card_of(tmp_path, **task)
+    assert (
+        '0.1 s apart: image front 32×40 px, cut out at [0, 8, 64, 80] (50 ms old when stamped), '
+        'image wrist 32×40 px (12.5 ms old when stamped), '
+        '7 joint positions (4 ms old when stamped), 7 commanded positions |'
+    ) in text
+    assert (
+        '| commanded positions of the joints; point k is for the observation time + k·dt' in text
+    )
 
 
 def test_measurements_are_added_and_replaced_by_command(folder):

@@ -6,7 +6,6 @@ import struct
 
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from dp_ros.policy.config import ConfigError
 from dp_ros.policy.encoders.vit import Vit
 from dp_ros.training import optimizer
 from dp_ros.training.config import RunConfig, TrainConfig
@@ -18,6 +17,7 @@ from dp_ros.training.optimizer import (
     split_parameters,
 )
 from dp_ros.training.trainer import Trainer
+from dp_ros.values import ConfigError
 import pytest
 from tensorboardX.proto.event_pb2 import Event
 import tiny_policy
@@ -92,7 +92,7 @@ def test_the_learning_rate_warms_up_and_goes_on(schedule, expected):
 def trainer(folder, accelerator=None, **changes):
     settings = replace(SETTINGS, **changes)
     accelerator = accelerator or make_accelerator(settings, 'cpu')
-    policy = replace(tiny_policy.CONFIG, method='regression', image_sizes={})
+    policy = tiny_policy.changed(method='regression', image_sizes={})
     return Trainer(
         tiny_policy.dataset(config=policy), RunConfig(policy, settings), folder, accelerator
     )

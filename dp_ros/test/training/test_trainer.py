@@ -12,10 +12,10 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from dp_ros.data.datasets.dataset import DatasetError
 from dp_ros.policy.checkpoint import load_description, load_network
-from dp_ros.policy.config import ConfigError
 from dp_ros.training.config import RunConfig, TrainConfig
 from dp_ros.training.record import clear_state, saved_state
 from dp_ros.training.trainer import Trainer, TrainingError, train
+from dp_ros.values import ConfigError
 import pytest
 import tiny_policy
 import torch
@@ -64,7 +64,7 @@ def metrics(out):
 
 @pytest.mark.parametrize('method', ['diffusion', 'regression'])
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path, method):
-    config = replace(RUN, policy=replace(tiny_policy.CONFIG, method=method))
+    config = replace(RUN, policy=tiny_policy.changed(method=method))
     other = replace(config, train=replace(SETTINGS, seed=1))
     a, b = (weights(run(tmp_path / name, config)) for name in ('a', 'b'))
     assert torch.equal(a, b)
@@ -73,7 +73,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path, 
 
 JITTER = replace(tiny_policy.CONFIG.encoder, color_jitter=(0.2, 0.2, 0.2))
 MANY = RunConfig(
-    replace(tiny_policy.CONFIG, encoder=JITTER),
+    tiny_policy.changed(encoder=JITTER),
     replace(SETTINGS, gradient_accumulation_steps=2, lr_schedule='constant'),
 )
 
@@ -130,9 +130,14 @@ def test_there_must_be_a_state_to_resume(tmp_path):
         (replace(RUN, train=replace(SETTINGS, batch_size=5)), None, 'was started with train'),
         (RUN, tiny_policy.dataset(seed=1), 'was started with data random-0: random-1'),
         (
-            replace(RUN, policy=replace(tiny_policy.CONFIG, method='regression')),
+            replace(RUN, policy=tiny_policy.changed(method='regression')),
             None,
             'was started with policy',
+        ),
+        (
+            replace(RUN, policy=tiny_policy.changed(joint_latency=0.05)),
+            None,
+            'was started with task',
         ),
     ],
 )
@@ -179,7 +184,7 @@ def test_one_episode_is_not_enough(tmp_path):
 )
 def test_data_of_other_shapes_than_the_policys_are_refused(tmp_path, change, reason):
     with pytest.raises(DatasetError, match=reason):
-        run(tmp_path, replace(RUN, policy=replace(tiny_policy.CONFIG, **change)))
+        run(tmp_path, replace(RUN, policy=tiny_policy.changed(**change)))
 
 
 def test_a_constant_dimension_can_be_learned(tmp_path):
@@ -267,7 +272,7 @@ def dropping(tmp_path, share):
     """Make a trainer of a transformer with dropout; its weights do not depend on the share."""
     denoiser = {'name': 'transformer', 'n_layers': 1, 'n_heads': 2, 'embed_dim': 16}
     denoiser |= {'dropout': share, 'attention_dropout': share}
-    config = replace(RUN, policy=replace(tiny_policy.CONFIG, denoiser=denoiser))
+    config = replace(RUN, policy=tiny_policy.changed(denoiser=denoiser))
     return Trainer(tiny_policy.dataset(), config, tmp_path, Accelerator(cpu=True))
 
 
@@ -319,7 +324,7 @@ def test_training_learns_what_the_data_hold(tmp_path):
     data = tiny_policy.dataset()
     still = data.state[:, -1:].expand(-1, 16, -1).contiguous()
     data = replace(data, actions=still)
-    policy = replace(tiny_policy.CONFIG, method='regression')
+    policy = tiny_policy.changed(method='regression')
     settings = replace(SETTINGS, steps=150, batch_size=16, learning_rate=3e-3, validation_every=75)
     run(tmp_path, RunConfig(policy, settings), data=data)
     first, last = metrics(tmp_path)

@@ -302,6 +302,11 @@ class ChunkExecutor:
                 return self._shadow_request(chunk, now_ns)
         return None
 
+    def refuse(self) -> None:
+        """Count a chunk that cannot even be read."""
+        self.counts.received += 1
+        self.counts.refused += 1
+
     def superseded(self) -> None:
         """Count a chunk in whose place a newer one came before it could be planned."""
         self.counts.received += 1

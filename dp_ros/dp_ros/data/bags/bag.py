@@ -18,22 +18,27 @@ import re
 from typing import Any, Final
 
 from dp_ros.data.bags.checksums import DamageError, check_files
-from dp_ros.data.images import ImageError, decode, fit_image
+from dp_ros.data.images import ImageError, decode
 from dp_ros.data.windows.sync import CameraMatcher
 from dp_ros.data.windows.window import JOINTS, Refusal, Stream, WindowBuilder, WindowSpec
 from dp_ros.outside import OutsideError, check_yaml, read_yaml
 from dp_ros.robot.trajectory import Trajectory, TrajectoryRejected
 from dp_ros.robot.trajectory_message import trajectory_from_msg
 from dp_ros.robot.units import NS
+from dp_ros.task.task import Task
 import numpy as np
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import Stores, get_typestore
 from rosbags.typesys.store import Typestore
 
+TASK_FILE: Final = 'task_file'
+"""Key of a bag's notes under which it holds its task file."""
+
 IMAGE_TYPES: Final = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 JOINTS_TYPE: Final = 'sensor_msgs/msg/JointState'
 ACTIONS: Final = ('auto', 'commanded', 'measured')
 COMMAND_TYPE: Final = 'trajectory_msgs/msg/JointTrajectory'
+_ONE_CLOCK_NS: Final = NS
 _AGAIN: Final = 'copy it again, or take its folder away'
 
 
@@ -57,6 +62,14 @@ class BagTopics:
     trajectories: str = 'fr3_arm_controller/joint_trajectory'
     fingers: str = 'gripper/target'
     actions: str = 'auto'
+
+    @classmethod
+    def of(cls, task: Task, actions: str = 'auto') -> BagTopics:
+        """Return where the recordings of a task have what is needed."""
+        topics = task.topics
+        return cls(
+            task.camera_topics, topics.joint_states, topics.commands, topics.gripper, actions
+        )
 
     def __post_init__(self) -> None:
         if self.actions not in ACTIONS:
@@ -208,6 +221,7 @@ class _Replay:
         self._matcher = CameraMatcher(spec.camera_names, spec.queue_size, spec.slop_ns)
         self._clock: list[tuple[int, int]] = []
         self._malformed: dict[str, list[str]] = {topic: [] for topic in self._commanded}
+        self._known: dict[str, list[int]] = {topic: [] for topic in self._commanded}
 
     def run(self) -> None:
         wanted = {*self._cameras, self._joints, *self._commanded}
@@ -243,17 +257,24 @@ class _Replay:
         self._recording.digest = digest.hexdigest()
         for topic, received in self._commanded.items():
             received[:] = [(_on_stamp_clock(t, self._clock), value) for t, value in received]
-            ours = [each for each in received if self._concerns(topic, each[1].joint_names)]
+            ours = [
+                (*each, known)
+                for each, known in zip(received, self._known[topic], strict=True)
+                if self._concerns(topic, each[1].joint_names)
+            ]
             self._follow(ours, self._malformed[topic])
 
     def _follow(
-        self, received: Sequence[tuple[int, Trajectory]], malformed: Sequence[str]
+        self, received: Sequence[tuple[int, Trajectory, int]], malformed: Sequence[str]
     ) -> None:
-        """Let the builder follow what a controller was sent, but for what it rejected."""
+        """Let the builder follow what a controller was sent, but for what it rejected.
+
+        :param received: when, what, and how many joint states had been recorded by then.
+        """
         recording, reasons = self._recording, list(malformed)
-        for received_ns, trajectory in received:
+        for each in received:
             try:
-                recording.builder.push_command(received_ns, trajectory)
+                recording.builder.push_command(*each)
             except TrajectoryRejected as error:  # So did the controller: what ran before went on.
                 reasons.append(str(error))
         recording.rejected.update(reasons)
@@ -283,7 +304,7 @@ class _Replay:
             builder.push_joints(stamp_ns, message.name, message.position)
             self._clock.append((bag_ns, stamp_ns))
             return
-        image = fit_image(decode(message), *builder.spec.image_sizes[stream])
+        image = builder.spec.fit(stream, decode(message))
         matched = self._matcher.add(stream, builder.push_image(stream, stamp_ns, image))
         if matched is not None:
             self._recording.stamps_ns.append(max(matched))
@@ -293,6 +314,7 @@ class _Replay:
         try:
             trajectory = trajectory_from_msg(message)
             self._commanded[topic].append((bag_ns, trajectory))
+            self._known[topic].append(len(self._recording.builder.joints.stamps))
         except TrajectoryRejected as error:
             if self._concerns(topic, message.joint_names):
                 self._malformed[topic].append(str(error))
@@ -317,7 +339,7 @@ class _Replay:
             names = sorted(self._reader.topics)
             raise BagError(
                 f'{self._recording.path}: no topic {topic!r}; it has {names}: name the one meant '
-                'in the section topics of the configuration'
+                'in the task file'
             )
         return found
 
@@ -334,8 +356,13 @@ class _Replay:
 
 
 def _on_stamp_clock(bag_ns: int, clock: list[tuple[int, int]]) -> int:
-    """Translate a time of reception to the stamps' clock, which may be a simulation's."""
+    """Translate a time of reception to the stamps' clock, which may be a simulation's.
+
+    Where the two clocks are one, as live, what is between them is the joint states' delay.
+    """
     bag, stamps = np.array(clock, dtype=np.int64).T
+    if abs(np.median(stamps - bag)) < _ONE_CLOCK_NS:
+        return bag_ns
     shift = np.interp(bag_ns - bag[0], bag - bag[0], stamps - bag)
     return bag_ns + round(float(shift))
 

@@ -22,7 +22,7 @@ import shutil
 import sqlite3
 from typing import Any, Final
 
-from dp_ros.data.bags.bag import BagError, bag_info
+from dp_ros.data.bags.bag import TASK_FILE, BagError, bag_info
 from dp_ros.data.bags.checksums import seal
 from dp_ros.outside import OutsideError, parse_json
 from rosbags.interfaces import Connection, Qos
@@ -126,7 +126,7 @@ class EpisodeFolder:
         bags = {bag.parent.name for bag in self.folder.glob(f'{_PREFIX}*/metadata.yaml')}
         for name in sorted(bags - known):
             try:
-                index.append({'episode': name, **bag_info(self.folder / name)})
+                index.append(_entry(name, bag_info(self.folder / name)))
                 lines.append(f'{name} was not in {INDEX} and is added')
             except BagError as error:
                 lines.append(f'{name} is not in {INDEX}: {error}')
@@ -164,7 +164,7 @@ class EpisodeFolder:
         try:
             episode.close(info)
             path = episode.path.rename(self.folder / episode.path.name)
-            self._append_index({'episode': path.name, **info})
+            self._append_index(_entry(path.name, info))
         except OSError as error:
             raise RecordingError(f'cannot keep {episode.path.name}: {error}') from error
         return path
@@ -191,3 +191,9 @@ class EpisodeFolder:
         shutil.rmtree(aside, ignore_errors=True)
         left.rename(aside)
         return f'{left.name} was open when the recorder ended: lost, its remains are in {aside}'
+
+
+def _entry(name: str, info: Mapping[str, str]) -> Entry:
+    """Return what the index says of an episode; its task file is in its bag."""
+    kept = {key: value for key, value in info.items() if key != TASK_FILE}
+    return {'episode': name, **kept}

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Find in a recording what a training configuration has to name: joints, cameras and topics."""
+"""Make a task of what is there, in a recording or on live topics: joints, cameras, rates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,24 +13,67 @@ from dp_ros.data.bags.bag import (
     IMAGE_TYPES,
     JOINTS_TYPE,
     BagError,
-    BagTopics,
     bag_info,
     check_bag,
     open_bag,
 )
 from dp_ros.data.datasets.dataset import DatasetError
 from dp_ros.data.images import ImageError, decode
+from dp_ros.robot.units import NS
+from dp_ros.task.task import Camera, Task, Topics
 from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 
 _SIDE: Final = 96
 """What the shorter side of an image is brought down to [px], by a whole factor."""
 
+_DT: Final = 0.1  # [s], where the cameras are as fast as that
 
-def discover(bags: Sequence[Path]) -> dict[str, Any]:
-    """Look into the first bag that can be used.
 
-    :returns: the sections `policy` and `topics` of a training configuration.
+@dataclass
+class Seen:
+    """What was seen on topics: their first messages, by topic, and their rates [Hz].
+
+    :param images: raw or compressed, of any encoding.
+    """
+
+    states: dict[str, Any] = field(default_factory=dict)
+    commands: dict[str, Any] = field(default_factory=dict)
+    images: dict[str, Any] = field(default_factory=dict)
+    rates: dict[str, float] = field(default_factory=dict)
+
+
+def task_of(seen: Seen) -> Task:
+    """Return the task that fits what was seen.
+
+    :raises ValueError: without joint states.
+    """
+    if not seen.states:
+        raise ValueError(f'no {JOINTS_TYPE} to take joints from')
+    states, commands = seen.states, seen.commands
+    state = max(states, key=lambda topic: (topic == '/joint_states', len(states[topic].name)))
+    fingers = [topic for topic in commands if topic.endswith('/' + Topics.gripper)]
+    arms = sorted(commands.keys() - fingers, key=lambda topic: -len(commands[topic].joint_names))
+    moved = {name for topic in arms[:1] + fingers for name in commands[topic].joint_names}
+    held = {name for topic in fingers for name in commands[topic].joint_names}
+    joints = [name for name in states[state].name if name in moved or not moved]
+    topics = {'joint_states': state}
+    for key, found in (('commands', arms), ('gripper', fingers)):
+        topics |= {key: found[0]} if found else {}
+    sizes = _sizes(seen.images)
+    rates = [seen.rates[topic] for topic in seen.images if seen.rates.get(topic)]
+    return Task(
+        joints=tuple(name for name in joints if name not in held),
+        gripper_joints=tuple(name for name in joints if name in held),
+        cameras={name: Camera(sizes[topic], topic) for name, topic in _cameras(sizes).items()},
+        dt=max(_DT, round(1 / min(rates), 3)) if rates else _DT,
+        topics=Topics(**topics),
+    )
+
+
+def discover(bags: Sequence[Path]) -> Task:
+    """Look into the first bag that can be used, and return the task that fits it.
+
     :raises DatasetError: when there is none with joint states.
     """
     reasons = []
@@ -44,27 +88,17 @@ def discover(bags: Sequence[Path]) -> dict[str, Any]:
     raise DatasetError('no bag can be used:\n' + '\n'.join(reasons[:5]))
 
 
-def _look(reader: AnyReader, bag: Path) -> dict[str, Any]:
-    states, commands = _firsts(reader, JOINTS_TYPE), _firsts(reader, COMMAND_TYPE)
+def _look(reader: AnyReader, bag: Path) -> Task:
     images = {
         topic: image for kind in IMAGE_TYPES for topic, image in _firsts(reader, kind).items()
     }
-    if not states:
-        raise BagError(f'{bag}: no {JOINTS_TYPE} on any of {sorted(reader.topics)}')
-    state = max(states, key=lambda topic: (topic == '/joint_states', len(states[topic].name)))
-    fingers = [topic for topic in commands if topic.endswith('/' + BagTopics.fingers)]
-    arms = sorted(commands.keys() - fingers, key=lambda topic: -len(commands[topic].joint_names))
-    moved = {name for topic in arms[:1] + fingers for name in commands[topic].joint_names}
-    sizes = _sizes(images)
-    cameras = _cameras(sizes)
-    policy = {
-        'joint_names': [name for name in states[state].name if name in moved or not moved],
-        'image_sizes': {name: sizes[topic] for name, topic in cameras.items()},
-    }
-    topics = {'images': cameras, 'joint_states': state}
-    for key, found in (('trajectories', arms), ('fingers', fingers)):
-        topics |= {key: found[0]} if found else {}
-    return {'policy': policy, 'topics': topics}
+    seconds = reader.duration / NS
+    rates = {c.topic: c.msgcount / seconds for c in reader.connections} if seconds > 0 else {}
+    seen = Seen(_firsts(reader, JOINTS_TYPE), _firsts(reader, COMMAND_TYPE), images, rates)
+    try:
+        return task_of(seen)
+    except ValueError as error:
+        raise BagError(f'{bag}: {error}, on any of {sorted(reader.topics)}') from error
 
 
 def _firsts(reader: AnyReader, kind: str) -> dict[str, Any]:
@@ -77,7 +111,7 @@ def _firsts(reader: AnyReader, kind: str) -> dict[str, Any]:
     return {c.topic: first(c) for c in reader.connections if c.msgtype == kind and c.msgcount}
 
 
-def _sizes(images: Mapping[str, Any]) -> dict[str, list[int]]:
+def _sizes(images: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
     """Return a size (height, width) for each topic with colour images, compressed or not."""
     sizes = {}
     for topic, message in images.items():
@@ -86,7 +120,7 @@ def _sizes(images: Mapping[str, Any]) -> dict[str, list[int]]:
         except ImageError:
             continue
         factor = max(1, min(height, width) // _SIDE)
-        sizes[topic.removesuffix('/compressed')] = [height // factor, width // factor]
+        sizes[topic.removesuffix('/compressed')] = height // factor, width // factor
     return sizes
 
 

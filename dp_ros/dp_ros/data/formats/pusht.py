@@ -16,7 +16,8 @@ import zipfile
 
 from dp_ros.data.datasets.dataset import DatasetError, WindowDataset
 from dp_ros.data.windows.window import ActionSpec
-from dp_ros.policy.config import ConfigError, PolicyConfig
+from dp_ros.task.task import Task
+from dp_ros.values import ConfigError
 import numpy as np
 from numpy.typing import NDArray
 import torch
@@ -67,26 +68,26 @@ def is_pusht(folder: Path) -> bool:
     return (folder / LOW_DIM).is_file()
 
 
-def load_pusht(folder: Path, config: PolicyConfig, actions: ActionSpec) -> WindowDataset:
-    """Read the demonstrations into windows that hold what a policy wants.
+def load_pusht(folder: Path, task: Task, actions: ActionSpec) -> WindowDataset:
+    """Read the demonstrations into windows that hold what a task wants.
 
     :raises ConfigError: when it wants what they do not hold.
     :raises DatasetError: for a file that is missing or not what it should be.
     """
-    check_pusht(config)
+    check_pusht(task)
     arrays = _read(folder / LOW_DIM, ('action', 'state', 'episode_ends'))
     _check(folder / LOW_DIM, arrays, _LOW_DIM_COLUMNS)
     ends = arrays['episode_ends']
     _check_ends(folder / LOW_DIM, ends, len(arrays['state']))
-    if config.image_sizes:
+    if task.cameras:
         arrays |= _read(folder / IMAGES, ('img',))
-        _check(folder / IMAGES, arrays, {'img': (*config.image_sizes[CAMERA], 3)}, int(ends[-1]))
+        _check(folder / IMAGES, arrays, {'img': (*task.image_sizes[CAMERA], 3)}, int(ends[-1]))
     rows, episode = window_rows(ends, actions)
-    seen = torch.from_numpy(rows[:, : config.n_obs_steps])
-    state = observe(arrays['state'], config.state_names)
-    order = [ACTIONS.index(name) for name in config.joint_names]
+    seen = torch.from_numpy(rows[:, : task.n_obs_steps])
+    state = observe(arrays['state'], task.observed_names)
+    order = [ACTIONS.index(name) for name in task.joint_names]
     commands = arrays['action'][:, order].astype(np.float32)
-    images = {name: torch.from_numpy(arrays['img']).movedim(-1, 1) for name in config.image_sizes}
+    images = {name: torch.from_numpy(arrays['img']).movedim(-1, 1) for name in task.cameras}
     return WindowDataset(
         torch.from_numpy(state)[seen],
         torch.from_numpy(commands[rows]),
@@ -97,15 +98,15 @@ def load_pusht(folder: Path, config: PolicyConfig, actions: ActionSpec) -> Windo
     )
 
 
-def check_pusht(config: PolicyConfig) -> None:
-    """Refuse a policy of another task.
+def check_pusht(task: Task) -> None:
+    """Refuse another task.
 
     :raises ConfigError: naming what Push-T does not have.
     """
     offered: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
-        'state_names': (config.state_names, STATES),
-        'joint_names': (config.joint_names, ACTIONS),
-        'image_sizes': (config.camera_names, (CAMERA,)),
+        'state_names': (task.observed_names, STATES),
+        'joints': (task.joint_names, ACTIONS),
+        'cameras': (task.camera_names, (CAMERA,)),
     }
     for key, (wanted, there) in offered.items():
         unknown = [name for name in wanted if name not in there]

@@ -54,7 +54,7 @@ def allowed_silence(spec: WindowSpec, stream: str) -> float:
     """Return how long a stream may have no sample before windows are lost to it [s]."""
     if stream == JOINTS:
         return spec.joint_gap_ns / NS
-    return (spec.dt_ns + spec.image_tolerance_ns) / NS
+    return (spec.dt_ns + spec.tolerance_ns[stream]) / NS
 
 
 def measure_stream(recording: EpisodeRecording, stream: str) -> StreamFigures:

@@ -20,10 +20,13 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from dp_ros.arrays import Array, Rgb
+from dp_ros.data.images import fit_image
 from dp_ros.data.windows.commands import CommandHistory
 from dp_ros.robot.joint_names import in_order
 from dp_ros.robot.trajectory import Trajectory, TrajectoryRejected
-from dp_ros.robot.units import MS
+from dp_ros.robot.units import MS, to_ns
+from dp_ros.task.task import Task
+from dp_ros.values import require
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,7 +49,8 @@ class WindowSpec:
     """What a window holds.
 
     :param image_sizes: (height, width) [px] of each camera.
-    :param image_tolerance_ns: how far an image may be from its frame's time; 0: 0.4 dt.
+    :param crops: (top, left, height, width) [px] of what is cut out of a camera's images.
+    :param tolerance_ns: how far a camera's image may be from its frame's time; else 0.4 dt.
     :param joint_gap_ns: how far apart two joint states may be to interpolate between them.
     :param slop_ns: how far apart the images of a synchronized set may be.
     :param queue_size: images of a camera kept while those of the others are awaited.
@@ -58,7 +62,8 @@ class WindowSpec:
     image_sizes: Mapping[str, tuple[int, int]]
     dt_ns: int
     n_obs_steps: int
-    image_tolerance_ns: int = 0
+    crops: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    tolerance_ns: Mapping[str, int] = field(default_factory=dict)
     joint_gap_ns: int = 100 * MS
     slop_ns: int = 20 * MS
     queue_size: int = 10
@@ -71,21 +76,35 @@ class WindowSpec:
                 f'joint_names {list(self.joint_names)}, dt {self.dt_ns} ns, n_obs_steps '
                 f'{self.n_obs_steps}: needs a joint, a positive dt and at least one step'
             )
-        if self.image_tolerance_ns == 0:
-            object.__setattr__(self, 'image_tolerance_ns', self.dt_ns * 2 // 5)
-        if not 0 < self.image_tolerance_ns < self.dt_ns / 2:
-            raise ValueError(
-                f'image tolerance {self.image_tolerance_ns / MS:g} ms: needs more than 0 and less '
-                f'than dt / 2 = {self.dt_ns / 2 / MS:g} ms, or an image would serve two frames'
-            )
-        unknown = sorted(set(self.latency_ns) - set(self.image_sizes) - {JOINTS})
-        if unknown:
-            raise ValueError(f'latency of {unknown}: no such camera')
+        tolerance_ns = dict.fromkeys(self.image_sizes, self.dt_ns * 2 // 5)
+        tolerance_ns.update(self.tolerance_ns)
+        object.__setattr__(self, 'tolerance_ns', tolerance_ns)
+        for name, value_ns in tolerance_ns.items():
+            if not 0 < value_ns < self.dt_ns / 2:
+                raise ValueError(
+                    f'{label(name)}: tolerance {value_ns / MS:g} ms: needs more than 0 and less '
+                    f'than dt / 2 = {self.dt_ns / 2 / MS:g} ms, or an image would serve two frames'
+                )
+        for what, given in (
+            ('latency', self.latency_ns.keys() - {JOINTS}),
+            ('tolerance', tolerance_ns.keys()),
+            ('crop', self.crops.keys()),
+        ):
+            unknown = sorted(given - self.image_sizes.keys())
+            if unknown:
+                raise ValueError(f'{what} of {unknown}: no such camera')
 
     @property
     def camera_names(self) -> tuple[str, ...]:
         """The cameras, in order."""
         return tuple(self.image_sizes)
+
+    def fit(self, camera: str, rgb: Rgb) -> Rgb:
+        """Cut and resize an image of a camera to what the policy sees.
+
+        :raises ImageError: when it is too small, or would be distorted.
+        """
+        return fit_image(rgb, *self.image_sizes[camera], self.crops.get(camera, ()))
 
     @property
     def span_ns(self) -> int:
@@ -99,6 +118,36 @@ class WindowSpec:
     def frame_times(self, stamp_ns: int) -> list[int]:
         """Return the times of the frames of the window at ``stamp_ns``, oldest first."""
         return [stamp_ns - k * self.dt_ns for k in reversed(range(self.n_obs_steps))]
+
+
+def window_spec(task: Task, commands: bool | None = None) -> WindowSpec:
+    """Return what the windows of a task hold, live and in training alike.
+
+    :param commands: whether they hold what was commanded; None: where the task observes it.
+    :raises ConfigError: for a task whose state is not that of its joints.
+    """
+    require(
+        task.state_names in ((), task.joint_names),
+        f'state_names = {task.state_names}: of recordings a policy sees the joints that it moves: '
+        'leave state_names out',
+    )
+    require(JOINTS not in task.cameras, f'cameras: {JOINTS!r} is the name of another stream')
+    cameras = task.cameras.items()
+    latencies = {name: camera.latency for name, camera in cameras} | {JOINTS: task.joint_latency}
+    return WindowSpec(
+        joint_names=task.joint_names,
+        image_sizes=task.image_sizes,
+        dt_ns=to_ns(task.dt),
+        n_obs_steps=task.n_obs_steps,
+        crops={name: camera.crop for name, camera in cameras if camera.crop},
+        tolerance_ns={
+            name: to_ns(camera.tolerance) for name, camera in cameras if camera.tolerance
+        },
+        joint_gap_ns=to_ns(task.max_joint_gap),
+        slop_ns=to_ns(task.camera_slop),
+        latency_ns={name: to_ns(latency) for name, latency in latencies.items()},
+        past_actions=task.observes_commands if commands is None else commands,
+    )
 
 
 @dataclass(frozen=True)
@@ -221,14 +270,17 @@ class WindowBuilder:
             raise Refusal(f'joint_states: {error}') from error
         self.joints.push(self.spec.corrected(JOINTS, stamp_ns), values)
 
-    def push_command(self, received_ns: int, trajectory: Trajectory) -> None:
+    def push_command(
+        self, received_ns: int, trajectory: Trajectory, n_known: int | None = None
+    ) -> None:
         """Take a trajectory that arm or gripper were sent, at ``received_ns``.
 
+        :param n_known: how many joint states had come by then; None: all of them.
         :raises TrajectoryRejected: as by the controller, or when nothing is measured yet.
         """
         if not self.joints.samples:
             raise TrajectoryRejected('no joint state yet')
-        before = max(1, bisect_right(self.joints.stamps, received_ns))
+        before = max(1, bisect_right(self.joints.stamps, received_ns, 0, n_known))
         self.commands.accept(received_ns, trajectory, self.joints.samples[before - 1])
 
     def push_image(self, camera: str, stamp_ns: int, image: Rgb) -> int:
@@ -301,10 +353,10 @@ class WindowBuilder:
             raise Refusal(f'camera {camera}: no image yet')
         best = min(near, key=lambda i: abs(stamps[i] - time_ns))
         distance = abs(stamps[best] - time_ns)
-        if distance > self.spec.image_tolerance_ns:
+        if distance > self.spec.tolerance_ns[camera]:
             raise Refusal(
                 f'camera {camera}: nearest image is {distance / MS:.1f} ms from its frame, '
-                f'tolerance {self.spec.image_tolerance_ns / MS:.1f} ms'
+                f'tolerance {self.spec.tolerance_ns[camera] / MS:.1f} ms'
             )
         return best
 

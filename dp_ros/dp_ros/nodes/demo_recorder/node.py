@@ -9,14 +9,16 @@ import sys
 from typing import Any
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_path
+from dp_ros.data.bags.bag import TASK_FILE
 from dp_ros.data.bags.definitions import define, standard_types
 from dp_ros.data.bags.rates import RateWatch
 from dp_ros.data.bags.recording import EpisodeFolder, OpenEpisode, RecordingError
-from dp_ros.nodes.demo_recorder.parameters import PARAMETERS, check
+from dp_ros.nodes.demo_recorder.parameters import PARAMETERS, recorded
 from dp_ros.nodes.demo_recorder.recorded_topics import RecordedTopic, RecordedTopics
 from dp_ros.ros.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from dp_ros.ros.live_parameters import LiveParameters
 from dp_ros.ros.node_main import run_node
+from dp_ros.task.task_file import read_task, task_text
 from dp_ros_msgs.srv import StartEpisode, StopEpisode
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
@@ -30,7 +32,11 @@ class DemoRecorderNode(Node):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('demo_recorder', **kwargs)
-        self._values = LiveParameters(self, PARAMETERS, check)
+        self._values = LiveParameters(self, PARAMETERS)
+        file = self._values['task']
+        task = read_task(Path(file).expanduser()) if file else None
+        self._task_text = '' if task is None else task_text(task)
+        self._recorded = recorded(self._values.values, task)
         self._folder = _make_folder(Path(self._values['directory']).expanduser())
         for line in self._folder.recover():
             self.get_logger().warning(f'{self._folder.folder}: {line}')
@@ -43,7 +49,7 @@ class DemoRecorderNode(Node):
         self._successes = sum(entry.get('succeeded') == 'true' for entry in index)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._topics = RecordedTopics(
-            self, self._values['topics'], self._values['queue_size'], self._on_message
+            self, self._recorded.topics, self._values['queue_size'], self._on_message
         )
         self._rates = RateWatch(self._min_rates())
         self.create_service(StartEpisode, '~/start', self._on_start)
@@ -107,7 +113,7 @@ class DemoRecorderNode(Node):
             return f'{len(request.keys)} keys, {len(request.values)} values'
         missing = [
             self._topics.why_silent(name)
-            for name in self._values['required_topics']
+            for name in self._recorded.required
             if self._topics.silence(name) > self._values['max_silence']
         ]
         return '; '.join(missing) or self._disk_full()
@@ -129,6 +135,7 @@ class DemoRecorderNode(Node):
         self._info = {
             'start_ns': str(self._now_ns()),
             'task': request.task,
+            **({TASK_FILE: self._task_text} if self._task_text else {}),
             **dict(zip(request.keys, request.values, strict=True)),
         }
         for topic in self._topics.topics.values():
@@ -176,8 +183,8 @@ class DemoRecorderNode(Node):
         return f'{self._successes} of {self._kept} episodes succeeded'
 
     def _min_rates(self) -> dict[str, float]:
-        required, rates = self._values['required_topics'], self._values['min_rates']
-        names = [self._topics.topics[name].name for name in required]
+        rates = self._recorded.min_rates
+        names = [self._topics.topics[name].name for name in self._recorded.required]
         return dict(zip(names, rates, strict=True)) if rates else {}
 
     def _on_discard(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
@@ -194,7 +201,7 @@ class DemoRecorderNode(Node):
         """End the open episode when a required topic is silent or the disk gets full."""
         if self._episode is None:
             return
-        for name in self._values['required_topics']:
+        for name in self._recorded.required:
             if self._topics.silence(name) > self._values['max_silence']:
                 self._give_up(self._topics.why_silent(name))
                 return
@@ -222,7 +229,7 @@ class DemoRecorderNode(Node):
             'open': self._episode.path.name if self._episode else '',
             'missing': '; '.join(
                 self._topics.why_silent(name)
-                for name in self._values['required_topics']
+                for name in self._recorded.required
                 if self._topics.silence(name) > self._values['max_silence']
             ),
         }

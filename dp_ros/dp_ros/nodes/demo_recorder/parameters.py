@@ -3,8 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
 from dp_ros.data.bags.recording import STORAGES
 from dp_ros.ros.parameters import Parameter, ParameterTable
+from dp_ros.task.task import Task
+
+_FRAMES: Final = 0.8  # Images per dt, below which windows are lost.
+_JOINT_STATES: Final = 5.0  # Joint states per max_joint_gap, likewise.
 
 PARAMETERS = ParameterTable(
     'demo_recorder',
@@ -13,24 +21,32 @@ PARAMETERS = ParameterTable(
     ),
     Parameter('storage', 'mcap', 'Format of the bags.', choices=tuple(STORAGES)),
     Parameter(
+        'task',
+        '',
+        'Task file, or folder of a checkpoint: its topics are recorded, and every bag keeps it; '
+        'empty: only `topics` are.',
+        read_only=True,
+    ),
+    Parameter(
+        'compressed_cameras',
+        [],
+        'Cameras of the task that are recorded compressed, from <topic>/compressed.',
+        element=str,
+        read_only=True,
+    ),
+    Parameter(
         'topics',
-        [
-            'camera/front/image_raw',
-            'joint_states',
-            'fr3_arm_controller/joint_trajectory',
-            'gripper/target',
-            'goal',
-            'episode/status',
-            '/tf',
-            '/tf_static',
-        ],
-        'Topics to record; their types are those in use when they appear.',
+        ['goal', 'episode/status', '/tf', '/tf_static'],
+        'Topics to record beside those of the task; their types are those in use when they '
+        'appear.',
         read_only=True,
     ),
     Parameter(
         'required_topics',
-        ['camera/front/image_raw', 'joint_states'],
-        'Topics without which no episode starts, and whose silence ends the open one.',
+        [],
+        'Topics without which no episode starts, and whose silence ends the open one; empty: '
+        "the task's cameras and joint states.",
+        element=str,
         read_only=True,
     ),
     Parameter(
@@ -42,9 +58,10 @@ PARAMETERS = ParameterTable(
     ),
     Parameter(
         'min_rates',
-        [8.0, 50.0],
-        'Messages per second of each of required_topics [Hz], by the wall clock; slower ones are '
-        'warned of. Empty: any.',
+        [],
+        'Lowest rate of each of required_topics [Hz], by the wall clock, below which a warning '
+        'comes; empty: as the task needs them.',
+        element=float,
         low=0.0,
         read_only=True,
     ),
@@ -73,15 +90,47 @@ PARAMETERS = ParameterTable(
 )
 
 
-def check(values: dict[str, object]) -> str | None:
-    """Return which parameters contradict each other, or None."""
-    topics, required = values['topics'], values['required_topics']
-    assert isinstance(topics, list) and isinstance(required, list)
-    rates = values['min_rates']
-    assert isinstance(rates, list)
-    if rates and len(rates) != len(required):
-        return f'min_rates {rates}: needs one for each of required_topics {required}, or none'
+@dataclass(frozen=True)
+class Recorded:
+    """What is recorded.
+
+    :param required: without what no episode starts; ``min_rates``: of each of them [Hz], or none.
+    """
+
+    topics: tuple[str, ...]
+    required: tuple[str, ...]
+    min_rates: tuple[float, ...]
+
+
+def recorded(values: Mapping[str, Any], task: Task | None) -> Recorded:
+    """Return what the parameters and the task say together.
+
+    :raises ValueError: when they contradict each other.
+    """
+    cameras = {} if task is None else task.camera_topics
+    compressed = set(values['compressed_cameras'])
+    unknown = sorted(compressed - cameras.keys())
+    if unknown:
+        raise ValueError(f'compressed_cameras: {unknown}: the task has {list(cameras)}')
+    needed = [
+        f'{topic}/compressed' if name in compressed else topic for name, topic in cameras.items()
+    ]
+    rates = [] if task is None else [_FRAMES / task.dt] * len(needed)
+    commands = []
+    if task is not None:
+        needed.append(task.topics.joint_states)
+        rates.append(_JOINT_STATES / task.max_joint_gap)
+        commands = [task.topics.commands, task.topics.gripper]
+    topics = tuple(dict.fromkeys([*needed, *commands, *values['topics']]))
+    required = values['required_topics'] or needed
+    given = values['min_rates'] or ([] if values['required_topics'] else rates)
     extra = sorted(set(required) - set(topics))
+    if not topics:
+        raise ValueError('nothing to record: name a task file, or topics')
     if extra:
-        return f'required_topics {extra} are not in topics {topics}'
-    return None
+        raise ValueError(f'required_topics {extra} are not in topics {list(topics)}')
+    if given and len(given) != len(required):
+        raise ValueError(
+            f'min_rates {given}: needs one for each of required_topics {list(required)}, or none'
+        )
+    return Recorded(topics, tuple(required), tuple(given))

@@ -23,6 +23,7 @@ from dp_ros.robot.arm_model import ArmModel, by_name
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.ros.autostart import autostart
 from dp_ros.ros.clock_watch import ClockWatch, on_jump_back
+from dp_ros.ros.contract import ContractTopic
 from dp_ros.ros.conversions import time_to_ns, trajectory_from_msg, trajectory_to_msg
 from dp_ros.ros.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from dp_ros.ros.lifecycle import CheckedLifecycleNode
@@ -30,6 +31,7 @@ from dp_ros.ros.live_parameters import LiveParameters, Values
 from dp_ros.ros.node_main import run_node
 from dp_ros.ros.polled_topic import PolledTopic
 from dp_ros.ros.qos import EVERY, NEWEST
+from dp_ros.task.task import Task
 from dp_ros_msgs.msg import ExecutorStatus
 from rclpy.clock import TimeJump
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
@@ -53,6 +55,8 @@ class ExecutorNode(CheckedLifecycleNode):
         super().__init__('executor', **kwargs)
         self._values = LiveParameters(self, PARAMETERS, check, self._apply)
         self._topic = f'{self._values["controller_name"]}/joint_trajectory'
+        self._task: Task | None = None
+        self._misfit = ''
         self._core = self._new_core()
         self._sources = Sources()
         self._overruled: str | None = None
@@ -110,6 +114,7 @@ class ExecutorNode(CheckedLifecycleNode):
             self.create_service(Trigger, f'~/{name}', partial(self._answer, action))
         self.create_timer(TICK, self._tick)
         self.create_timer(_STATUS, self._publish_status)
+        self._contract = ContractTopic(self, self._on_contract)
         self._diagnostics = Diagnostics(self, self._report)
         self._jumps = on_jump_back(self, self._on_jump)
         self._clock_watch = ClockWatch(self, self._on_set_back)
@@ -162,6 +167,10 @@ class ExecutorNode(CheckedLifecycleNode):
 
     def _on_chunk(self, message: JointTrajectory, source: str = POLICY) -> None:
         if not self._active or not self._admit(source):
+            return
+        if source == POLICY and self._misfit:
+            self._warn(f'chunk refused: {self._misfit}')
+            self._core.refuse()
             return
         try:
             chunk = self._chunk(message)
@@ -221,8 +230,7 @@ class ExecutorNode(CheckedLifecycleNode):
             check_size(len(message.points))  # To read very many would keep stops waiting.
             read = trajectory_from_msg(message)
         except ValueError as error:
-            self._core.counts.received += 1
-            self._core.counts.refused += 1
+            self._core.refuse()
             raise ChunkRefused(str(error)) from error
         return Chunk(read.start_ns, read.joint_names, read.times, read.positions)
 
@@ -255,7 +263,28 @@ class ExecutorNode(CheckedLifecycleNode):
         self._send(self._core.stop(self._now_ns(), reason))
 
     def _apply(self, values: Values) -> None:
-        self._send(self._core.configure(executor_config(values), self._now_ns()))
+        self._send(self._core.configure(executor_config(values, self._task), self._now_ns()))
+
+    def _on_contract(self, task: Task | None, why: str) -> None:
+        """Follow the policy as it was trained, or say why it cannot be followed with this arm."""
+        self._task, self._misfit = task, why or self._difference(task)
+        if self._misfit:
+            self.get_logger().error(f'chunks of the policy are refused: {self._misfit}')
+            return
+        if task is not None and not self._values['gripper_joint_names']:
+            self._core.finger_names = task.gripper_joints
+        self._apply(self._values.values)
+
+    def _difference(self, task: Task | None) -> str:
+        if task is None:
+            return ''
+        for name, here, trained in (
+            ('joint_names', self._core.joint_names, task.joints),
+            ('gripper_joint_names', self._values['gripper_joint_names'], task.gripper_joints),
+        ):
+            if here and set(here) != set(trained):
+                return f'{name} is {list(here)}, and the policy was trained with {list(trained)}'
+        return ''
 
     def _adopt(self, model: ArmModel | None) -> bool:
         return self._core.adopt(model, self._now_ns())

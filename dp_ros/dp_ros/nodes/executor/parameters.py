@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from dp_ros.control.executor.chunk_executor import ExecutorConfig
@@ -18,15 +19,21 @@ from dp_ros.ros.common_parameters import (
     TOOL_FRAME,
 )
 from dp_ros.ros.parameters import Parameter, ParameterTable
+from dp_ros.task.task import Task
 
 _DEADMAN_LEAD: Final = 0.08
+_STEPS: Final = 8  # Of chunks that come without a contract, as those of teleoperation.
 _EVERYWHERE: Final = 1.5  # A box of this size is none; an FR3 does not leave it [m].
 
 PARAMETERS = ParameterTable(
     'executor',
     AUTOSTART,
     ARM_JOINT_NAMES,
-    GRIPPER_JOINT_NAMES,
+    replace(
+        GRIPPER_JOINT_NAMES,
+        description='Joints of the gripper that chunks command beside the arm; empty: those of '
+        'policy/contract.',
+    ),
     CONTROLLER_NAME,
     BASE_FRAME,
     TOOL_FRAME,
@@ -50,7 +57,11 @@ PARAMETERS = ParameterTable(
         '`~/enable` and `~/disable` set it.',
     ),
     Parameter(
-        'n_action_steps', 8, 'Actions of a chunk to follow before braking.', low=1, high=256
+        'n_action_steps',
+        0,
+        'Actions of a chunk to follow before braking; 0: as many as policy/contract says.',
+        low=0,
+        high=256,
     ),
     Parameter(
         'speed_scale',
@@ -121,11 +132,12 @@ PARAMETERS = ParameterTable(
 )
 
 
-def executor_config(values: Mapping[str, Any]) -> ExecutorConfig:
-    """Return how chunks are followed."""
+def executor_config(values: Mapping[str, Any], task: Task | None = None) -> ExecutorConfig:
+    """Return how chunks are followed, of a policy that was trained for a task."""
+    trained = _STEPS if task is None else task.n_action_steps
     return ExecutorConfig(
         execute=values['execute'],
-        n_action_steps=values['n_action_steps'],
+        n_action_steps=values['n_action_steps'] or trained,
         lead=values['lead_time'],
         speed_scale=values['speed_scale'],
         slow_start_time=values['slow_start_time'],

@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from dp_ros.ros.common_parameters import BASE_FRAME, CONTROLLER_NAME
 from dp_ros.ros.parameters import Parameter, ParameterTable
 from dp_ros.sim.scenarios.registry import SCENARIOS
+from dp_ros.task.task import Task
+from dp_ros.values import require
 
 PARAMETERS = ParameterTable(
     'franka_sim',
@@ -34,3 +38,32 @@ PARAMETERS = ParameterTable(
     ),
     BASE_FRAME,
 )
+
+_SIDE = 96  # What an image has at least [px].
+
+
+def parameters_for(task: Task) -> dict[str, Any]:
+    """Return the parameters with which the simulation shows what a task file observes.
+
+    :raises ConfigError: for a task, or a camera, that the simulation does not have.
+    """
+    require(
+        task.name in SCENARIOS, f'task {task.name!r}: the simulation has {", ".join(SCENARIOS)}'
+    )
+    there = SCENARIOS[task.name].cameras
+    unknown = [name for name in task.cameras if name not in there]
+    require(not unknown, f'cameras {unknown}: the simulation has {", ".join(there)}')
+    sizes = [camera.size for camera in task.cameras.values()]
+    sizes += [
+        (camera.crop[0] + camera.crop[2], camera.crop[1] + camera.crop[3])
+        for camera in task.cameras.values()
+        if camera.crop
+    ]
+    height, width = (max(_SIDE, *(size[k] for size in sizes)) for k in (0, 1))
+    return {
+        'task': task.name,
+        'camera_names': list(task.cameras),
+        'camera_height': height,
+        'camera_width': width,
+        'camera_rate': 1 / task.dt,
+    }

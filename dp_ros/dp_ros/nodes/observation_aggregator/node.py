@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Node that turns cameras and joint states into the observations a policy sees.
 
-Translates between messages and `dp_ros.data.windows.live`, where everything is decided.
+The task says which: that of the policy's contract, or of a file. What comes is given to
+`dp_ros.data.windows.live`, where everything is decided.
 """
 
 from __future__ import annotations
@@ -9,38 +10,30 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from collections.abc import Mapping
-from functools import partial
+from pathlib import Path
 import sys
 from typing import Any
 
 from dp_ros.arrays import Rgb
-from dp_ros.data.images import ImageError, decode, fit_image
-from dp_ros.data.windows.live import LiveWindows
-from dp_ros.data.windows.window import JOINTS, ObservationWindow
+from dp_ros.data.windows.window import ObservationWindow
 from dp_ros.nodes.observation_aggregator.eef_poses import EefPoses
-from dp_ros.nodes.observation_aggregator.parameters import (
-    PARAMETERS,
-    camera_topics,
-    check,
-    live_limits,
-    window_spec,
-)
-from dp_ros.robot.trajectory import TrajectoryRejected
+from dp_ros.nodes.observation_aggregator.parameters import PARAMETERS, live_limits
+from dp_ros.nodes.observation_aggregator.streams import UNUSABLE, Streams
 from dp_ros.ros.clock_watch import ClockWatch, on_jump_back
-from dp_ros.ros.conversions import ns_to_time, time_to_ns, trajectory_from_msg
-from dp_ros.ros.diagnostics import OK, WARN, Diagnostics, Report
+from dp_ros.ros.contract import TOPIC, ContractTopic
+from dp_ros.ros.conversions import ns_to_time
+from dp_ros.ros.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from dp_ros.ros.live_parameters import LiveParameters
 from dp_ros.ros.node_main import run_node
-from dp_ros.ros.qos import EVERY, NEWEST
+from dp_ros.ros.qos import NEWEST
+from dp_ros.task.task import Task, first_difference
+from dp_ros.task.task_file import read_task
 from dp_ros_msgs.msg import Observation
 from geometry_msgs.msg import PoseStamped
-from message_filters import ApproximateTimeSynchronizer, SimpleFilter, Subscriber
 from rclpy.clock import Clock, ClockType, TimeJump
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import CompressedImage, Image, JointState
+from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
-from trajectory_msgs.msg import JointTrajectory
 
 _CHECK_PERIOD = 1.0
 
@@ -50,125 +43,93 @@ class ObservationAggregatorNode(Node):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('observation_aggregator', **kwargs)
-        values = LiveParameters(self, PARAMETERS, check, self._on_parameters).values
-        self._live = LiveWindows(window_spec(values), live_limits(values))
-        self._poses = EefPoses(self, values['base_frame'], values['eef_frame'])
-        self._topics = {**camera_topics(values), JOINTS: 'joint_states'}
-        self._frame_ids: dict[str, str] = {}
+        self._values = LiveParameters(self, PARAMETERS, changed=self._on_parameters)
+        file = self._values['task']
+        self._file_task = read_task(Path(file).expanduser()) if file else None
+        self._poses = EefPoses(self, self._values['base_frame'], self._values['eef_frame'])
+        self._streams: Streams | None = None
         self._waiting: deque[tuple[ObservationWindow, int]] = deque()
         self._observations = self._checked = 0
+        self._obstacle = f'no task yet: waiting for {TOPIC}'
         self._state: tuple[bytes, str] = (WARN, 'starting')
         self._publisher = self.create_publisher(Observation, 'observation', NEWEST)
-        self._sets: deque[tuple[Image | CompressedImage, ...]] = deque()
-        self._synchronizer = self._subscribe_cameras()
-        self.create_subscription(
-            JointState, self._topics[JOINTS], self._on_joints, qos_profile_sensor_data
-        )
-        for topic in (f'{values["controller_name"]}/joint_trajectory', 'gripper/target'):
-            self.create_subscription(JointTrajectory, topic, self._on_command, EVERY)
         self.create_service(Trigger, '~/reset', self._on_reset)
         self._jumps = on_jump_back(self, self._on_jump)
         self._clock_watch = ClockWatch(self, self._on_set_back)
         self._diagnostics = Diagnostics(self, self._report)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_CHECK_PERIOD, self._check, clock=steady)
-
-    def _subscribe_cameras(self) -> ApproximateTimeSynchronizer:
-        spec = self._live.spec
-        gates = []
-        for name in spec.camera_names:
-            compressed = self._topics[name].endswith('/compressed')
-            kind = CompressedImage if compressed else Image
-            subscriber = Subscriber(
-                self, kind, self._topics[name], qos_profile=qos_profile_sensor_data
-            )
-            gates.append(SimpleFilter())
-            subscriber.registerCallback(partial(self._on_image, name, gates[-1]))
-        synchronizer = ApproximateTimeSynchronizer(gates, spec.queue_size, spec.slop_ns / 1e9)
-        # What fails inside of it leaves the lock of upstream's synchronizer held for ever.
-        synchronizer.registerCallback(lambda *messages: self._sets.append(messages))
-        return synchronizer
+        if self._file_task is not None:
+            self._follow(self._file_task)
+        self._contract = ContractTopic(self, self._on_contract)
 
     def _on_parameters(self, values: Mapping[str, Any]) -> None:
-        self._live.limits = live_limits(values)
+        if self._streams is not None:
+            self._streams.live.limits = live_limits(values)
 
-    def _on_image(self, camera: str, gate: SimpleFilter, message: Image | CompressedImage) -> None:
-        """Keep the image; only what was taken goes on to the synchronizer."""
-        try:
-            image = fit_image(decode(message), *self._live.spec.image_sizes[camera])
-        except ImageError as error:
-            self._live.refuse(camera, str(error))
+    # ---- which task
+
+    def _on_contract(self, task: Task | None, why: str) -> None:
+        if task is None:
+            self._refuse(why)
             return
-        stamp_ns = time_to_ns(message.header.stamp)
-        time_ns = self._live.push_image(camera, stamp_ns, self._now_ns(), image)
-        if time_ns is not None:
-            self._frame_ids[camera] = message.header.frame_id
-            message.header.stamp = ns_to_time(time_ns)
-            gate.signalMessage(message)
-        while self._sets:
-            self._on_set(*self._sets.popleft())
+        mine = self._file_task
+        difference = None if mine is None else first_difference(mine, task)
+        if difference is not None:
+            self._refuse(f'the task file and {TOPIC} differ: {difference}')
+        elif self._streams is None or first_difference(self._streams.task, task) is not None:
+            self._follow(task)
 
-    def _on_set(self, *messages: Image | CompressedImage) -> None:
-        stamps = [time_to_ns(message.header.stamp) for message in messages]
-        cameras = self._live.spec.camera_names
-        self._live.push_set(dict(zip(cameras, stamps, strict=True)), self._now_ns())
-        self._publish()
-
-    def _on_joints(self, message: JointState) -> None:
-        stamp_ns = time_to_ns(message.header.stamp)
-        self._live.push_joints(stamp_ns, self._now_ns(), message.name, message.position)
-        self._publish()
-
-    def _on_command(self, message: JointTrajectory) -> None:
+    def _follow(self, task: Task) -> None:
+        """Take the streams of a task from now on."""
+        self._close()
+        compressed = self._values['compressed_cameras']
+        unknown = sorted(set(compressed) - set(task.cameras))
+        if unknown:
+            self._refuse(f'compressed_cameras: {unknown}: the task has {list(task.cameras)}')
+            return
         try:
-            trajectory = trajectory_from_msg(message)
-        except TrajectoryRejected as error:
-            self._live.refuse_command(str(error))
-        else:
-            self._live.push_command(self._now_ns(), trajectory)
+            self._streams = Streams(
+                self, task, live_limits(self._values.values), compressed, self._publish
+            )
+        except UNUSABLE as error:
+            self._refuse(str(error))
+            return
+        self._obstacle = ''
+        self.get_logger().info(f'observing for the task {task.name or "without a name"}')
+
+    def _refuse(self, reason: str) -> None:
+        """Publish nothing, for a reason, until another task comes."""
+        self._close()
+        self._obstacle = reason
+        self.get_logger().error(reason)
+
+    def _close(self) -> None:
+        if self._streams is not None:
+            self._streams.close()
+        self._streams = None
+        self._waiting.clear()
+
+    # ---- observations
 
     def _publish(self) -> None:
         """Publish the windows that are complete and have their poses."""
-        now_ns = self._now_ns()
-        self._waiting.extend((window, now_ns) for window in self._live.windows(now_ns))
+        streams = self._streams
+        if streams is None:
+            return
+        now_ns, live = self._now_ns(), streams.live
+        self._waiting.extend((window, now_ns) for window in live.windows(now_ns))
         while self._waiting:
             window, since_ns = self._waiting[0]
-            poses = self._poses.lookup(self._live.spec.frame_times(window.stamp_ns))
+            poses = self._poses.lookup(live.spec.frame_times(window.stamp_ns))
             if isinstance(poses, str):
-                if now_ns - since_ns <= self._live.limits.max_wait_ns:
+                if now_ns - since_ns <= live.limits.max_wait_ns:
                     return
-                self._live.last_refusal = poses
+                live.last_refusal = poses
             else:
-                self._publisher.publish(self._message(window, poses))
+                self._publisher.publish(_message(streams, window, poses))
                 self._observations += 1
             self._waiting.popleft()
-
-    def _message(self, window: ObservationWindow, poses: list[PoseStamped]) -> Observation:
-        spec = self._live.spec
-        message = Observation(
-            dt=spec.dt_ns / 1e9,
-            n_obs_steps=spec.n_obs_steps,
-            joint_names=spec.joint_names,
-            joint_positions=window.joint_positions.ravel(),
-            commanded_positions=window.commanded_positions.ravel(),
-            camera_names=spec.camera_names,
-            eef_poses=poses,
-        )
-        message.header.stamp = ns_to_time(window.stamp_ns)
-        message.images = [
-            self._image(name, window.image_stamps_ns[name][step], window.images[name][step])
-            for step in range(spec.n_obs_steps)
-            for name in spec.camera_names
-        ]
-        return message
-
-    def _image(self, camera: str, stamp_ns: int, rgb: Rgb) -> Image:
-        height, width, channels = rgb.shape
-        image = Image(height=height, width=width, encoding='rgb8', step=width * channels)
-        image.header.stamp = ns_to_time(stamp_ns)
-        image.header.frame_id = self._frame_ids[camera]
-        image.data = array('B', rgb.tobytes())
-        return image
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._forget(self._now_ns())
@@ -185,36 +146,48 @@ class ObservationAggregatorNode(Node):
         self._forget(0)
 
     def _forget(self, not_before_ns: int) -> None:
-        self._live.reset(not_before_ns)
         self._waiting.clear()
-        for queue in self._synchronizer.queues:
-            queue.clear()
+        if self._streams is not None:
+            self._streams.forget(not_before_ns)
 
     def _report(self) -> Report:
-        values: dict[str, Any] = {
-            'observations': self._observations,
-            'last_refusal': self._live.last_refusal,
-            'commands.received': self._live.commands.received,
-            'commands.last_refusal': self._live.commands.last_refusal,
-        }
-        for stream, count in self._live.counts.items():
-            for key in ('received', 'matched', 'dropped', 'late', 'last_refusal'):
-                values[f'{self._topics[stream]}.{key}'] = getattr(count, key)
+        values: dict[str, Any] = {'observations': self._observations}
+        if self._streams is not None:
+            live = self._streams.live
+            values |= {
+                'task': self._streams.task.name,
+                'last_refusal': live.last_refusal,
+                'commands.received': live.commands.received,
+                'commands.last_refusal': live.commands.last_refusal,
+            }
+            for stream, count in live.counts.items():
+                for key in ('received', 'matched', 'dropped', 'late', 'last_refusal'):
+                    values[f'{self._streams.topics[stream]}.{key}'] = getattr(count, key)
         return *self._state, values
 
     def _check(self) -> None:
         """Name what is missing when nothing could be published since the last check."""
-        silent = [stream for stream, count in self._live.counts.items() if count.silent()]
         running = self._observations > self._checked
         self._checked = self._observations
-        self._state = (OK, 'running') if running else (WARN, self._why(silent))
+        silent = self._silent()
+        if running:
+            self._state = OK, 'running'
+        elif self._streams is None:
+            waits = self._obstacle.startswith('no task yet')
+            self._state = WARN if waits else ERROR, f'no observation: {self._obstacle}'
+        else:
+            self._state = WARN, self._why(self._streams, silent)
         if not running:
             self.get_logger().warning(self._state[1], throttle_duration_sec=5.0)
 
-    def _why(self, silent: list[str]) -> str:
-        topics = [self.resolve_topic_name(self._topics[stream]) for stream in silent]
+    def _silent(self) -> list[str]:
+        counts = {} if self._streams is None else self._streams.live.counts
+        return [stream for stream, count in counts.items() if count.silent()]
+
+    def _why(self, streams: Streams, silent: list[str]) -> str:
+        topics = [self.resolve_topic_name(streams.topics[stream]) for stream in silent]
         missing = [f'nothing on {topic} ({self._publisher_count(topic)})' for topic in topics]
-        reason = self._live.last_refusal or 'waiting for the first images'
+        reason = streams.live.last_refusal or 'waiting for the first images'
         return 'no observation: ' + ('; '.join(missing) or reason)
 
     def _publisher_count(self, topic: str) -> str:
@@ -223,6 +196,39 @@ class ObservationAggregatorNode(Node):
 
     def _now_ns(self) -> int:
         return self.get_clock().now().nanoseconds
+
+
+def _message(streams: Streams, window: ObservationWindow, poses: list[PoseStamped]) -> Observation:
+    spec = streams.live.spec
+    message = Observation(
+        dt=spec.dt_ns / 1e9,
+        n_obs_steps=spec.n_obs_steps,
+        joint_names=spec.joint_names,
+        joint_positions=window.joint_positions.ravel(),
+        commanded_positions=window.commanded_positions.ravel(),
+        camera_names=spec.camera_names,
+        eef_poses=poses,
+    )
+    message.header.stamp = ns_to_time(window.stamp_ns)
+    message.images = [
+        _image(
+            streams.frame_ids[name],
+            window.image_stamps_ns[name][step],
+            window.images[name][step],
+        )
+        for step in range(spec.n_obs_steps)
+        for name in spec.camera_names
+    ]
+    return message
+
+
+def _image(frame_id: str, stamp_ns: int, rgb: Rgb) -> Image:
+    height, width, channels = rgb.shape
+    image = Image(height=height, width=width, encoding='rgb8', step=width * channels)
+    image.header.stamp = ns_to_time(stamp_ns)
+    image.header.frame_id = frame_id
+    image.data = array('B', rgb.tobytes())
+    return image
 
 
 def main() -> int:

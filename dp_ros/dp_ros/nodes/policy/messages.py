@@ -54,14 +54,15 @@ def chunk_to_msg(
 
 def _state(message: Observation, config: PolicyConfig) -> Array:
     """Read the state (To, S): measured, then commanded positions."""
-    joints = _columns('joint', message.joint_names, config.state_names)
+    names = config.task.state_names or config.joint_names
+    joints = _columns('joint', message.joint_names, names)
 
     def positions(field: str) -> Array:
         rows = _rows(field, getattr(message, field), message, message.joint_names)
         return np.array(rows, dtype=np.float64)[:, joints]
 
     measured = positions('joint_positions')
-    if not config.past_actions:
+    if not config.task.observes_commands:
         return measured
     return np.hstack([measured, positions('commanded_positions')])
 

@@ -27,13 +27,15 @@ from dp_ros.data.windows.window import Refusal
 from dp_ros.nodes.policy.inbox import Inbox
 from dp_ros.nodes.policy.markers import Intention, MarkerWriter
 from dp_ros.nodes.policy.messages import chunk_to_msg, observation_from_msg
-from dp_ros.nodes.policy.parameters import PARAMETERS, check, expectations, inbox_limits
-from dp_ros.policy.checkpoint import CheckpointError, check_fits, load_policy
-from dp_ros.policy.config import ConfigError
+from dp_ros.nodes.policy.parameters import PARAMETERS, inbox_limits
+from dp_ros.policy.checkpoint import CheckpointError, load_policy
 from dp_ros.policy.policy import Policy, blank_observation, chunk_seed
 from dp_ros.robot.arm_model import Tcp, read_tcp, tcp_by_name
+from dp_ros.robot.units import NS
 from dp_ros.ros.autostart import autostart
 from dp_ros.ros.clock_watch import ClockWatch, on_jump_back
+from dp_ros.ros.contract import TOPIC as CONTRACT
+from dp_ros.ros.contract import contract_msg
 from dp_ros.ros.conversions import ns_to_time, time_to_ns
 from dp_ros.ros.described_arm import DescribedArm
 from dp_ros.ros.diagnostics import OK, WARN, Diagnostics, Report
@@ -41,8 +43,10 @@ from dp_ros.ros.guard import note_failure
 from dp_ros.ros.lifecycle import CheckedLifecycleNode
 from dp_ros.ros.live_parameters import LiveParameters, Values
 from dp_ros.ros.node_main import run_node
-from dp_ros.ros.qos import EVERY, NEWEST
-from dp_ros_msgs.msg import Observation, PolicyStatus
+from dp_ros.ros.qos import EVERY, LATCHED, NEWEST
+from dp_ros.task.task import Task
+from dp_ros.values import ConfigError
+from dp_ros_msgs.msg import Contract, Observation, PolicyStatus
 import numpy as np
 from rclpy.clock import Clock, TimeJump
 from rclpy.clock_type import ClockType
@@ -97,7 +101,7 @@ class PolicyNode(CheckedLifecycleNode):
         self._policy: Policy | None = None
         self._checkpoint = ''
         self._values = LiveParameters(self, PARAMETERS, self._check, self._apply)
-        self._inbox = Inbox(inbox_limits(self._values.values, dt=0.0))
+        self._inbox = Inbox(inbox_limits(self._values.values, None))
         self._tally = Tally()
         self._lock = threading.Lock()  # of what both threads change: _run and _active
         self._run, self._active = 0, False
@@ -119,7 +123,8 @@ class PolicyNode(CheckedLifecycleNode):
         self._arm: DescribedArm[Tcp] = DescribedArm(self, self._on_description)
         self._marker_writer = MarkerWriter(self._values['base_frame'])
         self.create_service(Trigger, '~/reset', self._on_reset)
-        self._timer = self.create_timer(1 / self._values['rate'], self._tick)
+        self._contracts = self.create_publisher(Contract, CONTRACT, LATCHED)
+        self._timer = self.create_timer(self._inbox.limits.period_ns / NS, self._tick)
         self._finished = self.create_guard_condition(self._tick)
         self._heard = time.monotonic()
         self.create_timer(1.0, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -140,7 +145,8 @@ class PolicyNode(CheckedLifecycleNode):
         except Exception:  # rclpy would swallow it without a word.
             self.get_logger().error(f'not configured:\n{traceback.format_exc()}')
             return TransitionCallbackReturn.FAILURE
-        self._inbox.limits = inbox_limits(values, self._policy.config.dt)
+        self._pace(values)
+        self._publish_contract()
         names = self._policy.config.joint_names
         frames = {name: values[name] for name in ('base_frame', 'tool_frame')}
         self._arm.expect(partial(read_tcp, joint_names=names, **frames), tcp_by_name(names))
@@ -187,15 +193,19 @@ class PolicyNode(CheckedLifecycleNode):
         policy = self._load(
             folder, device=device, num_threads=values['num_threads'], engine=values['engine']
         )
-        difference = check_fits(policy.config, **expectations(values))
-        if difference is not None:
-            raise ConfigError(f'{folder}: {difference}')
         sampling = _sampling(values)
         policy.infer(blank_observation(policy.config), 0, **sampling)
         self.get_logger().info(
             f'{policy.config.method.name} policy of {folder}, {policy.engine.name} on {device}'
         )
         return policy
+
+    def _publish_contract(self) -> None:
+        """Tell the nodes beside this one what the policy was trained for."""
+        assert self._policy is not None
+        contract = contract_msg(self._policy.config.task, self._checkpoint, self._policy.digest)
+        contract.header.stamp = self.get_clock().now().to_msg()
+        self._contracts.publish(contract)
 
     def _device(self, wanted: str) -> str:
         if wanted != 'cpu' and torch.cuda.is_available():
@@ -206,10 +216,17 @@ class PolicyNode(CheckedLifecycleNode):
 
     # Parameters
 
+    @property
+    def _task(self) -> Task | None:
+        return None if self._policy is None else self._policy.config.task
+
+    def _pace(self, values: Values) -> None:
+        self._inbox.limits = inbox_limits(values, self._task)
+        self._timer.timer_period_ns = self._inbox.limits.period_ns
+
     def _check(self, values: Values) -> str | None:
-        reason = check(values)
-        if reason is not None or self._policy is None:
-            return reason
+        if self._policy is None:
+            return None
         try:
             self._policy.config.method.check_sampling(**_sampling(values))
         except ConfigError as error:
@@ -217,9 +234,7 @@ class PolicyNode(CheckedLifecycleNode):
         return None
 
     def _apply(self, values: Values) -> None:
-        dt = 0.0 if self._policy is None else self._policy.config.dt
-        self._inbox.limits = inbox_limits(values, dt)
-        self._timer.timer_period_ns = round(1e9 / values['rate'])
+        self._pace(values)
         if values['seed'] != self._seed:
             self._seed, self._chunk_index = values['seed'], 0
 

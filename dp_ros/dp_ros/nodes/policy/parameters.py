@@ -9,10 +9,15 @@ from typing import Any
 from dp_ros.nodes.policy.inbox import InboxLimits
 from dp_ros.policy.engines import ENGINES
 from dp_ros.policy.methods import METHODS
+from dp_ros.robot.units import NS, to_ns
 from dp_ros.ros.common_parameters import AUTOSTART, BASE_FRAME, TOOL_FRAME
 from dp_ros.ros.parameters import Parameter, ParameterTable
+from dp_ros.task.task import Task
 
 DEVICES = ('auto', 'cpu', 'cuda')
+_SHARE = 0.625  # of what is followed of a chunk, when the next one is due
+_IDLE_NS = NS // 2
+
 SAMPLERS = ('auto', *(name for method in METHODS.values() for name in method.samplers))
 
 PARAMETERS = ParameterTable(
@@ -39,37 +44,16 @@ PARAMETERS = ParameterTable(
         low=1,
         high=64,
     ),
-    Parameter(
-        'joint_names',
-        [],
-        'Joints that the checkpoint must be for, in order; empty: those it names.',
-        element=str,
-    ),
-    Parameter(
-        'camera_names',
-        [],
-        'Cameras that the checkpoint must be for; empty: those it names.',
-        element=str,
-    ),
-    Parameter(
-        'image_sizes',
-        [],
-        'Height and width of the image of each of camera_names that the checkpoint must be for '
-        '[px]; empty: those it names.',
-        low=1,
-        high=4096,
-        element=int,
-    ),
-    Parameter(
-        'dt',
-        0.0,
-        'Spacing of frames and actions that the checkpoint must be for [s]; 0: what it names.',
-        low=0.0,
-        high=10.0,
-    ),
     BASE_FRAME,
     TOOL_FRAME,
-    Parameter('rate', 2.0, 'Most chunks per second [Hz].', low=0.01, high=100.0),
+    Parameter(
+        'rate',
+        0.0,
+        'Most chunks per second [Hz]; 0: as the task needs them, a new one when five eighths of '
+        'n_action_steps have passed.',
+        low=0.0,
+        high=100.0,
+    ),
     Parameter(
         'max_observation_age', 0.5, 'Oldest observation that is used [s].', low=0.01, high=60.0
     ),
@@ -98,30 +82,17 @@ PARAMETERS = ParameterTable(
 )
 
 
-def check(values: Mapping[str, Any]) -> str | None:
-    """Return which parameters contradict each other, or None."""
-    names, sizes = values['camera_names'], values['image_sizes']
-    if sizes and len(sizes) != 2 * len(names):
-        return f'image_sizes = {sizes}: needs {2 * len(names)} entries for cameras {names}'
-    return None
+def chunk_period_ns(values: Mapping[str, Any], task: Task | None) -> int:
+    """Return the least time between the observations of two chunks [ns]."""
+    if values['rate'] > 0:
+        return to_ns(1 / values['rate'])
+    return _IDLE_NS if task is None else to_ns(_SHARE * task.n_action_steps * task.dt)
 
 
-def expectations(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the checkpoint must be for, as ``check_fits`` takes it; None: anything."""
-    names, sizes = values['camera_names'], values['image_sizes']
-    pairs = zip(sizes[::2], sizes[1::2], strict=True)
-    return {
-        'joint_names': values['joint_names'] or None,
-        'camera_names': names or None,
-        'image_sizes': dict(zip(names, pairs, strict=True)) if sizes else None,
-        'dt': values['dt'] or None,
-    }
-
-
-def inbox_limits(values: Mapping[str, Any], dt: float) -> InboxLimits:
-    """Return when an observation is used; ``dt`` is the spacing of the frames [s]."""
+def inbox_limits(values: Mapping[str, Any], task: Task | None) -> InboxLimits:
+    """Return when an observation is used, for a task once there is one."""
     return InboxLimits(
-        period_ns=round(1e9 / values['rate']),
-        slack_ns=round(dt / 4 * 1e9),
-        max_age_ns=round(values['max_observation_age'] * 1e9),
+        period_ns=chunk_period_ns(values, task),
+        slack_ns=0 if task is None else to_ns(task.dt / 4),
+        max_age_ns=to_ns(values['max_observation_age']),
     )

@@ -78,7 +78,7 @@ class TeleopNode(Node):
     def _create_interface(self) -> None:
         self._chunks = self.create_publisher(JointTrajectory, 'teleop/chunk', NEWEST)
         self._status = self.create_publisher(String, 'teleop/status', LATCHED)
-        self._buttons = TeleopButtons(self, self._say, lambda: self._values['task'])
+        self._buttons = TeleopButtons(self, self._say, lambda: self._values['instruction'])
         self.create_subscription(Joy, 'joy', self._on_joy, EVERY)
         self.create_subscription(TwistStamped, 'teleop/twist', self._on_twist, NEWEST)
         self.create_subscription(

@@ -80,7 +80,7 @@ PARAMETERS = ParameterTable(
     _button(Action.FAILURE.value, 1, 'that keeps it as a failure'),
     _button(Action.DISCARD.value, 4, 'that discards it'),
     _button(Action.RESUME.value, 7, 'that lets the executor resume after a stop'),
-    Parameter('task', '', 'What is demonstrated, in words; kept with every episode.'),
+    Parameter('instruction', '', 'What is demonstrated, in words; kept with every episode.'),
     Parameter(
         'leader_joint_names',
         list(JOINT_NAMES),

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dp_ros.policy.component import require
 from dp_ros.policy.denoisers.denoiser import Denoiser, DenoiserNetwork, Shapes
 from dp_ros.policy.denoisers.timestep import TimestepEmbedding
+from dp_ros.values import require
 import torch
 from torch import Tensor, nn
 

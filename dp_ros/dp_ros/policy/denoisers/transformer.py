@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from dp_ros.policy.component import require
 from dp_ros.policy.denoisers.denoiser import Denoiser, DenoiserNetwork, Shapes
 from dp_ros.policy.denoisers.timestep import Sinusoid
+from dp_ros.values import require
 import torch
 from torch import Tensor, nn
 from torch.nn import functional

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from dp_ros.policy.component import require
 from dp_ros.policy.encoders.encoder import Encoder
 from dp_ros.policy.encoders.vision import SpatialSoftmax, centre, cut_out
+from dp_ros.values import require
 import torch
 from torch import Tensor, nn
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from dp_ros.policy.component import Component, require
+from dp_ros.policy.component import Component
 from dp_ros.policy.encoders.vision import jitter_colors
+from dp_ros.values import require
 import torch
 from torch import Tensor, nn
 

@@ -12,9 +12,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from dp_ros.policy.component import require
 from dp_ros.policy.encoders.encoder import Encoder
 from dp_ros.policy.encoders.vision import SpatialSoftmax, cut_out
+from dp_ros.values import require
 from torch import Tensor, nn
 
 _BLOCKS: Final = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
-from dp_ros.policy.component import ConfigError, require
 from dp_ros.policy.encoders.encoder import Encoder
 from dp_ros.policy.encoders.vision import cut_out
+from dp_ros.values import ConfigError, require
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 import torch

@@ -6,12 +6,12 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Final
 
-from dp_ros.policy.config import ConfigError
 from dp_ros.policy.engines.cuda_graph import CudaGraphEngine
 from dp_ros.policy.engines.eager import TorchEngine
 from dp_ros.policy.engines.engine import Engine
 from dp_ros.policy.engines.openvino import OpenVinoEngine
 from dp_ros.policy.network import PolicyNetwork
+from dp_ros.values import ConfigError
 
 __all__ = ['ENGINES', 'Engine', 'make_engine']
 

@@ -69,13 +69,15 @@ def convert(payload: Any, names: Names) -> Imported:
     sampler = _SCHEDULERS[_class_name(scheduler, _SCHEDULERS)]
     n_joints, n_states = policy.count('action_dim'), policy.count('obs_dim')
     values: dict[str, Any] = {
-        'joint_names': numbered(names.joints, n_joints, 'joint'),
-        'state_names': numbered(names.states, n_states, 'state'),
-        'dt': names.dt,
+        'task': {
+            'joints': numbered(names.joints, n_joints, 'joint'),
+            'state_names': numbered(names.states, n_states, 'state'),
+            'dt': names.dt,
+            **{key: policy.count(key) for key in ('horizon', 'n_obs_steps', 'n_action_steps')},
+        },
         'method': _read_method(scheduler),
         'denoiser': read_denoiser(policy, Settings(policy.take('model'), 'policy.model')),
     }
-    values |= {key: policy.count(key) for key in ('horizon', 'n_obs_steps', 'n_action_steps')}
     steps = policy.count('num_inference_steps', values['method']['num_train_timesteps'])
     policy.need('pred_action_steps_only', False)
     policy.need('eta', 0.0)

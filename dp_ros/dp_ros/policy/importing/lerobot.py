@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from dp_ros.policy.component import shown
 from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.encoders.resnet import Resnet
 from dp_ros.policy.importing.lerobot_stats import Stats, load_stats
@@ -33,6 +32,7 @@ from dp_ros.policy.importing.source import (
 )
 from dp_ros.policy.importing.weights import RESNET, UNET, below, rename
 from dp_ros.policy.network import PolicyNetwork
+from dp_ros.values import shown
 import torch
 from torch import Tensor
 
@@ -105,10 +105,15 @@ def _read_values(
     """Return the fields of our configuration."""
     modes = [stats.mode(kind) for _, kind, size in features.states for _ in range(size)]
     values: dict[str, Any] = {
-        'joint_names': numbered(names.joints, features.n_joints, 'joint'),
-        'state_names': numbered(names.states, len(modes), 'state'),
-        'image_sizes': {_camera_name(key): size for key, size in features.cameras.items()},
-        'dt': names.dt,
+        'task': {
+            'joints': numbered(names.joints, features.n_joints, 'joint'),
+            'state_names': numbered(names.states, len(modes), 'state'),
+            'cameras': {
+                _camera_name(key): {'size': size} for key, size in features.cameras.items()
+            },
+            'dt': names.dt,
+            **{key: config.count(key) for key in ('horizon', 'n_obs_steps', 'n_action_steps')},
+        },
         'state_modes': modes,
         'action_modes': stats.mode('ACTION'),
         'method': read_diffusion(config, _DIFFUSION),
@@ -116,9 +121,7 @@ def _read_values(
     }
     if features.cameras:
         values['encoder'] = _read_encoder(config, features, stats)
-    return values | {
-        key: config.count(key) for key in ('horizon', 'n_obs_steps', 'n_action_steps')
-    }
+    return values
 
 
 def _read_features(config: Settings) -> _Features:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from dp_ros.policy.component import shown
 from dp_ros.policy.importing.source import Settings, SourceError, read_json, read_tensors
 from dp_ros.policy.importing.weights import below
+from dp_ros.values import shown
 import torch
 from torch import Tensor
 

@@ -20,8 +20,8 @@ import pickle
 from typing import Any, ClassVar, Final
 import zipfile
 
-from dp_ros.policy.component import brief
 from dp_ros.policy.importing.source import SourceError
+from dp_ros.values import brief
 import torch
 from torch import Tensor
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from dp_ros import outside
-from dp_ros.policy.component import brief, shown
-from dp_ros.policy.config import ConfigError, PolicyConfig
+from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.network import PolicyNetwork, check_size
 from dp_ros.policy.normalizer import Normalizer
+from dp_ros.values import ConfigError, brief, shown
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 import torch

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from dp_ros.policy.component import require
 from dp_ros.policy.methods.method import Denoise, Draw, Method, ask
+from dp_ros.values import require
 import torch
 from torch import Tensor, nn
 from torch.nn import functional

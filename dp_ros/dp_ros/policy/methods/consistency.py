@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, ClassVar, Final, cast
 
-from dp_ros.policy.component import ConfigError, make_value, require
 from dp_ros.policy.methods.diffusion import Diffusion, at
 from dp_ros.policy.methods.method import Denoise, Draw, Method
+from dp_ros.task.task import first_difference
+from dp_ros.values import ConfigError, make_value, require
 import torch
 from torch import Tensor, nn
 
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from dp_ros.policy.config import PolicyConfig
     from dp_ros.policy.network import PolicyNetwork
 
-_OWN: Final = ('method', 'n_action_steps')
-"""Settings of a policy in which student and teacher may differ."""
+_OWN: Final = ('method', 'task')
+"""Settings of a policy in which student and teacher may differ, or which are compared apart."""
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,12 @@ def _process_of(teacher: PolicyConfig) -> Diffusion:
 
 
 def _check_alike(student: PolicyConfig, teacher: PolicyConfig, process: Diffusion) -> None:
-    for entry in fields(teacher):
-        key = entry.name
+    steps = student.task.n_action_steps  # How much is followed changes nothing in what is learned.
+    difference = first_difference(student.task, replace(teacher.task, n_action_steps=steps))
+    require(
+        difference is None, f'the tasks of student and consistency.teacher differ: {difference}'
+    )
+    for key in (entry.name for entry in fields(teacher)):
         mine, taught = getattr(student, key), getattr(teacher, key)
         require(
             key in _OWN or mine == taught, f'{key} = {mine}: the consistency.teacher has {taught}'

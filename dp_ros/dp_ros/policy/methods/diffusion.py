@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from dp_ros.policy.component import require
 from dp_ros.policy.methods.method import Denoise, Draw, Method
 from dp_ros.policy.methods.schedulers import make_scheduler, make_steps
+from dp_ros.values import require
 import torch
 from torch import Tensor, nn
 from torch.nn import functional

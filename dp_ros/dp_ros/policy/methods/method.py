@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from dp_ros.policy.component import Component, ConfigError
+from dp_ros.policy.component import Component
+from dp_ros.values import ConfigError
 import torch
 from torch import Tensor, nn
 

@@ -30,12 +30,14 @@ from dp_ros.policy.methods.schedulers import make_scheduler
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.policy import Policy, blank_observation
 from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.task.task import Camera, Task
 import torch
 
 Run = Callable[[], object]
 
 STEPS: Final = 10
 THREADS: Final = (1, 2)
+TASK: Final = Task(joints=JOINT_NAMES, cameras={'front': Camera((96, 96))})
 CASES: Final[Mapping[str, Denoiser]] = {
     'small': Unet(down_dims=(64, 128, 256), skips='own'),
     'transformer': Transformer(),
@@ -64,7 +66,7 @@ def make_network(case: str) -> PolicyNetwork:
     if case not in CASES:
         return load_network(Path(case))
     torch.manual_seed(0)
-    return PolicyNetwork(PolicyConfig(JOINT_NAMES, {'front': (96, 96)}, denoiser=CASES[case]))
+    return PolicyNetwork(PolicyConfig(TASK, denoiser=CASES[case]))
 
 
 def engines() -> tuple[str, ...]:

@@ -19,8 +19,7 @@ import sys
 
 from dp_ros.policy.checkpoint import CheckpointError
 from dp_ros.policy.config import PolicyConfig
-from dp_ros.robot.kinematics import JOINT_NAMES
-from dp_ros.tools.bench.cases import CASES, STEPS, chunk_runs, cost, engines, make_network
+from dp_ros.tools.bench.cases import CASES, STEPS, TASK, chunk_runs, cost, engines, make_network
 from dp_ros.tools.bench.machine import floors
 from dp_ros.tools.bench.runs import loop_runs
 from dp_ros.tools.common.timing import medians
@@ -121,7 +120,7 @@ def measure_chunks(case: str, rounds: int) -> list[ChunkFigure]:
 
 def measure_loop(rounds: int) -> list[Figure]:
     """Compare the rest of the loop with the time that it has."""
-    config = PolicyConfig(JOINT_NAMES, {'front': (96, 96)})
+    config = PolicyConfig(TASK)
     with loop_runs(config) as runs:
         times = medians(runs, rounds)
     dt = config.dt

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dp_ros.control.executor.chunk import Chunk, ChunkRefused
 from dp_ros.control.executor.chunk_executor import ChunkExecutor, ExecutorConfig
-from dp_ros.data.windows.window import WindowBuilder, WindowSpec
+from dp_ros.data.windows.window import WindowBuilder, window_spec
 from dp_ros.policy.policy import Policy, chunk_seed
 from dp_ros.robot.arm_model import FR3
 from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES
@@ -63,13 +63,7 @@ class ClosedLoop:
         self._latency_ns = to_ns(latency)
         self._period_ns = to_ns(chunk_period)
         self._dt_ns = to_ns(config.dt)
-        self._spec = WindowSpec(
-            config.state_names,
-            config.image_sizes,
-            self._dt_ns,
-            config.n_obs_steps,
-            past_actions=config.past_actions,
-        )
+        self._spec = window_spec(config.task)
         self._settings = ExecutorConfig(n_action_steps=config.n_action_steps)
         self._fingers = tuple(name for name in config.joint_names if name in FINGER_NAMES)
         self._world = FrankaWorld(scenario.sample(0), scenario)

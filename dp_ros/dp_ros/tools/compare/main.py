@@ -20,12 +20,12 @@ from typing import Any
 
 from dp_ros.outside import read_yaml
 from dp_ros.policy.checkpoint import load_policy
-from dp_ros.policy.component import ConfigError, make_value
 from dp_ros.policy.policy import Policy, blank_observation
 from dp_ros.tools.common.timing import medians
 from dp_ros.tools.compare.closed_loop import ClosedLoop
 from dp_ros.tools.compare.report import write_report
 from dp_ros.training.record import saved_state
+from dp_ros.values import ConfigError, make_value
 import numpy as np
 from rich.console import Console
 from rich.progress import track

@@ -20,7 +20,6 @@ from typing import Final
 
 from dp_ros.arrays import Rgb
 from dp_ros.policy.checkpoint import CheckpointError, load_network
-from dp_ros.policy.config import ConfigError
 from dp_ros.sim.scenarios.pusht.table import CONTROL_HZ, PushTEpisode, PushTMissingError
 from dp_ros.tools.common.progress import make_progress
 from dp_ros.tools.common.video import write_video
@@ -34,6 +33,7 @@ from dp_ros.tools.evaluate_pusht.summary import (
     summarize_run,
 )
 from dp_ros.training.model_card import add_measurement
+from dp_ros.values import ConfigError
 import numpy as np
 from rich.console import Console
 import torch

@@ -22,7 +22,7 @@ class BatchPolicy:
     """
 
     def __init__(self, network: PolicyNetwork, sampler: str, num_inference_steps: int) -> None:
-        check_pusht(network.config)
+        check_pusht(network.config.task)
         network.config.method.check_sampling(sampler, num_inference_steps)
         self.network = network.eval()
         self._sampler = sampler
@@ -32,9 +32,9 @@ class BatchPolicy:
     def __call__(self, episodes: Sequence[PushTEpisode]) -> Array:
         """Return the targets (B, Ta, 2) [px] to follow next, in x and y."""
         network, config = self.network, self.network.config
-        states = [observe(episode.states, config.state_names) for episode in episodes]
+        states = [observe(episode.states, config.observed_names) for episode in episodes]
         images = {}
-        if config.image_sizes:
+        if config.camera_names:
             stacks = np.stack([episode.images for episode in episodes])
             images[CAMERA] = torch.from_numpy(stacks).movedim(-1, 2)
         cond = network.condition(torch.from_numpy(np.stack(states)), images)

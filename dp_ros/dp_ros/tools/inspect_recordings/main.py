@@ -21,20 +21,23 @@ from typing import Final
 from dp_ros.data.bags.bag import BagTopics
 from dp_ros.data.datasets.dataset import DatasetError, find_bags
 from dp_ros.data.datasets.discovery import discover
+from dp_ros.data.datasets.recorded_task import recorded_task
 from dp_ros.data.formats.pusht import is_pusht
 from dp_ros.data.inspection.episode import inspect_bags
 from dp_ros.data.inspection.episode_checks import check_episode
 from dp_ros.data.inspection.figures import EpisodeFigures
 from dp_ros.data.inspection.findings import Finding, Verdict, judge
 from dp_ros.data.inspection.set_checks import check_set
-from dp_ros.policy.config import ConfigError
+from dp_ros.data.windows.window import window_spec
+from dp_ros.task.task import task_to_dict
+from dp_ros.task.task_file import task_text
 from dp_ros.tools.common.progress import make_progress
 from dp_ros.tools.inspect_recordings.pictures import draw_episode, draw_overview
 from dp_ros.tools.inspect_recordings.report import print_report
 from dp_ros.training.config import RunConfig
-from dp_ros.training.config_file import action_spec, parse_config, read_config, window_spec
+from dp_ros.training.config_file import action_spec, parse_config, read_config
+from dp_ros.values import ConfigError
 from rich.console import Console
-import yaml
 
 _STATUS: Final = {Verdict.OK: 0, Verdict.LOOK: 3, Verdict.NOT_TRAINABLE: 1}
 
@@ -73,8 +76,8 @@ def _run(args: argparse.Namespace, console: Console) -> Verdict:
     bags = find_bags(args.data)
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
-    run, topics = _configure(args, bags, console)
-    episodes, findings = _inspect(args, bags, run, topics, console)
+    run = _configure(args, bags, console)
+    episodes, findings = _inspect(args, bags, run, console)
     findings += check_set(episodes)
     verdict = judge(findings)
     if args.out:
@@ -84,26 +87,26 @@ def _run(args: argparse.Namespace, console: Console) -> Verdict:
     return verdict
 
 
-def _configure(
-    args: argparse.Namespace, bags: Sequence[Path], console: Console
-) -> tuple[RunConfig, BagTopics]:
+def _configure(args: argparse.Namespace, bags: Sequence[Path], console: Console) -> RunConfig:
+    recorded = recorded_task(bags)
     if args.config:
-        return read_config(args.config, args.set)
-    sections = discover(bags)
-    console.print('no --config: what the first recording holds', style='yellow')
-    console.print(yaml.safe_dump(sections, sort_keys=False, default_flow_style=None), markup=False)
-    return parse_config(sections, args.set)
+        return read_config(args.config, args.set, recorded)
+    task = recorded or discover(bags)
+    if recorded is None:
+        console.print('no --config, no task in the recordings: what the first one holds')
+        console.print(task_text(task), markup=False)
+    return parse_config({'task': task_to_dict(task)}, args.set)
 
 
 def _inspect(
     args: argparse.Namespace,
     bags: Sequence[Path],
     run: RunConfig,
-    topics: BagTopics,
     console: Console,
 ) -> tuple[list[EpisodeFigures], list[Finding]]:
     """Measure and draw bag after bag."""
-    spec, actions = window_spec(run.policy), action_spec(run)
+    spec, actions = window_spec(run.policy.task), action_spec(run)
+    topics = BagTopics.of(run.policy.task, run.train.actions)
     episodes, findings = [], []
     with make_progress(console) as progress:
         tracked = progress.track(bags, description='reading bags')

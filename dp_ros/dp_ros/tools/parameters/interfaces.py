@@ -19,6 +19,7 @@ from rclpy.action import (
     get_action_client_names_and_types_by_node,
     get_action_server_names_and_types_by_node,
 )
+from rclpy.logging import get_logger_effective_level, set_logger_level
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
@@ -42,7 +43,7 @@ class Interface(NamedTuple):
 
 def node_interfaces(table: ParameterTable) -> list[Interface]:
     """Start the node with its default parameters, in an empty folder, and ask it."""
-    context = rclpy.Context()
+    context, level = rclpy.Context(), get_logger_effective_level('')
     rclpy.init(context=context, args=['--ros-args', '--log-level', 'error'])
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         node = _start(table, context)
@@ -51,6 +52,7 @@ def node_interfaces(table: ParameterTable) -> list[Interface]:
         finally:
             node.destroy_node()
             context.try_shutdown()
+            set_logger_level('', level)  # It is one for the whole process.
 
 
 def _start(table: ParameterTable, context: rclpy.Context) -> Node:

@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 import time
 from typing import Any
 
-from dp_ros.robot.units import to_ns
+from dp_ros.robot.kinematics import forward
+from dp_ros.robot.trajectory import Trajectory
+from dp_ros.robot.units import NS, to_ns
 from dp_ros.ros.conversions import ns_to_time, time_to_ns, trajectory_to_msg
 from dp_ros.ros.qos import NEWEST, latched
 from dp_ros.tools.record_expert.episodes import REACTION, ExpertEpisode
 from dp_ros_msgs.msg import EpisodeStatus
 from dp_ros_msgs.srv import ResetEpisode, StartEpisode, StopEpisode
 from geometry_msgs.msg import PoseStamped
+import numpy as np
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from std_srvs.srv import Trigger
@@ -23,6 +26,7 @@ from trajectory_msgs.msg import JointTrajectory
 _LEAD = 0.1
 _GRIPPER_LEAD = 0.5
 _TAIL = 0.3
+_STRAYED = 0.01  # [m], far more than the arm lags behind its commands
 _LATCHED = latched(10)
 
 
@@ -57,6 +61,8 @@ class ExpertClient(Node):
         self._spinner = SingleThreadedExecutor(context=self.context)
         self._spinner.add_node(self)
         self._status: EpisodeStatus | None = None
+        self._followed: Trajectory | None = None
+        self._strayed = 0.0
         self._commands = self.create_publisher(
             JointTrajectory, f'{controller_name}/joint_trajectory', NEWEST
         )
@@ -109,6 +115,11 @@ class ExpertClient(Node):
 
     def _flaw(self, episode: ExpertEpisode) -> str:
         """Say why the demonstration is none; empty when it is one."""
+        if self._strayed > _STRAYED:
+            return (
+                f'went up to {self._strayed * 1e3:.0f} mm off its path: the command came late, on '
+                'a machine that is too busy'
+            )
         status, tolerance = self._status, episode.scenario.tolerance
         strayed = tolerance > 0.0 and status.distance > tolerance
         if status.state != EpisodeStatus.SUCCESS or strayed:
@@ -137,7 +148,9 @@ class ExpertClient(Node):
         # Stamped, so that simulation and recording agree on the start, whenever it arrives.
         lead = _LEAD if episode.fingers is None else _GRIPPER_LEAD
         start_ns = self._status_ns() + to_ns(lead)
-        self._commands.publish(trajectory_to_msg(replace(episode.trajectory, start_ns=start_ns)))
+        self._followed = replace(episode.trajectory, start_ns=start_ns)
+        self._strayed = 0.0
+        self._commands.publish(trajectory_to_msg(self._followed))
         if episode.fingers is not None:
             self._fingers.publish(trajectory_to_msg(replace(episode.fingers, start_ns=start_ns)))
         if episode.jump is not None:
@@ -147,6 +160,7 @@ class ExpertClient(Node):
             goal.header.stamp = ns_to_time(self._status_ns())
             self._goals.publish(goal)
         self._wait_until(start_ns + to_ns(episode.duration + _TAIL))
+        self._followed = None
 
     def _wait_until(self, time_ns: int) -> None:
         self._wait(lambda: self._status_ns() >= time_ns, 60.0, 'the simulation stands still')
@@ -156,6 +170,8 @@ class ExpertClient(Node):
 
     def _on_status(self, status: EpisodeStatus) -> None:
         self._status = status
+        if self._followed is not None:
+            self._strayed = max(self._strayed, _off_path(self._followed, status))
 
     def _call(self, client: Any, request: Any) -> Any:
         future = client.call_async(request)
@@ -174,3 +190,14 @@ class ExpertClient(Node):
             if time.monotonic() > deadline:
                 raise ExpertError(f'{missing} (waited {timeout:g} s)')
             self._spinner.spin_once(timeout_sec=0.05)
+
+
+def _off_path(trajectory: Trajectory, status: EpisodeStatus) -> float:
+    """Return how far the TCP is from where a trajectory has it at that time [m]."""
+    elapsed = (time_to_ns(status.header.stamp) - trajectory.start_ns) / NS
+    if elapsed < trajectory.times[0]:
+        return 0.0
+    columns = trajectory.positions.T
+    positions = np.array([np.interp(elapsed, trajectory.times, column) for column in columns])
+    tcp = [status.tcp.x, status.tcp.y, status.tcp.z]
+    return float(np.linalg.norm(forward(positions) - tcp))

@@ -17,9 +17,12 @@ from pathlib import Path
 import sys
 from typing import Any
 
+from ament_index_python.packages import get_package_share_path
 from dp_ros.data.bags.recording import INDEX, STORAGES, EpisodeFolder, RecordingError
+from dp_ros.nodes.franka_sim.parameters import parameters_for
 from dp_ros.ros.domain import keep_to_this_machine
 from dp_ros.sim.scenarios.registry import SCENARIOS
+from dp_ros.task.task_file import read_task
 from dp_ros.tools.common.progress import make_progress
 from dp_ros.tools.record_expert.child_nodes import ChildNodes
 from dp_ros.tools.record_expert.client import ExpertClient, ExpertError
@@ -34,7 +37,6 @@ from rich.console import Console
 
 _READY_TIMEOUT = 60.0
 _MAX_FAILURES = 10
-_CAMERAS = {'reach': ['front'], 'pick_place': ['front', 'wrist']}
 # Simulated per real time: faster, the commands come late and the recorder falls behind.
 _SPEED = 5.0
 _GRIPPER_SPEED = 3.0
@@ -83,6 +85,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def _task_file(task: str) -> Path:
+    return get_package_share_path('dp_ros_bringup') / 'config' / 'tasks' / f'{task}.yaml'
+
+
 @contextmanager
 def _client(args: argparse.Namespace) -> Iterator[ExpertClient]:
     """Give the client with the nodes ready behind it."""
@@ -104,28 +110,25 @@ def _client(args: argparse.Namespace) -> Iterator[ExpertClient]:
 
 def _nodes(args: argparse.Namespace) -> Mapping[str, Mapping[str, Any]]:
     command = f'{args.controller_name}/joint_trajectory'
-    cameras = _CAMERAS[args.task]
-    images = [f'camera/{name}/image_raw' for name in cameras]
-    recorded = [*images, 'joint_states', command, 'goal', 'episode/status', '/tf', '/tf_static']
+    task_file = _task_file(args.task)
+    extra = ['goal', 'episode/status', '/tf', '/tf_static', command]
     nodes: dict[str, dict[str, Any]] = {
         'franka_sim': {
             'real_time_factor': _SPEED,
             'controller_name': args.controller_name,
-            'task': args.task,
-            'camera_names': cameras,
+            **parameters_for(read_task(task_file)),
             'seed': args.seed,
         },
         'demo_recorder': {
             'directory': str(args.out.resolve()),
             'storage': args.storage,
-            'topics': recorded,
-            'required_topics': [*images, 'joint_states'],
-            'min_rates': [*(8.0 for _ in images), 50.0],
+            'task': str(task_file),
+            'topics': extra,
             'max_silence': 10.0,
         },
     }
     if SCENARIOS[args.task].objects:
-        recorded += ['gripper/target', 'gripper/joint_trajectory']
+        extra.append('gripper/joint_trajectory')
         # What takes part in the episode has to keep up with it.
         nodes['franka_sim']['real_time_factor'] = _GRIPPER_SPEED
         nodes |= {'gripper': {}, 'fake_gripper': {'follow_joint_states': True}}

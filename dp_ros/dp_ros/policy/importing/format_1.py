@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checkpoints of dp_ros 0.1, whose description (format 1) holds no task file."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Final
+
+from dp_ros.outside import OutsideError, read_json
+from dp_ros.policy.checkpoint import DESCRIPTION, WEIGHTS, digest_of, store
+from dp_ros.policy.config import PolicyConfig, to_dict
+from dp_ros.policy.importing.source import SourceError
+from dp_ros.task.task import task_to_dict
+from dp_ros.values import make_value
+
+_TASK: Final = ('dt', 'n_obs_steps', 'horizon', 'n_action_steps')
+_FINGERS: Final = 'finger'
+
+
+def is_format_1(source: Path) -> bool:
+    """Say whether a folder holds such a checkpoint."""
+    try:
+        description = read_json(source / DESCRIPTION)
+    except (OSError, OutsideError):
+        return False
+    return isinstance(description, dict) and description.get('format') == 1
+
+
+def renew(source: Path, out: Path) -> None:
+    """Write the same policy in the present format: the same weights, and a task.
+
+    :raises SourceError: for one that was altered, or says what cannot be represented.
+    """
+    file, description = source / DESCRIPTION, read_json(source / DESCRIPTION)
+    if description.get('sha256') != digest_of(description):
+        raise SourceError(f'{file}: was altered after training; copy it again')
+    weights = (source / WEIGHTS).read_bytes()
+    try:
+        if hashlib.sha256(weights).hexdigest() != description['weights']['sha256']:
+            raise SourceError(f'{source / WEIGHTS}: is truncated or was altered; copy it again')
+        config = _config(dict(description['policy']))
+        kept = {key: description[key] for key in ('normalizer', 'weights', 'training', 'versions')}
+    except SourceError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SourceError(f'{file}: cannot be represented: {error}') from error
+    made = {'format': 2, 'task': task_to_dict(config.task), 'policy': to_dict(config)}
+    store(out, made | kept, weights)
+
+
+def _config(values: dict[str, Any]) -> PolicyConfig:
+    joints, states = values.pop('joint_names'), values.pop('state_names', [])
+    commands = ['commanded_positions'] if values.pop('past_actions', False) else []
+    sizes = values.pop('image_sizes')
+    task = {key: values.pop(key) for key in _TASK} | {
+        'joints': [name for name in joints if _FINGERS not in name],
+        'gripper_joints': [name for name in joints if _FINGERS in name],
+        'state_names': [] if states == joints else states,
+        'observations': ['joint_positions', *commands],
+        'cameras': {name: {'size': size} for name, size in sizes.items()},
+    }
+    config: PolicyConfig = make_value(PolicyConfig, values | {'task': task}, 'policy')
+    return config

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A task file that explains itself: every value with what it means, and its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from dp_ros.task.task import ACTIONS, OBSERVATIONS, Task, task_to_dict
+import yaml
+
+_END: Final = '...\n'  # What PyYAML ends a single value with.
+_HEAD: Final = """\
+# A task file: what recording, training and running agree on. Recording keeps it in every bag,
+# training in the checkpoint, and the policy node gives it to the nodes beside it.
+# `ros2 run dp_ros task check FILE` says what is wrong with one.
+"""
+
+_COMMENTS: Final[Mapping[str, str]] = {
+    'name': 'Name of the task; the simulation knows reach and pick_place.',
+    'joints': 'Joints of the arm in the order of the actions, as its controller names them.',
+    'gripper_joints': 'Fingers that the policy moves too; empty: none.',
+    'state_names': 'Values of the observed state where these are not the joints; else empty.',
+    'observations': f'What a frame holds beside images: {", then ".join(OBSERVATIONS)}.',
+    'action': f'What an action is: {" or ".join(ACTIONS)} of joints and gripper_joints.',
+    'cameras': 'Cameras by name, in the order of the observation.',
+    'size': 'Height and width of what the policy sees [px].',
+    'topic': 'Topic of the raw images; compressed ones are on <topic>/compressed.',
+    'crop': 'Top, left, height, width of what is cut out before resizing [px]; empty: all of it.',
+    'tolerance': 'Largest distance of an image from the time of its frame [s]; 0: 0.4 dt.',
+    'latency': 'Age of an image when it is stamped [s]; it is subtracted from the stamp.',
+    'dt': 'Spacing of frames and of actions [s].',
+    'n_obs_steps': 'Frames of an observation.',
+    'horizon': 'Actions of a chunk; n_obs_steps - 1 of them belong to the past.',
+    'n_action_steps': 'Actions to follow before a new chunk is due.',
+    'camera_slop': 'Largest distance of the images of a synchronized set [s].',
+    'joint_latency': 'Age of joint states when they are stamped [s]; subtracted from the stamp.',
+    'max_joint_gap': 'Longest time between two joint states to interpolate over [s].',
+    'topics': 'Where the other streams are; nodes can remap them.',
+    'joint_states': 'Joint states of the arm, and of the fingers where the policy moves them.',
+    'commands': "Trajectories that the arm's controller is sent.",
+    'gripper': 'Trajectories that the gripper is asked for.',
+}
+
+
+def commented(task: Task) -> str:
+    """Return the task file, each key below its comment; a key is explained once."""
+    return _HEAD + '\n'.join(_lines(task_to_dict(task), 0, set())) + '\n'
+
+
+def _lines(values: Mapping[str, Any], depth: int, explained: set[str]) -> Iterator[str]:
+    indent = '  ' * depth
+    for key, value in values.items():
+        if key in _COMMENTS and key not in explained:
+            if depth == 0:
+                yield ''
+            yield f'{indent}# {_COMMENTS[key]}'
+            explained.add(key)
+        if isinstance(value, Mapping) and value:
+            yield f'{indent}{key}:'
+            yield from _lines(value, depth + 1, explained)
+        else:
+            text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+            yield f'{indent}{key}: {text.removesuffix(_END).strip()}'

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Task files: YAML, in a file of their own, in a bag, in a checkpoint or in a message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from dp_ros.outside import OutsideError, parse_yaml, read_json, read_yaml
+from dp_ros.task.task import Task, task_from_dict, task_to_dict
+from dp_ros.values import ConfigError, require, shown
+import yaml
+
+_DESCRIPTION: Final = 'policy.json'
+
+
+def task_path(named: str, shipped: Path) -> Path:
+    """Return the file that is meant: by its name one of the shipped ones, or a path.
+
+    :param shipped: folder of the shipped task files.
+    """
+    path = Path(named).expanduser()
+    return path if path.suffix or len(path.parts) > 1 else shipped / f'{named}.yaml'
+
+
+def read_task(path: Path) -> Task:
+    """Read a task file, or the task of a checkpoint's folder.
+
+    :raises ConfigError: when it cannot be read, or says something that is not allowed.
+    """
+    if path.is_dir():
+        return _of_checkpoint(path)
+    try:
+        return _made(read_yaml(path), str(path))
+    except OSError as error:
+        raise ConfigError(f'{path}: cannot be read ({error.strerror})') from error
+    except OutsideError as error:
+        raise ConfigError(str(error)) from error
+
+
+def parse_task(text: str, what: str) -> Task:
+    """Read what ``task_text`` wrote.
+
+    :param what: how errors name it.
+    :raises ConfigError: when it cannot be read, or says something that is not allowed.
+    """
+    try:
+        return _made(parse_yaml(text, what), what)
+    except OutsideError as error:
+        raise ConfigError(str(error)) from error
+
+
+def task_text(task: Task) -> str:
+    """Return the task as YAML, whole."""
+    text: str = yaml.safe_dump(task_to_dict(task), sort_keys=False, default_flow_style=None)
+    return text
+
+
+def _of_checkpoint(folder: Path) -> Task:
+    file = folder / _DESCRIPTION
+    try:
+        description = read_json(file)
+    except OSError as error:
+        raise ConfigError(f'{file}: cannot be read ({error.strerror})') from error
+    except OutsideError as error:
+        raise ConfigError(str(error)) from error
+    held = isinstance(description, dict) and 'task' in description
+    require(held, f'{file}: holds no task; `ros2 run dp_ros import_checkpoint` makes it anew')
+    return _made(description['task'], str(file))
+
+
+def _made(values: Any, what: str) -> Task:
+    require(isinstance(values, dict), f'{what}: {shown(values)}: needs the keys of a task')
+    try:
+        return task_from_dict(values, what)
+    except ConfigError as error:
+        named = str(error).startswith(what)
+        raise ConfigError(str(error) if named else f'{what}: {error}') from error
