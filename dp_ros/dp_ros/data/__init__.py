@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From streams to observation windows, live and from rosbag2, by one and the same code."""
+"""From streams to observation windows, live and from rosbag2, by the same code."""

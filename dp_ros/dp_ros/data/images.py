@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Image messages to rgb arrays of the policy's size, for recordings and live topics alike."""
+"""Conversion of image messages to rgb arrays of the policy's size, live and from recordings."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ _MAX_STRETCH: Final = 0.02
 
 
 class ImageError(ValueError):
-    """An image cannot be used; the message says what it is."""
+    """An image cannot be used; the message says why."""
 
 
 def decode(message: Any) -> Rgb:
-    """Turn a sensor_msgs Image or CompressedImage, of rclpy or of a bag, into rgb (H, W, 3).
+    """Decode a sensor_msgs Image or CompressedImage, of rclpy or of a bag, to rgb (H, W, 3).
 
-    :raises ImageError: for an encoding that is no colour image, or data that do not fit it.
+    :raises ImageError: for an encoding that is not supported, or data that do not fit it.
     """
     try:
         return _decode_compressed(message) if hasattr(message, 'format') else _decode_raw(message)
@@ -74,9 +74,9 @@ def _decode_raw(message: Any) -> Rgb:
 
 
 def decoded_to_rgb(image: NDArray[Any] | None) -> Rgb:
-    """Turn what OpenCV decoded of a compressed image, grey, BGR or BGRA, into rgb (H, W, 3).
+    """Convert an image that OpenCV decoded, grey, BGR or BGRA, to rgb (H, W, 3).
 
-    :raises ImageError: when it could not, or the image has more than 8 bits.
+    :raises ImageError: when OpenCV failed (None), or the image has more than 8 bits.
     """
     if image is None or image.dtype != np.uint8:
         what = 'cannot be decoded' if image is None else f'has samples of type {image.dtype}'
@@ -87,10 +87,10 @@ def decoded_to_rgb(image: NDArray[Any] | None) -> Rgb:
 
 
 def fit_image(rgb: Rgb, height: int, width: int, crop: Sequence[int] = ()) -> Rgb:
-    """Resize to the policy's size, averaging areas; the same image when it fits already.
+    """Cut an image, then reduce it to the policy's size by averaging areas.
 
-    :param crop: (top, left, height, width) [px] of what is cut out before.
-    :raises ImageError: when it would be blown up or distorted, or is smaller than its crop.
+    :param crop: (top, left, height, width) of the part to keep [px]; empty: the whole image.
+    :raises ImageError: when it would be enlarged or distorted, or the crop reaches beyond it.
     """
     if crop:
         rgb = _cut(rgb, *crop)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the robot and its controllers are what commands are made for."""
+"""Checks that the robot and its controllers are those that commands are made for."""

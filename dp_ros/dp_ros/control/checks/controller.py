@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the arm's controller has to be, and what has to be active for it to move the arm."""
+"""Requirements of the arm's controller, and what has to be active for it to move the arm."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ PARAMETERS: Final = (
 
 @dataclass(frozen=True)
 class Controller:
-    """A controller as controller_manager/list_controllers tells of it.
+    """A controller as controller_manager/list_controllers describes it.
 
-    :param claimed: command interfaces that it owns now, as 'fr3_joint1/effort'.
-    :param required: those that it needs; none of a broadcaster.
+    :param claimed: command interfaces that it owns now, for example 'fr3_joint1/effort'.
+    :param required: command interfaces that it needs; empty for a broadcaster.
     """
 
     name: str
@@ -33,9 +33,9 @@ class Controller:
 
 @dataclass(frozen=True)
 class Hardware:
-    """A component as controller_manager/list_hardware_components tells of it.
+    """A component as controller_manager/list_hardware_components describes it.
 
-    :param interfaces: its command interfaces.
+    :param interfaces: command interfaces of the component.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Hardware:
 def controller_misfits(
     name: str, joint_names: Sequence[str], controllers: Iterable[Controller]
 ) -> tuple[str, ...]:
-    """Say why a controller is not one that moves these joints by trajectories."""
+    """Return reasons why a controller cannot move these joints by trajectories."""
     found = {each.name: each for each in controllers}
     if name not in found:
         return (f'no controller {name} among {sorted(found)}: spawn it, or set controller_name',)
@@ -65,7 +65,7 @@ def controller_misfits(
 def parameter_misfits(
     name: str, joint_names: Sequence[str], values: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    """Say which parameters of the controller do not fit, and why; None is a value not given.
+    """Return the parameters of the controller that do not fit, and why; None: not given.
 
     ================================================  ==========================================
     `joints`                                          the trajectories have just these
@@ -113,7 +113,7 @@ def _yaml(value: Any) -> str:
 def hardware_to_activate(
     joint_names: Sequence[str], components: Iterable[Hardware]
 ) -> tuple[str, ...]:
-    """Return the components that command these joints and are not active, as after a reflex."""
+    """Return the inactive components that command these joints, as after a reflex."""
     return tuple(
         component.name
         for component in components
@@ -123,9 +123,9 @@ def hardware_to_activate(
 
 
 def controllers_to_activate(name: str, controllers: Iterable[Controller]) -> tuple[str, ...]:
-    """Return what is to be active beside nothing else: the broadcasters and the arm's controller.
+    """Return the inactive controllers to activate: the broadcasters and the arm's controller.
 
-    Inactive hardware took them with it; of other controllers it is not known who wants them.
+    They become inactive with their hardware. Other controllers are left to whoever started them.
     """
     return tuple(
         each.name

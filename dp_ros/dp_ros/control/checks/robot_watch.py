@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the robot lets itself be moved, by what it says of itself."""
+"""Watch the mode and the errors that a Franka robot reports."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _LATCHING = (Mode.REFLEX, Mode.USER_STOPPED, Mode.RECOVERY)
 
 
 class RobotWatch:
-    """The robot's mode, None while it is silent, and the fault that is kept until `recovered`.
+    """The robot's mode, None while it is silent, and its fault, which is kept until `recovered`.
 
-    A robot that says nothing at all is not watched: simulation and fake hardware have no mode.
+    A robot that never reported a mode is not watched: simulation and fake hardware have none.
 
-    :param timeout: a robot that spoke and is silent for this long has a fault [s].
+    :param timeout: silence after a first report that counts as a fault [s].
     """
 
     def __init__(self, timeout: float) -> None:
@@ -51,11 +51,11 @@ class RobotWatch:
     def on_state(
         self, mode: int, errors: Sequence[str], last_errors: Sequence[str], now_ns: int
     ) -> None:
-        """Take what the robot says.
+        """Take a report of the robot.
 
-        :param errors: names of those that are set now; ``last_errors``: that ended the last
-            motion.
-        :param now_ns: of a steady clock.
+        :param errors: names of the errors that are set now.
+        :param last_errors: names of the errors that ended the last motion.
+        :param now_ns: time of a steady clock [ns].
         """
         self.mode = Mode(mode) if mode in set(Mode) else Mode.OTHER
         self.last_errors = tuple(last_errors)
@@ -80,5 +80,5 @@ class RobotWatch:
         return None if self.mode is Mode.MOVE else _WORDS[self.mode]
 
     def recovered(self) -> None:
-        """Forget the fault; what the robot says from now on counts."""
+        """Forget the fault; only reports from now on count."""
         self.fault = self.mode = None

@@ -28,7 +28,7 @@ class Chunk:
     """Actions of a policy.
 
     :param stamp_ns: time of the observation it was made from [ns].
-    :param times: (n_points,) when each action is due [s after the stamp], increasing.
+    :param times: (n_points,) times of the actions [s after the stamp], increasing.
     :param positions: (n_points, n_joints) [rad].
     """
 
@@ -40,8 +40,8 @@ class Chunk:
     def reordered(self, joint_names: tuple[str, ...], optional: tuple[str, ...] = ()) -> Chunk:
         """Return the chunk with its joints in another order, the optional ones last.
 
-        :param optional: joints of which the chunk may have some, as one finger for both.
-        :raises ChunkRefused: when it has others, or not these.
+        :param optional: joints that the chunk may also have, all or some (one finger for both).
+        :raises ChunkRefused: when a joint is missing, or one is neither needed nor optional.
         """
         wanted = joint_names + tuple(name for name in optional if name in self.joint_names)
         if sorted(wanted) != sorted(self.joint_names):
@@ -64,10 +64,10 @@ class Chunk:
                           │ └── n_action_steps ──┘
         ```
 
-        :param done: how much of the chunk an arm that is slower than the policy has done by then
-            [s]; else as much as time has passed.
+        :param done: progress of a slowed arm along the chunk at ``time_ns`` [s of the chunk];
+            None: the time that has passed since the stamp.
         :returns: times (m,) [s after ``time_ns``] and positions (m, n_joints).
-        :raises ChunkLate: when all were due before.
+        :raises ChunkLate: when every point was due by ``time_ns``.
         """
         passed = (time_ns - self.stamp_ns) / NS
         if self.times[-1] <= passed:
@@ -79,10 +79,10 @@ class Chunk:
 
 
 def check_chunk(chunk: Chunk, now_ns: int, newest_ns: int) -> None:
-    """Check what can be checked without the arm.
+    """Check the stamp, the size, the shapes and the values of a chunk.
 
     :param newest_ns: stamp of the newest chunk that was followed [ns].
-    :raises ChunkRefused: with the reason.
+    :raises ChunkRefused: with the first one that is wrong.
     """
     if chunk.stamp_ns == 0:
         raise ChunkRefused('chunk has a stamp of zero: its observation has no time')

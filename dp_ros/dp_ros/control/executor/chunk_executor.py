@@ -46,22 +46,23 @@ TICK: Final = 0.02
 _SETTLE: Final = 0.3  # [s]; 10 mrad in this time take 0.7 rad/s².
 _NO_JOINTS: Final = 'waiting for joint states'
 _REST: Final = 1.0  # After a rest longer than this the motion starts slowly [s].
-_ON_THE_WAY: Final = 0.5  # Share of the lead time that is left to a message to the controller.
+_ON_THE_WAY: Final = 0.5  # Share of the lead time that a message to the controller may take.
 
 
 @dataclass(frozen=True)
 class ExecutorConfig:
-    """How chunks are followed.
+    """Settings of a `ChunkExecutor`.
 
-    :param execute: false: shadow mode, in which chunks are checked and nothing is sent.
-    :param lead: from now to where a new trajectory joins the running one [s]; longer than a
-        message takes to the controller.
-    :param speed_scale: 1: as the policy says; less: the same path, slower; 0: rest.
-    :param slow_start_time: how long the speed scale takes from 0 to 1, after a start too [s].
+    :param execute: whether trajectories are sent; False: shadow mode, which only checks chunks.
+    :param n_action_steps: number of actions of a chunk that are followed before braking.
+    :param lead: time from now to where a new trajectory joins the running one [s]; longer than
+        a message takes to the controller.
+    :param speed_scale: speed as a share of the policy's, 0 to 1, on the same path; 0: rest.
+    :param slow_start_time: time in which the speed scale rises from 0 to 1, as at a start [s].
     :param limit_margin: distance from a joint's limit where slowing down begins [rad].
-    :param workspace: what the TCP is kept in.
-    :param joint_state_timeout: without joint states for this long nothing is followed [s].
-    :param max_tracking_error: largest distance of the arm from where it is commanded [rad].
+    :param workspace: box that the TCP is kept in; None: no box.
+    :param joint_state_timeout: largest age of joint states [s]; with older ones the arm brakes.
+    :param max_tracking_error: largest distance of a joint from where it is commanded [rad].
     """
 
     execute: bool = True
@@ -77,10 +78,11 @@ class ExecutorConfig:
 
 @dataclass
 class ChunkCounts:
-    """Chunks since activation.
+    """Numbers of chunks since activation.
 
-    :param executed: followed as asked (`ChunkPlan.as_asked`); ``approached``: followed otherwise.
-    :param checked: found good in shadow mode, and not sent.
+    :param executed: chunks followed as asked (`ChunkPlan.as_asked`).
+    :param approached: chunks followed later, slower or less far than asked.
+    :param checked: chunks that could be followed, but were not sent: shadow mode.
     """
 
     received: int = 0
@@ -95,9 +97,12 @@ class ChunkCounts:
 class Request:
     """A chunk, and all that a plan for it depends on; `plan` may run in another thread.
 
-    :param now_ns: when the chunk was accepted; ``join_ns``: when its motion begins, in the state
-        ``begin``; ``lead_ns``: from when on its points are followed [ns].
-    :param arm: what is commanded then; a plan for another one is not followed.
+    :param begin: commanded state at ``join_ns``, where the motion begins.
+    :param now_ns: time when the chunk was accepted [ns].
+    :param lead_ns: time from which on its points are followed [ns].
+    :param join_ns: time when its motion begins [ns].
+    :param arm: the commanded arm and the number of trajectories it was sent; the plan is dropped
+        when they have changed. None: shadow mode.
     """
 
     chunk: Chunk
@@ -125,7 +130,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Planned:
-    """How a chunk would be followed, if that is sent in time before it joins."""
+    """A motion that follows a chunk; it is sent only if it reaches the controller in time."""
 
     request: Request
     plan: ChunkPlan
@@ -138,7 +143,7 @@ class ChunkExecutor:
     send, or None.
 
     :param model: of the arm; None as long as it is not known, which is when nothing is followed.
-    :param finger_names: joints of a gripper, which a chunk may hold beside the arm's.
+    :param finger_names: joints of a gripper, which a chunk may hold beside those of the arm.
     """
 
     def __init__(
@@ -157,7 +162,7 @@ class ChunkExecutor:
         self.configure(config, 0)
 
     def restart(self, now_ns: int) -> None:
-        """Begin anew, from where the arm is; what others forbid stays forbidden."""
+        """Start over from where the arm is; only the interlocks PAUSE and STOP are cleared."""
         self.counts = ChunkCounts()
         self.interlocks.clear(PAUSE, STOP)
         self._motion = (Phase.WAITING, _NO_JOINTS)
@@ -167,7 +172,7 @@ class ChunkExecutor:
             self.forget()
 
     def forget(self) -> None:
-        """Forget where the arm is and what it was sent, as after a jump of the clock."""
+        """Forget where the arm is and what it was sent, for example after a jump of the clock."""
         self._arm: CommandedArm | None = None
         self._measured = MeasuredJoints(
             self.joint_names, None if self.model is None else self.model.limits
@@ -189,7 +194,7 @@ class ChunkExecutor:
         return True
 
     def configure(self, config: ExecutorConfig, now_ns: int) -> Trajectory | None:
-        """Follow chunks in another way from now on."""
+        """Replace the settings; return a braking trajectory where they forbid motion."""
         self.config = config
         shadow = 'shadow mode: chunks are checked, nothing is sent'
         trajectory = None
@@ -206,12 +211,12 @@ class ChunkExecutor:
     # ---- what forbids motion
 
     def inhibit(self, name: str, reason: str, now_ns: int) -> Trajectory | None:
-        """Brake, and follow nothing as long as anything is forbidden."""
+        """Set an interlock and brake; nothing is followed while any interlock is set."""
         self.interlocks.set(name, reason)
         return self._brake(now_ns)
 
     def permit(self, name: str) -> None:
-        """Take back what `inhibit` forbade under this name."""
+        """Clear the interlock of this name."""
         self.interlocks.clear(name)
 
     def pause(self, now_ns: int) -> Trajectory | None:
@@ -219,19 +224,18 @@ class ChunkExecutor:
         return self.inhibit(PAUSE, 'paused', now_ns)
 
     def stop(self, now_ns: int, reason: str = 'stopped') -> Trajectory | None:
-        """Brake, and follow nothing until `resume`; the reason is kept."""
+        """Brake, and follow nothing until `resume`; show ``reason`` until then."""
         return self.inhibit(STOP, reason, now_ns)
 
     def overruled(
         self, trajectory: Trajectory | None, came_ns: int, now_ns: int, reason: str
     ) -> Trajectory | None:
-        """Stop, because somebody else commanded the arm, at ``came_ns``.
+        """Stop, because another node commanded the arm at ``came_ns``.
 
-        The controller follows that command now, to its end. What it does is known: this reference
-        takes the command by the controller's own rules, leading from where it was to the first
-        point. So the brake begins in the state that the controller is in, and moves the arm no
-        more abruptly than the command that it ends. A command that cannot be read is rejected by
-        the controller too. In shadow mode nothing is sent: the arm is somebody else's.
+        The controller follows that command now. The commanded arm kept here obeys it by the
+        controller's own rules, so the brake begins in the state that the controller is in, and is
+        no more abrupt than the command that it ends. A command that cannot be read is rejected by
+        the controller too. In shadow mode nothing is sent: another node commands the arm then.
         """
         if self._arm is not None and trajectory is not None and EXECUTE not in self.interlocks:
             with suppress(TrajectoryRejected):
@@ -239,14 +243,14 @@ class ChunkExecutor:
         return self.stop(now_ns, reason)
 
     def start_slowly(self) -> None:
-        """Follow the next chunk as after a start."""
+        """Raise the speed from 0 again when the next chunk is followed."""
         self._ramp = REST
 
     def resume(self, now_ns: int, *names: str) -> None:
-        """Take back what is forbidden, and begin from where the arm is measured to be.
+        """Clear interlocks, and begin from where the arm is measured to be.
 
-        :param names: of the interlocks; without any, `pause` and `stop`.
-        :raises ChunkRefused: when it is not known where the arm is, or it still moves.
+        :param names: interlocks to clear; none given: `pause` and `stop`.
+        :raises ChunkRefused: when joint states are missing or too old, or the arm still brakes.
         """
         measured = self._fresh(now_ns)
         if self.is_moving(now_ns):
@@ -262,12 +266,12 @@ class ChunkExecutor:
     def on_joints(
         self, stamp_ns: int, now_ns: int, names: Sequence[str], positions: Sequence[float]
     ) -> Trajectory | None:
-        """Take a joint state; its joints may come in any order and be more than needed.
+        """Take a joint state; its joints may come in any order, with others among them.
 
-        After a jump the arm brakes where it is commanded to be, for there its controller leads
-        it, whatever was measured.
+        If a joint has jumped, the arm brakes on its commanded path: the controller keeps it there,
+        whatever was measured.
 
-        :raises ChunkRefused: when it cannot be used; it counts as none.
+        :raises ChunkRefused: when it cannot be used; it is ignored.
         """
         jump = self._measured.take(stamp_ns, now_ns, names, positions)
         shadow = EXECUTE in self.interlocks and not self.is_moving(now_ns)
@@ -278,9 +282,9 @@ class ChunkExecutor:
         return self.stop(now_ns, jump)
 
     def on_chunk(self, chunk: Chunk, now_ns: int) -> Trajectory | None:
-        """Follow a chunk from now on; what is for the fingers is then in ``fingers``.
+        """Plan a chunk and follow it; ``fingers`` then holds the trajectory of the fingers.
 
-        :raises ChunkRefused: when it is not followed; the arm goes on and brakes by itself.
+        :raises ChunkRefused: when it is not followed; the last trajectory goes on and brakes.
         """
         request = self.request(chunk, now_ns)
         if request is None:
@@ -290,7 +294,7 @@ class ChunkExecutor:
         return self.follow(planned, now_ns)
 
     def request(self, chunk: Chunk, now_ns: int) -> Request | None:
-        """Accept a chunk to be planned and then followed; None while nothing is followed.
+        """Accept a chunk and return what to plan; None while an interlock is set.
 
         :raises ChunkRefused: when it cannot be followed.
         """
@@ -303,18 +307,18 @@ class ChunkExecutor:
         return None
 
     def refuse(self) -> None:
-        """Count a chunk that cannot even be read."""
+        """Count a chunk that cannot be read as refused."""
         self.counts.received += 1
         self.counts.refused += 1
 
     def superseded(self) -> None:
-        """Count a chunk in whose place a newer one came before it could be planned."""
+        """Count a chunk as late that a newer one replaced before it was planned."""
         self.counts.received += 1
         self.counts.late += 1
 
     @contextmanager
     def counted(self) -> Iterator[None]:
-        """Count a chunk that is refused."""
+        """Count a chunk whose planning or following raises, as late or refused."""
         try:
             yield
         except ChunkLate:
@@ -325,9 +329,9 @@ class ChunkExecutor:
             raise
 
     def follow(self, planned: Planned, now_ns: int) -> Trajectory | None:
-        """Follow what was planned; None where nothing is followed.
+        """Return the trajectory of a plan to send; None in shadow mode.
 
-        :raises ChunkRefused: when the arm was stopped meanwhile.
+        :raises ChunkRefused: when the arm was stopped or commanded otherwise meanwhile.
         :raises ChunkLate: when the controller would get it too late to join without a step.
         """
         request = planned.request
@@ -364,7 +368,7 @@ class ChunkExecutor:
         return trajectory
 
     def tick(self, now_ns: int) -> Trajectory | None:
-        """Watch over time passing, every `TICK`: joint states, tracking, the chunk's end."""
+        """Check joint states, tracking error and the chunk's end; call it every `TICK`."""
         late_ns = self._ticks.late_ns(now_ns)
         self._measured.missed(late_ns, now_ns)
         if self.interlocks:
@@ -380,9 +384,9 @@ class ChunkExecutor:
         return None
 
     def _watch(self, arm: CommandedArm, now_ns: int, late_ns: int) -> Trajectory | None:
-        """Stop a moving arm that has to be."""
+        """Brake a moving arm that is forbidden to move, is silent, or strays from its path."""
         if self.interlocks:
-            return self._brake(now_ns)  # Where it could not be planned when it was due.
+            return self._brake(now_ns)  # No braking motion was found when the interlock was set.
         fault = self._measured.silent(now_ns, self.config.joint_state_timeout) or self._astray(arm)
         if fault is not None:
             return self.stop(now_ns, fault)
@@ -408,19 +412,19 @@ class ChunkExecutor:
 
     @property
     def reason(self) -> str:
-        """Why, in words."""
+        """Reason of the phase, in words."""
         held, awaited = self.interlocks.reason, self._motion[1]
         if held and awaited == _NO_JOINTS:
             return f'{held}; {awaited}'
         return held or awaited
 
     def chunk_left(self, now_ns: int) -> float:
-        """Time until the braking tail begins [s], NaN when nothing is followed."""
+        """Return the time until the braking tail begins [s], NaN when nothing is followed."""
         return (self._tail_ns - now_ns) / NS if self.phase is Phase.RUNNING else float('nan')
 
     @property
     def deviation(self) -> float:
-        """How far the motion is from the chunk asked for [rad], NaN when none is followed."""
+        """Distance of the motion from the chunk's points [rad], NaN when none is followed."""
         return self._deviation if self.phase is Phase.RUNNING else float('nan')
 
     def is_moving(self, now_ns: int) -> bool:
@@ -428,7 +432,7 @@ class ChunkExecutor:
         return self._arm is not None and now_ns < self._arm.end_ns
 
     def _commanded(self) -> tuple[CommandedArm, int] | None:
-        """Return what tells whether the arm was commanded anything else since."""
+        """Return the arm and its number of trajectories: both change with what is commanded."""
         return None if self._arm is None else (self._arm, self._arm.trajectory_id)
 
     def _shadow_request(self, chunk: Chunk, now_ns: int) -> Request:
@@ -447,8 +451,8 @@ class ChunkExecutor:
         if astray is not None:
             raise ChunkRefused(f'{astray}: the chunk would begin elsewhere')
         lead_ns = now_ns + to_ns(self.config.lead)
-        # The controller holds the arm off from where it is measured by its tracking error. At a
-        # start the time before the first point is its to lead from one to the other, gently.
+        # At a start the arm rests a tracking error away from its last reference, and the new one
+        # begins where it is measured. The controller gets some time to even that out gently.
         settling = min(_SETTLE, self.config.slow_start_time) if arm.sent_nothing else 0.0
         join_ns = lead_ns + to_ns(settling)
         rested = now_ns - arm.end_ns > _REST * NS
@@ -477,7 +481,7 @@ class ChunkExecutor:
         return chunk
 
     def _alongside(self, plan: ChunkPlan, chunk: Chunk, join_ns: int) -> Trajectory | None:
-        """Return what the fingers do while the arm follows the plan."""
+        """Return the trajectory of the fingers that goes with the plan of the arm."""
         n_arm = len(self.joint_names)
         names = chunk.joint_names[n_arm:]
         return Trajectory(names, join_ns, plan.times, plan.points[:, n_arm:]) if names else None

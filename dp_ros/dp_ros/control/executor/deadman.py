@@ -14,8 +14,8 @@ class Deadman:
     A button that was already down when the first message came, or when messages came again after
     a silence, counts only once it has been released: it may be jammed.
 
-    :param button: its index in sensor_msgs/Joy; negative: none is needed.
-    :param timeout: without messages for this long the button counts as released [s].
+    :param button: index of the button in sensor_msgs/Joy; negative: no button is needed.
+    :param timeout: time without messages after which the button counts as released [s].
     """
 
     def __init__(self, button: int, timeout: float) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The motion of constant jerk between knots that passes points best, from a state to rest.
+"""A motion from a state to rest that passes points best, with constant jerk between knots.
 
 It starts exactly in the state, ends at rest, and in between follows points in the sense of least
 squares::
@@ -24,13 +24,13 @@ import numpy as np
 
 KNOT: Final = 0.04
 MOST_KNOTS: Final = 160
-"""Time to solve grows with the cube of it. A motion of over 6.4 s has knots further apart."""
+"""Most knots of a motion; over 6.4 s they are more than `KNOT` apart. Time to solve: its cube."""
 
 
 class Fit:
-    """Motions from ``start`` that follow points (m, n) due at times (m,) [s], ever more smoothly.
+    """Motions from ``start`` to rest that follow points (m, n) due at times (m,) [s].
 
-    :param times: may be none; then the motion does nothing but come to rest.
+    :param times: times of the points [s]; where empty, the motion only comes to rest.
     """
 
     def __init__(self, start: State, times: Array, points: Array) -> None:
@@ -39,7 +39,7 @@ class Fit:
         self._matrices: dict[float, Array] = {}
 
     def motion(self, duration: float, smoothing: float) -> Motion:
-        """Solve for the motion that ends at the first knot from ``duration`` on [s]."""
+        """Return the best motion that ends at the first knot from ``duration`` [s] on."""
         step = KNOT * max(1, math.ceil(duration / (KNOT * MOST_KNOTS)))
         n_jerks = math.ceil(duration / step)
         knots = step * np.arange(n_jerks + 1, dtype=np.float64)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What forbids the arm to move: named reasons, of which each has to be taken back."""
+"""Interlocks: named reasons that forbid the arm to move, each of which has to be cleared."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PUBLISHERS: Final = 'publishers'
 
 
 def stop_after(cause: str) -> str:
-    """Return the reason of the interlock `stop` that is left when what held the arm is over."""
+    """Return the reason of the interlock `stop` that stays when another one is cleared."""
     return f'{cause}: that is over, call executor/resume to move'
 
 
@@ -33,7 +33,7 @@ class Phase(IntEnum):
 
 
 class Interlocks:
-    """The arm may move while there is none."""
+    """The interlocks that are set; the arm may move while none is."""
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {}
@@ -45,27 +45,27 @@ class Interlocks:
         return name in self._reasons
 
     def set(self, name: str, reason: str) -> None:
-        """Forbid motion under a name, or replace the reason that is under it."""
+        """Set the interlock of a name, or replace its reason."""
         self._reasons[name] = reason
 
     def clear(self, *names: str) -> None:
-        """Take back what is forbidden under these names, if anything is."""
+        """Clear the interlocks of these names that are set."""
         for name in names:
             self._reasons.pop(name, None)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names, the oldest first."""
+        """Names of the interlocks that are set, the oldest first."""
         return tuple(self._reasons)
 
     @property
     def reason(self) -> str:
-        """All reasons in words, for a user who has to take each of them back."""
+        """All reasons in words."""
         return '; '.join(self._reasons.values())
 
     @property
     def phase(self) -> Phase:
-        """How to show an arm that is forbidden to move."""
+        """Phase to report for an arm that is forbidden to move."""
         if EXECUTE in self:
             return Phase.SHADOW
         if self._reasons.keys() - {PAUSE, STOP}:

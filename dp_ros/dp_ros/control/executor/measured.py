@@ -13,16 +13,16 @@ from dp_ros.robot.limits import JointLimits
 from dp_ros.robot.units import NS
 import numpy as np
 
-_SLACK: Final = 0.05  # [rad], by which a joint may seem to be faster than it can
+_SLACK: Final = 0.05  # [rad], by which a joint may go beyond its velocity limit between states
 _MAX_FUTURE: Final = 0.1  # [s], of a joint state's stamp; clocks of two machines differ a little
 
 
 class MeasuredJoints:
-    """The newest joint state of an arm, as its stamp [ns] and positions (n,) [rad], or None.
+    """The newest joint state of an arm: stamp [ns] and positions (n,) [rad], or None.
 
-    Two questions are asked of its age. Is it too old to act on? Then it does not matter why. And
-    did the robot fall silent? That it did not as long as this process was not run: what came
-    meanwhile is not read yet.
+    Its age is judged in two ways. It is too old to act on after a timeout, for whatever reason
+    (`lack`). The robot fell silent (`silent`) only if this process ran meanwhile: while it did
+    not run, it read nothing.
 
     :param limits: by which a jump is told; None: none is.
     """
@@ -36,9 +36,9 @@ class MeasuredJoints:
     def take(
         self, stamp_ns: int, now_ns: int, names: Sequence[str], positions: Sequence[float]
     ) -> str | None:
-        """Take a joint state; its joints may come in any order and be more than needed.
+        """Take a joint state; its joints may come in any order, with others among them.
 
-        :returns: which joint moved further than it can since the last one, or None.
+        :returns: a text that names the joint that jumped since the last one, or None.
         :raises ChunkRefused: when a joint or its position is missing, it is not finite, or the
             stamp is in the future.
         """
@@ -57,16 +57,16 @@ class MeasuredJoints:
         return jump
 
     def missed(self, duration_ns: int, now_ns: int) -> None:
-        """Take into account that this process was not run for the time before now [ns]."""
+        """Note that this process was not run for ``duration_ns`` before now."""
         if self.newest is not None:
             self._missed_ns += max(0, min(duration_ns, now_ns - self.newest[0]))
 
     def silent(self, now_ns: int, timeout: float) -> str | None:
-        """Say so when the robot was silent for longer than ``timeout`` [s] while one listened."""
+        """Say that the robot was silent over ``timeout`` [s] while this process ran, or None."""
         return self.lack(now_ns - self._missed_ns, timeout)
 
     def lack(self, now_ns: int, timeout: float) -> str | None:
-        """Say so when there is none, or it is older than ``timeout`` [s]."""
+        """Say that there is no joint state, or none younger than ``timeout`` [s]; else None."""
         if self.newest is None:
             return 'no joint states yet'
         age = (now_ns - self.newest[0]) / NS
@@ -83,7 +83,7 @@ class MeasuredJoints:
         return self.newest[1]
 
     def astray(self, commanded: Array, most: float) -> str | None:
-        """Say how far the arm is from where it was commanded (n,), when it is too far [rad]."""
+        """Say which joint is over ``most`` [rad] from its commanded position (n,), or None."""
         if self.newest is None:
             return None
         distance = np.abs(self.newest[1] - commanded)

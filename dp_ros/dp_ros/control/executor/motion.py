@@ -12,7 +12,7 @@ from dp_ros.robot.trajectory import Samples
 import numpy as np
 
 _FINE: Final = 0.01
-_MOST: Final = 1000  # Samples of a motion, from 10 s on less fine than 10 ms.
+_MOST: Final = 1000  # Samples of a motion: over 10 s they are more than 10 ms apart.
 
 
 class SpliceError(ValueError):
@@ -39,8 +39,8 @@ class Motion:
 
     :param times: (m,) [s after the start state], the first at 0.
     :param positions: (m, n) [rad]; ``velocities`` and ``accelerations`` likewise.
-    :param deviation: largest distance from a point that was asked for, when it is due [rad].
-    :param approach: whether it leads to the points later than they are due.
+    :param deviation: largest distance of a joint from a point when that is due [rad].
+    :param approach: whether it reaches the points later than they are due.
     """
 
     times: Array
@@ -65,7 +65,7 @@ class Motion:
         return p + t * v + t**2 / 2 * a + t**3 / 6 * j, v + t * a + t**2 / 2 * j, a + t * j
 
     def sample_times(self, most: int = _MOST) -> Array:
-        """Return times (k,) every 10 ms, or ``most`` of them where that would be more [s]."""
+        """Return times (k,) [s] 10 ms apart, or ``most`` times in all where that is fewer."""
         end = float(self.times[-1])
         return np.arange(0.0, end, max(_FINE, end / most))
 
@@ -78,7 +78,7 @@ class Motion:
         return float(np.abs(self.at(times)[0] - points).max(initial=0.0))
 
     def keeps(self, limits: JointLimits) -> bool:
-        """Tell whether it stays inside the limits, or gets no further out than it begins."""
+        """Tell whether it stays inside the limits, or goes no further out than it begins."""
         most = np.maximum(SHARE * limits.acceleration, np.abs(self.accelerations[0]))
         if not (np.abs(self.accelerations) <= most).all():  # The cheapest check first.
             return False

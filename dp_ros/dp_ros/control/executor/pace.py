@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast a chunk's path is followed: the same path in more time, never in less.
+"""Speed at which a chunk's path is followed: as fast as the chunk says or slower.
 
 The speed is the product of
 
 * the speed scale, which rises slowly and falls quickly to what is asked for (`Ramp`), and
-* a factor of the place: within a margin of a joint's limit it falls linearly with the room that is
-  left, from 1 down to `CREEP` at the limit (`Caution`).
+* a factor of the position: within a margin of a joint's limit it falls linearly with the room
+  that is left, from 1 down to `CREEP` at the limit (`Caution`).
 
 Both are continuous, and so is the speed along the path, also where one chunk replaces another.
 """
@@ -21,11 +21,11 @@ from dp_ros.robot.units import NS, to_ns
 import numpy as np
 
 CREEP: Final = 0.2
-"""The speed at a joint's limit, as a share of the full one."""
+"""Speed at a joint's limit, as a share of full speed."""
 FALL: Final = 0.3
-"""How long the speed scale takes from 1 to 0 [s]."""
+"""Time in which the speed scale falls from 1 to 0 [s]."""
 HORIZON: Final = 5.0
-"""A chunk that is slowed down is followed for no longer than this [s]."""
+"""Longest time for which a slowed chunk is followed [s]."""
 
 _TINY: Final = 1e-9
 
@@ -34,8 +34,8 @@ _TINY: Final = 1e-9
 class Ramp:
     """The speed scale over time: constant, linear, constant.
 
-    :param begin_ns: when it leaves ``low`` for ``target`` [ns].
-    :param duration: what it would take to change by 1 [s].
+    :param begin_ns: time when it leaves ``low`` for ``target`` [ns].
+    :param duration: time in which it changes by 1 [s].
     """
 
     begin_ns: int
@@ -46,7 +46,7 @@ class Ramp:
     def towards(self, target: float, time_ns: int, rise: float) -> Ramp:
         """Return the ramp that leads to another target from ``time_ns`` on.
 
-        :param rise: how long the scale takes from 0 to 1 [s].
+        :param rise: time in which the scale rises from 0 to 1 [s].
         """
         if target == self.target:
             return self
@@ -56,7 +56,7 @@ class Ramp:
         return Ramp(time_ns, low if rise > 0 else target, target, rise)
 
     def done(self, from_ns: int, to_ns: int) -> float:
-        """Return how much of a path is done between two times [s at full speed]."""
+        """Return the progress along a path between two times [s at full speed]."""
         end_ns = self._end_ns
         after_ns = max(0, to_ns - end_ns) - max(0, from_ns - end_ns)
         return self._risen(to_ns) - self._risen(from_ns) + self.target * after_ns / NS
@@ -64,9 +64,9 @@ class Ramp:
     def due(self, times: Array, from_ns: int) -> Array:
         """Return when points are reached [s after ``from_ns``] that full speed reaches at times.
 
-        A time that is never reached, for the scale comes to 0 before, is infinite.
+        It is infinite for a point that is never reached because the scale falls to 0 before.
 
-        :param from_ns: not before the ramp begins.
+        :param from_ns: time [ns], not before the ramp begins.
         """
         scale = self._scale(from_ns)
         rising = np.minimum(times, self._risen(self._end_ns) - self._risen(from_ns))
@@ -106,7 +106,7 @@ REST: Final = Ramp(0, 0.0, 0.0, 0.0)
 
 @dataclass(frozen=True)
 class Caution:
-    """Slower near a joint's limit: within ``margin`` of it [rad]; 0: nowhere."""
+    """Slowing down within ``margin`` [rad] of a joint's limit; 0: no slowing down."""
 
     limits: JointLimits
     margin: float = 0.0
@@ -119,13 +119,16 @@ class Caution:
         return CREEP + (1 - CREEP) * np.clip(room.min(axis=1) / self.margin, 0.0, 1.0)
 
     def stretched(self, position: Array, times: Array, points: Array) -> Array:
-        """Return when points (m, n) are due that follow a position (n,), if due at times."""
+        """Return when points (m, n) are due with the factor applied, from a position (n,) on.
+
+        :param times: (m,) when the points are due without the factor [s].
+        """
         inverse = 1 / self.factor(np.concatenate([position[None], points]))
         return np.cumsum(np.diff(times, prepend=0.0) * (inverse[1:] + inverse[:-1]) / 2)
 
 
 def paced(times: Array, ramp: Ramp, join_ns: int, horizon: float) -> tuple[Array, Array]:
-    """Return when points are due (m,) [s after ``join_ns``], and which times of full speed.
+    """Return when points are due (m,) [s after ``join_ns``], and at full speed (m,) [s].
 
     Points beyond the horizon [s] are replaced by one at the horizon.
     """

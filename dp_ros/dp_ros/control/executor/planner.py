@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a chunk's points to the motion that follows them: its pace, its joins, its borders."""
+"""From a chunk's points to the motion that follows them, at its pace, inside the workspace."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from dp_ros.robot.arm_model import ArmModel
 import numpy as np
 
 AS_ASKED: Final = 0.1
-"""A motion that is nowhere further from its points, when they are due, follows them [rad]."""
-_SEEN: Final = 400  # Poses of a motion of which it is seen whether they are in the workspace.
+"""Largest deviation from points with which a motion still follows them as asked [rad]."""
+_SEEN: Final = 400  # Most samples of a motion that are checked against the workspace.
 
 
 @dataclass(frozen=True)
 class ChunkPlan:
     """A motion, and the points that it follows.
 
-    :param times: (m,) when the points are due [s after the motion begins].
-    :param points: (m, n + f) of the n joints of the arm and f others.
-    :param deviation: largest distance of the motion from what the chunk asked for, when it is due
-        at the speed that is set [rad].
-    :param why: it is that far, in words; empty when it is as asked.
-    :param border: of the workspace, up to which alone the points are followed.
+    :param times: (m,) times when the points are due [s after the motion begins].
+    :param points: (m, n + f) positions of n joints of the arm [rad] and f fingers.
+    :param deviation: largest distance of a joint from a point of the chunk when that is due at
+        the set speed [rad].
+    :param why: reason of a deviation over `AS_ASKED`, in words; else empty.
+    :param border: border of the workspace where the motion ends; None: it does not reach one.
     """
 
     motion: Motion
@@ -41,12 +41,12 @@ class ChunkPlan:
 
     @property
     def as_asked(self) -> bool:
-        """Whether it follows the chunk's path in the chunk's time, but for `AS_ASKED`."""
+        """Whether it follows the chunk's path, to its end, within `AS_ASKED`."""
         return self.deviation <= AS_ASKED
 
     @property
     def summary(self) -> str:
-        """What it does, in words."""
+        """The plan in words."""
         text = 'approaching a chunk' if self.motion.approach else 'following a chunk'
         if self.border is not None:
             text += f' up to the border of the workspace, {self.border}'
@@ -57,7 +57,7 @@ class ChunkPlan:
 
 @dataclass(frozen=True)
 class Planner:
-    """What every motion keeps to."""
+    """Plans motions inside limits and workspace, slower near joint limits."""
 
     model: ArmModel
     caution: Caution
@@ -68,10 +68,10 @@ class Planner:
     ) -> ChunkPlan:
         """Plan to follow points (m, n + f), due at times (m,) [s] at full speed.
 
-        Where the whole would leave the workspace, braking tail included, it stays at the last
+        Where the motion, braking tail included, would leave the workspace, it ends at the last
         point with which it does not.
 
-        :param begin: of the n joints of the arm, at ``join_ns``.
+        :param begin: commanded state of the n joints of the arm at ``join_ns``.
         :raises ChunkRefused: when no point can be followed.
         """
         if self.workspace is not None:
@@ -102,7 +102,7 @@ class Planner:
     def _paced(
         self, position: Array, times: Array, points: Array, ramp: Ramp, join_ns: int
     ) -> tuple[Array, Array, float]:
-        """Return when points are due at the speed that is set, which, and that speed (0 to 1)."""
+        """Return when points are due at the set speed, the points, and that speed (0 to 1)."""
         arm = points[:, : len(position)]
         stretched = self.caution.stretched(position, times, arm)
         due, reached = paced(stretched, ramp, join_ns, max(HORIZON, float(times[-1])))

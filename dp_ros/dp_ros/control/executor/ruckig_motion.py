@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Motions by ruckig (Berscheid and Kroeger 2021): to rest soonest, and to a far point gently."""
+"""Motions by ruckig (Berscheid and Kroeger 2021): the fastest brake, and a gentle approach."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ruckig import (
 )
 
 APPROACH_TIME: Final = 5.0
-"""An approach that would last longer than about this ends on its way [s]."""
+"""Time of an approach; one that would take longer ends on its way after about this [s]."""
 
 _VELOCITY: Final = 0.2  # Share of the limit that an approach uses: 0.5 rad/s at joints 1 to 4.
 _BRAKING: Final = 0.4  # Share of the deceleration by which the velocity limit shrinks.
@@ -49,10 +49,10 @@ def time_optimal_brake(start: State, limits: JointLimits) -> Motion:
 
 
 def approach(start: State, target: Array, limits: JointLimits, speed: float = 1.0) -> Motion:
-    """Lead to rest at a target (n,), or on the way to it where that takes too long.
+    """Lead to rest at a target (n,), or on the way to it if it is further than `APPROACH_TIME`.
 
-    :param speed: 0 to 1, of a gentle motion.
-    :raises SpliceError: when none stays inside the limits.
+    :param speed: share of the approach's velocity, 0 to 1.
+    :raises SpliceError: when no approach stays inside the limits.
     """
     acceleration = np.minimum(_ACCELERATION, _BRAKING * limits.deceleration)
     for slower, harder in _HASTE:
@@ -70,9 +70,9 @@ def approach(start: State, target: Array, limits: JointLimits, speed: float = 1.
 
 
 def solve(calculation: Callable[[], object], problem: InputParameter) -> None:
-    """Run a calculation of ruckig, and again without synchronization of the joints if it fails.
+    """Run a calculation of ruckig; if it fails, run it again without synchronized joints.
 
-    Synchronization fails by rounding now and then, where joints move almost alike.
+    Synchronization sometimes fails by rounding where joints move almost alike.
 
     :raises RuckigError, ValueError: when there is no solution.
     """
@@ -87,7 +87,7 @@ def solve(calculation: Callable[[], object], problem: InputParameter) -> None:
 
 
 def _towards(problem: InputParameter, start: State, target: Array) -> Trajectory | None:
-    # A joint that is to stay is left out: rounding would move it, which a limit may forbid.
+    # A joint that stays where it is is left out: rounding would move it beyond a limit.
     moving = (start.velocity != 0) | (start.acceleration != 0)
     problem.enabled = (moving | (target != start.position)).tolist()
     problem.target_position = target

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose chunks the arm follows, and what is said of others who want to command it.
+"""Which node's chunks the arm follows, and messages about other nodes that command it.
 
 ```
   teleop/chunk   ──────●──●──●──●──●─────────────────────────
@@ -7,9 +7,9 @@
                                    └────── HOLD ───────┘
 ```
 
-A person takes over with the first chunk of the teleoperation, be it refused: the policy's are left
-out from then on. The policy goes on when the person has said nothing for as long as `HOLD`. To
-keep it off for longer, deactivate it.
+A person takes over with the first chunk of the teleoperation, even a refused one: the policy's
+chunks are left out from then on. The policy goes on when the teleoperation has sent nothing for
+`HOLD`. To keep the policy off for longer, deactivate it.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from dp_ros.robot.units import NS
 POLICY: Final = 'policy'
 TELEOP: Final = 'teleop'
 HOLD: Final = 1.0
-"""For how long after the teleoperation's last chunk the policy's are left out [s]."""
+"""Time after the teleoperation's last chunk during which the policy's are left out [s]."""
 
 _UNKNOWN: Final = '_NODE_NAME_UNKNOWN_'
 _LINGERS: Final = 'one that was killed is forgotten within 20 s'
 
 
 class Sources:
-    """Two who may send chunks, of whom one at a time has the arm."""
+    """The two sources of chunks, policy and teleoperation; one at a time has the arm."""
 
     def __init__(self) -> None:
         self.owner = ''
-        """Who sent the last chunk that was not left out; empty before the first."""
+        """Source of the last chunk that was not left out; empty before the first."""
         self.left_out = 0
-        """Number of the policy's chunks that gave way."""
+        """Number of the policy's chunks that were left out."""
         self._teleop_ns: int | None = None
 
     def admit(self, source: str, now_ns: int) -> bool:
@@ -55,7 +55,7 @@ class Sources:
 
 
 def others(publishers: Sequence[str], own: str) -> list[str]:
-    """Return the full names of publishing nodes besides one that has the own name."""
+    """Return full names of publishing nodes without one that is called ``own``."""
     left = list(publishers)
     if own in left:
         left.remove(own)
@@ -63,26 +63,26 @@ def others(publishers: Sequence[str], own: str) -> list[str]:
 
 
 def second_commander(topic: str, strangers: Sequence[str]) -> str | None:
-    """Say who besides the executor can command the arm, or return None."""
+    """Name the nodes besides the executor that can command the arm, or return None."""
     if not strangers:
         return None
     return f'{listed(strangers)} may command the arm too, on {topic}: end it ({_LINGERS})'
 
 
 def second_source(topic: str, publishers: Sequence[str]) -> str | None:
-    """Say who sends chunks where only one may, or return None."""
+    """Name the nodes that publish on a topic where only one may, or return None."""
     if len(publishers) < 2:
         return None
     return f'{listed(publishers)} all publish on {topic}: end all but one ({_LINGERS})'
 
 
 def foreign_command(topic: str, strangers: Sequence[str]) -> str:
-    """Say that the arm was commanded by somebody else."""
+    """Say that another node commanded the arm."""
     who = listed(strangers) if strangers else 'a node that is gone already'
     return f'{who} commanded the arm on {topic}: end it, then call executor/resume when it rests'
 
 
 def listed(names: Sequence[str]) -> str:
-    """Write full names of nodes one after the other, of each how often it is there."""
+    """Join full names of nodes with 'and', repeated ones as '2 × name'."""
     counts = Counter('a node without a name' if _UNKNOWN in name else name for name in names)
     return ' and '.join(f'{n} × {name}' if n > 1 else name for name, n in sorted(counts.items()))

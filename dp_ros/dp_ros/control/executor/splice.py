@@ -11,8 +11,8 @@ where it has to, and approaches them where they are too far away or too fast::
     approach  ─┬──────→●──●──●──●        the same points, later and in as much time or more
                start
 
-Where an arm begins outside of what is planned for, as after it was guided to a joint's limit by
-hand, it may move inwards and gets no further out.
+An arm that begins outside of the limits that are used, for example after it was guided there by
+hand, may move inwards and goes no further out.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ _FOLLOW: Final = ((1e-10, 0.4), (1e-9, 0.5), (1e-8, 0.6), (1e-7, 0.8), (1e-6, 1.
 _APPROACH: Final = (1e-7, 0.8)
 _SLOWER: Final = (1.0, 2.0, 4.0)
 _BRAKE: Final = (0.12, 0.2, 0.28, 0.4, 0.6, 0.8, 1.2)
-_INWARDS: Final = 0.01  # [rad], by which a motion may run past a point where it turns or stops
+_INWARDS: Final = 0.01  # [rad], by which a motion may overshoot a point where it turns or stops
 _LONGEST: Final = 60.0
-_MOST_POINTS: Final = 128  # Of more points every second one is followed.
-_LONGEST_SLOWER: Final = 4.0  # No chunk is made slower than this lasts [s].
+_MOST_POINTS: Final = 128  # Of more, every second is followed, or every third, …
+_LONGEST_SLOWER: Final = 4.0  # Longest time in which the points may be followed late [s].
 
 
 @dataclass
 class Effort:
-    """What may still be computed for a plan, in knots to solve for.
+    """Remaining computation for a plan, counted in knots to solve for.
 
-    It bounds the time that planning takes, and unlike a clock it gives the same motion each time.
+    It limits the time of planning, and unlike a clock it gives the same motion each time.
     """
 
     knots: int = 1200
 
     @property
     def spent(self) -> bool:
-        """Whether nothing is left."""
+        """Whether no computation is left."""
         return self.knots <= 0
 
 
@@ -62,11 +62,12 @@ def follow(
 ) -> Motion:
     """Lead from ``start`` through points (m, n) due at ``times`` (m,) [s], then brake to rest.
 
-    Points that cannot be reached inside the limits are approached more and more smoothly, and
-    then later than they are due, in the same order: an arm that stayed would never get there.
-    The motion says how far it is from what was asked for, limits or not.
+    Points that cannot be reached in time inside the limits are followed more smoothly, and
+    where that is not enough, later than they are due. The motion's ``deviation`` is its distance
+    from the points as they were given, beyond the limits or not.
 
-    :param speed: 0 to 1, of an approach.
+    :param speed: share of the approach's velocity, 0 to 1.
+    :param effort: limit of the computation; None: that of one plan.
     :raises SpliceError: when the points reach too far into the future, or no motion inside the
         limits leads on from ``start``.
     """
@@ -83,7 +84,7 @@ def follow(
 
 
 def brake(start: State, limits: JointLimits) -> Motion:
-    """Come to rest as soon as is smoothly possible.
+    """Come to rest in the shortest time that a smooth motion allows.
 
     :raises SpliceError: when there is no braking motion from such a state.
     """
@@ -96,7 +97,7 @@ def brake(start: State, limits: JointLimits) -> Motion:
 
 
 def _room(position: Array, limits: JointLimits) -> tuple[Array, Array]:
-    """Return the lowest and highest positions (n,) to lead to from a position (n,) [rad]."""
+    """Return the lowest and highest goals (n,) of a motion from a position (n,) [rad]."""
     lower, upper = limits.range()
     return (
         np.where(position < lower, position, lower + _INWARDS),
@@ -121,7 +122,7 @@ def _in_time(
 def _later(
     start: State, times: Array, points: Array, limits: JointLimits, speed: float, effort: Effort
 ) -> Motion:
-    """Lead to the first point gently, and past it through the others where they can be."""
+    """Approach the first point gently, and follow the others later where limits allow."""
     straight = approach(start, points[0], limits, speed)
     smoothing, tail = _APPROACH
     for slower in _SLOWER:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From continuous widths to few goals of a gripper."""
+"""From continuous widths of a policy to few goals of a gripper."""

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Franka Hand that is not there: its commands, their timing, and when they fail.
+"""A simulated Franka Hand: its commands, their timing, and when they fail.
 
-It takes one command after another and interrupts none; `stop` alone ends the one that runs.
-A grasp closes until the fingers stop, whatever its width, and then keeps pushing; a motion that
-something blocks fails and stops pushing.
+It runs one command after another; only `stop` interrupts one. A grasp closes until the fingers
+stop, whatever its width, and keeps pushing. A motion that is blocked fails and stops pushing.
 Source: libfranka, `franka::Gripper`; franka_ros2, franka_gripper.
 """
 
@@ -21,20 +20,20 @@ import numpy as np
 
 STROKE: Final = 0.08
 TOLERANCE: Final = 0.003
-"""How far from its goal a motion may end [m]."""
+"""Largest distance from its goal at which a motion may end [m]."""
 
 _LEAD: Final = 0.02  # From the start of a motion to its first point [s].
 _RAMP: Final = 0.1  # From rest to full speed [s].
 _SETTLE_NS: Final = to_ns(0.15)  # Fingers that do not move for this long are at rest.
-_REST: Final = 0.0003  # Farther than this is a motion [m].
+_REST: Final = 0.0003  # A larger change of the width is a motion [m].
 
 
 @dataclass(frozen=True)
 class Command:
-    """Widths to go to, one after the other [m].
+    """A command: widths to go to, one after the other [m].
 
-    :param epsilon: (inner, outer) of a grasp [m]; None: a motion, which must reach its width.
-    :param token: whatever the caller wants to find again in the outcome.
+    :param epsilon: tolerances (inner, outer) of a grasp's width [m]; None: a motion to a width.
+    :param token: object of the caller, kept for the outcome.
     """
 
     widths: tuple[float, ...]
@@ -44,7 +43,7 @@ class Command:
 
     @property
     def flaw(self) -> str:
-        """Why the Hand refuses it; empty if it does not."""
+        """Reason why the Hand refuses it; empty if it does not."""
         for width in self.widths:
             if not 0.0 <= width <= STROKE:
                 return f'width {width:g} m: needs 0 to {STROKE:g} m'
@@ -55,7 +54,7 @@ class Command:
 
 @dataclass(frozen=True)
 class CommandOutcome:
-    """How a command ended; a grasp that held nothing has no error."""
+    """Outcome of a command; a grasp that held nothing is no success, without an error."""
 
     command: Command
     success: bool
@@ -65,7 +64,7 @@ class CommandOutcome:
 class _FingerMotion:
     """Fingers on their way, and whether they have come to rest.
 
-    :param width: where they started [m]; ``end_ns`` when they would rest if nothing stopped them.
+    :param width: width at the start [m]; ``end_ns``: time when unblocked fingers would rest.
     """
 
     def __init__(self, start_ns: int, width: float, end_ns: int) -> None:
@@ -81,17 +80,17 @@ class _FingerMotion:
 
     @property
     def at_rest(self) -> bool:
-        """Whether the fingers moved and do not any more, or had the time to."""
+        """Whether the fingers moved and stopped, or had the time to."""
         since_ns = self._start_ns if self._moved else self._end_ns
         widths = [width for _, width in self._seen]
         return self._seen[-1][0] > since_ns + _SETTLE_NS and max(widths) - min(widths) < _REST
 
 
 class FakeHand:
-    """The Hand; without measured widths it is its own fingers.
+    """The Hand; without measured widths it also simulates the fingers.
 
-    :param latency: from a command to the first motion [s].
-    :param width: between the fingers at first [m].
+    :param latency: time from a command to the first motion [s].
+    :param width: width between the fingers at the start [m].
     """
 
     def __init__(self, fingers: Sequence[str], latency: float, width: float = STROKE) -> None:
@@ -111,7 +110,7 @@ class FakeHand:
         self._queue.append(command)
 
     def on_width(self, stamp_ns: int, width: float) -> None:
-        """Take the width that the fingers really have [m]."""
+        """Take a measured width between the fingers [m]."""
         self._measured = width
         if self._motion is not None:
             self._motion.see(stamp_ns, width)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one place where a gripper's own number becomes the width between its fingers, and back."""
+"""Conversion between a gripper's own number and the width between its fingers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 Number = TypeVar('Number', float, Array)
 
 OVERSHOOT: Final = 0.1
-"""How far beyond closed and open a target may lie, as a policy's do; in strokes."""
+"""Distance beyond closed and open that a target may have, as a policy's do [strokes]."""
 
 
 class TargetRefused(ValueError):
@@ -22,7 +22,7 @@ class TargetRefused(ValueError):
 
 @dataclass(frozen=True)
 class WidthScale:
-    """What a number of a gripper means, linear between closed (width 0) and open.
+    """Meaning of a gripper's number, linear between closed (width 0) and open.
 
     | number | closed | open | stroke [m] |
     |---|---|---|---|
@@ -30,6 +30,7 @@ class WidthScale:
     | full width [m] | 0 | 0.08 | 0.08 |
     | knuckle angle of a 2F-85 [rad] | 0.8 | 0 | 0.085 |
 
+    :param closed: number of the closed gripper; ``open``: of the open one.
     :param stroke: width between the fingers when open [m].
     """
 
@@ -53,7 +54,7 @@ class WidthScale:
 def target_widths(target: Trajectory, fingers: tuple[str, ...], scale: WidthScale) -> Array:
     """Return the widths (n_points,) [m] that a target asks for; several fingers give their mean.
 
-    :raises TargetRefused: with what does not fit.
+    :raises TargetRefused: where names, shape or widths do not fit.
     """
     unknown = [name for name in target.joint_names if name not in fingers]
     if unknown or not target.joint_names:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Continuous widths of a policy become few goals of a gripper that takes one at a time.
 
-The motion that is wanted at now + latency is one goal: the width at which it ends.
+The motion that the policy wants at now + latency becomes one goal: the width at which it ends.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from dp_ros.control.gripper.width_plan import WidthPlan
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.robot.units import NS, to_ns
 
-_MOVED: Final = 0.001  # Fingers that are farther from where they were have moved [m].
-_FRESH_NS: Final = NS // 2  # A measured width older than this is not known any more.
-_REPEAT_NS: Final = 2 * NS  # Between a goal and the same goal again.
+_MOVED: Final = 0.001  # Change of the width from which on the fingers have moved [m].
+_FRESH_NS: Final = NS // 2  # Largest age of a measured width.
+_REPEAT_NS: Final = 2 * NS  # Shortest time between a goal and the same goal again.
 
 
 class Kind(Enum):
-    """What a goal does with the fingers."""
+    """Kind of a goal."""
 
     MOVE = 'move'
     GRASP = 'grasp'
@@ -30,7 +30,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Goal:
-    """One command of the gripper; ``width`` [m] is where a motion ends, of a grasp the wish."""
+    """One command of the gripper; ``width`` [m] is a motion's end, or the width to grasp at."""
 
     kind: Kind
     width: float
@@ -38,15 +38,16 @@ class Goal:
 
 @dataclass(frozen=True)
 class GripperConfig:
-    """When a wanted width becomes a goal.
+    """Settings of a `GripperCore`: when a wanted width becomes a goal.
 
-    :param grasps: whether closing is a grasp, with force, rather than a motion to a width.
-    :param close_below: a width wanted below it is a grasp; from ``open_above`` on it is a motion;
-        between them the fingers stay as they are [m].
-    :param min_change: motions to widths that differ by less are the same [m].
+    :param grasps: whether to close by a grasp, with force, rather than by a motion to a width.
+    :param close_below: largest wanted width that becomes a grasp [m].
+    :param open_above: smallest wanted width that becomes a motion [m]; between the two
+        the fingers stay as they are.
+    :param min_change: largest difference of two widths that are the same goal [m].
     :param dwell: shortest time between two goals [s].
-    :param latency: from a goal's sending to the fingers' first motion [s].
-    :param answer_timeout: a goal without an answer for longer is a fault [s].
+    :param latency: time from sending a goal to the fingers' first motion [s].
+    :param answer_timeout: time without an answer after which a goal is a fault [s].
     """
 
     fingers: tuple[str, ...]
@@ -62,7 +63,7 @@ class GripperConfig:
 
 @dataclass
 class GripperCounts:
-    """What happened since the start."""
+    """Numbers of targets and goals since the start."""
 
     targets: int = 0
     refused: int = 0
@@ -73,7 +74,7 @@ class GripperCounts:
 
 @dataclass(eq=False)
 class Flight:
-    """A goal on its way; ``width`` [m]: of the fingers before their first motion, NaN else."""
+    """A goal on its way; ``width`` [m]: width before the fingers' first motion, else NaN."""
 
     goal: Goal
     sent_ns: int
@@ -83,7 +84,7 @@ class Flight:
 
 
 class GripperCore:
-    """Says which goal to send when: at most one is on its way, the newest wish goes next."""
+    """Decides which goal to send and when: one at a time, the newest wanted width next."""
 
     def __init__(self, config: GripperConfig) -> None:
         self.config = config
@@ -95,7 +96,7 @@ class GripperCore:
         self.forget()
 
     def forget(self) -> None:
-        """Drop what is known of time and fingers, after a jump of the clock."""
+        """Forget wanted and measured widths, after a jump of the clock."""
         self._plan: WidthPlan | None = None
         self._measured = (0, math.nan)
         self._last: Flight | None = None
@@ -108,13 +109,13 @@ class GripperCore:
     def on_target(self, target: Trajectory, now_ns: int) -> None:
         """Replace the wanted widths.
 
-        :raises TargetRefused: with the reason; what was wanted before goes on.
+        :raises TargetRefused: with the reason; the widths wanted before are kept.
         """
         new = WidthPlan.read(target, self.config.fingers, self.config.scale, now_ns)
         self._plan = new if self._plan is None else self._plan.followed_by(new, now_ns)
 
     def on_width(self, stamp_ns: int, width: float) -> None:
-        """Take a measured width [m]; the first motion after a goal tells the latency."""
+        """Take a measured width [m]; the first motion after a goal gives the latency."""
         if not math.isfinite(width):
             return
         self._measured = (stamp_ns, width)
@@ -126,13 +127,13 @@ class GripperCore:
             flight.width = math.nan
 
     def drop(self) -> None:
-        """Want nothing any more; a goal on its way goes on."""
+        """Drop the wanted widths; a goal on its way goes on."""
         self._plan = None
 
     def tick(self, now_ns: int, ready: bool = True) -> Flight | None:
         """Return the goal to send now, if any.
 
-        :param ready: whether somebody is there to take it.
+        :param ready: whether the gripper's action server is there.
         """
         self._watch(now_ns, ready)
         goal = self._wish(now_ns)
@@ -153,7 +154,7 @@ class GripperCore:
         flight.accepted = True
 
     def on_finished(self, flight: Flight, ok: bool, error: str = '') -> None:
-        """Note the end of a goal; a grasp that held nothing, without an error, stays closed."""
+        """Note the end of a goal; a grasp that held nothing, without an error, did not fail."""
         self.fault = ''
         if not self.awaits(flight):
             return
@@ -163,7 +164,7 @@ class GripperCore:
         self.counts.failed += not ok
 
     def awaits(self, flight: Flight) -> bool:
-        """Say whether this goal is the one on its way, and not given up."""
+        """Tell whether this goal is the one on its way, and not given up."""
         return flight is self.flight
 
     # ---- decisions
@@ -191,7 +192,7 @@ class GripperCore:
         return Goal(Kind.GRASP, width) if width <= self.config.close_below else None
 
     def _stands(self, goal: Goal, now_ns: int) -> bool:
-        """Say whether the fingers are where the goal would bring them, or are on their way."""
+        """Tell whether the fingers are at the goal already, or on their way there."""
         width, last, tolerance = self._width(now_ns), self._last, self.config.min_change
         if last is None or self._failed:
             return goal.kind is Kind.MOVE and abs(width - goal.width) <= tolerance

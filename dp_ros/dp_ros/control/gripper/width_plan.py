@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The widths that a policy wants over time.
+"""Widths that a policy wants over time.
 
 ```
 wanted ────────────╮
@@ -20,7 +20,7 @@ from dp_ros.robot.trajectory import Trajectory
 from dp_ros.robot.units import NS
 import numpy as np
 
-_STILL: Final = 0.01  # A width that changes slower rests [m/s].
+_STILL: Final = 0.01  # Speed below which a width rests [m/s].
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class WidthPlan:
     def read(
         cls, target: Trajectory, fingers: tuple[str, ...], scale: WidthScale, now_ns: int
     ) -> WidthPlan:
-        """Return what a target of the fingers asks for.
+        """Return the widths that a target of the fingers asks for.
 
-        :raises TargetRefused: with what does not fit.
+        :raises TargetRefused: where stamp, times, names or widths do not fit.
         """
         widths = target_widths(target, fingers, scale)
         if target.start_ns == 0:
@@ -50,11 +50,11 @@ class WidthPlan:
         return plan
 
     def ended(self, now_ns: int) -> bool:
-        """Say whether the last point has passed: nothing is wanted any more."""
+        """Tell whether the last point has passed: no width is wanted any more."""
         return now_ns > int(self.t_ns[-1])
 
     def followed_by(self, new: WidthPlan, now_ns: int) -> WidthPlan:
-        """Return what is wanted when a new plan replaces this one from its first point on."""
+        """Return this plan, replaced by a new one from the new one's first point on."""
         if self.ended(now_ns):
             return new
         passed, replaced = np.searchsorted(self.t_ns, [now_ns, new.t_ns[0]])
@@ -65,9 +65,9 @@ class WidthPlan:
         )
 
     def aim(self, time_ns: int) -> float | None:
-        """Return where the motion wanted at a time ends.
+        """Return the width [m] at which the motion wanted at a time ends.
 
-        After the last point it is the last width, before the first one None.
+        After the last point this is the last width, before the first one None.
         """
         if time_ns < self.t_ns[0]:
             return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the hand says: velocities of the TCP, and buttons."""
+"""Inputs of a person's hand: velocities of the TCP, and buttons."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Action(Enum):
 
 
 class TwistInput:
-    """The newest velocity that the TCP is to have.
+    """The newest wanted velocity of the TCP.
 
     ``model`` is of the arm; while it is None nothing is wanted.
 
-    :param max_linear: [m/s]; ``max_angular``: [rad/s]; what is faster is slowed to them.
+    :param max_linear: largest linear velocity [m/s]; faster inputs are slowed to it.
     """
 
     def __init__(
@@ -47,17 +47,17 @@ class TwistInput:
         self.clear()
 
     def set_limits(self, max_linear: float, max_angular: float) -> None:
-        """Change how fast the TCP may be."""
+        """Replace the largest velocities of the TCP [m/s], [rad/s]."""
         self._limits = max_linear, max_angular
 
     def clear(self) -> None:
-        """Want nothing."""
+        """Forget the wanted velocity."""
         self._twist, self._in_tool, self.stamp_ns = np.zeros(6), False, 0
 
     def set(self, twist: Sequence[float], in_tool: bool, now_ns: int) -> None:
-        """Take linear [m/s] and angular [rad/s] velocity, in the base's or the tool's directions.
+        """Take linear [m/s] and angular [rad/s] velocity, in the frame of the base or the tool.
 
-        :raises InputRefused: when it is not finite; nothing is wanted then.
+        :raises InputRefused: when it is not finite; the wanted velocity is then forgotten.
         """
         self.clear()
         if not np.isfinite(twist).all():
@@ -66,9 +66,9 @@ class TwistInput:
         self.stamp_ns = now_ns
 
     def set_shares(self, shares: Array, in_tool: bool, now_ns: int) -> None:
-        """Take velocities (6,) as shares of the largest ones, -1 to 1.
+        """Take velocities (6,) as shares of the largest ones, each -1 to 1.
 
-        :raises InputRefused: as `set`.
+        :raises InputRefused: as `set` does.
         """
         self.set((shares * np.repeat(self._limits, 3)).tolist(), in_tool, now_ns)
 
@@ -83,11 +83,13 @@ class TwistInput:
 
 @dataclass(frozen=True)
 class JoyMapping:
-    """Where a Joy message has what; an index of -1 is nowhere.
+    """Indices of axes and buttons in a Joy message; -1: there is none.
 
-    :param linear: axes of x, y, z; ``angular`` likewise; their values are -1 to 1.
-    :param enable: button without which the axes do not count; ``rotate``: the one with which the
-        linear axes tilt the tool instead.
+    :param linear: axes that move the TCP along x, y, z; their values are -1 to 1.
+    :param angular: axes that turn the TCP about x, y, z.
+    :param enable: button that has to be held for the axes to count.
+    :param rotate: button with which the linear axes tilt the tool instead.
+    :param actions: button of each action.
     """
 
     linear: tuple[int, ...] = (1, 0, 3)
@@ -107,9 +109,9 @@ class JoyReader:
     def read(
         self, axes: Sequence[float], buttons: Sequence[int]
     ) -> tuple[Array, frozenset[Action]]:
-        """Return velocities (6,), each -1 to 1, and what is pressed that was not before.
+        """Return velocities (6,), each -1 to 1, and the actions whose buttons are newly pressed.
 
-        :raises InputRefused: when an axis or a button is not there.
+        :raises InputRefused: when the message lacks an axis or a button.
         """
         self._check(len(axes), len(buttons))
         before, self._before = self._before, tuple(buttons)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A keyboard as a gamepad: the keys of a terminal as what a Joy message holds.
+"""A keyboard as a gamepad: keys of a terminal become axes and buttons of a Joy message.
 
-A terminal tells of a key that is held by repeating it, and never of its release. So a key counts
-for a moment, and for as long as it repeats.
+A terminal repeats a key that is held, and does not report its release. So a key counts for a
+moment, and for as long as it repeats.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dp_ros.robot.units import NS
 
 N_AXES: Final = 6
 N_BUTTONS: Final = 21
-"""As many as joy's game_controller_node has."""
+"""Number of buttons, as joy's game_controller_node has them."""
 
 _ENABLE: Final = 9
 _ROTATE: Final = 10
@@ -48,7 +48,7 @@ HELP: Final = """\
 
 
 class Keys:
-    """The keys that count at a moment."""
+    """The keys that are held now."""
 
     def __init__(self) -> None:
         self._speed = len(_SHARES) - 1
@@ -62,7 +62,7 @@ class Keys:
         return _SHARES[self._speed]
 
     def type(self, text: str, now_ns: int) -> None:
-        """Take what came from the terminal."""
+        """Take characters from the terminal."""
         for sequence, key in _ARROWS.items():
             text = text.replace(sequence, key)
         for key in text.lower():
@@ -78,7 +78,7 @@ class Keys:
             self._speed = min(len(_SHARES) - 1, max(0, self._speed + change))
 
     def joy(self, now_ns: int) -> tuple[list[float], list[int]]:
-        """Return axes and buttons; every press of a button is in one answer, then let go."""
+        """Return axes and buttons; each press of a button is in one answer, then released."""
         axes, buttons = [0.0] * N_AXES, [0] * N_BUTTONS
         if self._move is not None and now_ns < self._until_ns:
             axis, value, rotates = self._move

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the pose of a leader arm says."""
+"""Wanted joint velocities from the pose of a leader arm."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from dp_ros.robot.joint_names import in_order
 from dp_ros.robot.units import NS
 import numpy as np
 
-_GAIN = 10.0  # [1/s], from the distance to the leader to the velocity towards it.
-_BRAKING = 3.0  # [rad/s²], with which that velocity falls when the leader is nearly reached.
-_SILENCE_NS = NS // 2  # After it the leader is approached anew.
-_STILL = 1e-3  # [rad], below which the leader has not moved.
+_GAIN = 10.0  # [1/s], velocity towards the leader per distance from it.
+_BRAKING = 3.0  # [rad/s²], deceleration when the leader is nearly reached.
+_SILENCE_NS = NS // 2  # Silence after which the leader is approached slowly again.
+_STILL = 1e-3  # [rad], change below which the leader has not moved.
 
 
 @dataclass(frozen=True)
 class LeaderConfig:
-    """How a leader arm is followed.
+    """Settings of a `LeaderInput`.
 
-    :param near: distance of every joint within which it is followed at full speed [rad].
-    :param far: distance of a joint beyond which it is not followed at all [rad].
-    :param approach_velocity: of the joints while it is not near [rad/s].
-    :param finger_range: its finger's positions for the closed and the open gripper.
+    :param near: distance of every joint within which the leader is followed at full speed [rad].
+    :param far: distance of any joint beyond which the leader is not followed [rad].
+    :param approach_velocity: velocity of the joints while the leader is not near [rad/s].
+    :param finger_range: positions of the leader's finger for the closed and the open gripper.
     """
 
     near: float = 0.1
@@ -38,14 +38,14 @@ class LeaderConfig:
 class LeaderInput:
     """The newest positions of a leader arm.
 
-    Its distance is first closed slowly, and only when it is not too large, since a leader held
-    elsewhere, or read with wrong offsets, must not swing the arm.
+    The arm first approaches the leader slowly, and only from a distance that is not too large: a
+    leader held elsewhere, or read with wrong offsets, must not swing the arm.
 
     :param names: the leader's joints, in the order of the follower's.
-    :param finger: the joint that moves the gripper, '' for none; ``opening`` is what it says, 0 to
+    :param finger: joint that moves the gripper, '' for none; ``opening`` is its position, 0 to
         1, in steps that its noise does not reach.
 
-    ``approach`` says how far the leader is while it is approached.
+    ``approach`` is a text about the distance while the leader is approached.
     """
 
     def __init__(self, names: Sequence[str], finger: str, config: LeaderConfig) -> None:
@@ -61,7 +61,7 @@ class LeaderInput:
     def set(self, names: Sequence[str], positions: Sequence[float], now_ns: int) -> None:
         """Take the leader's joint positions, in any order.
 
-        :raises InputRefused: when one is missing or not finite; nothing is wanted then.
+        :raises InputRefused: when one is missing or not finite; the leader is then not followed.
         """
         self._goal = None
         needed = (*self._names, self._finger) if self._finger else self._names
@@ -80,13 +80,13 @@ class LeaderInput:
         return round(min(1.0, max(0.0, (position - closed) / (opened - closed))), 2)
 
     def release(self) -> None:
-        """Begin anew: the leader has to be near, or is approached slowly."""
+        """Approach the leader slowly again, unless it is near."""
         self._engaged = False
 
     def wish(self, q: Array) -> Wish | None:
-        """Return how to get to the leader from positions (n_joints,), None when it is not known.
+        """Return the wish that leads from positions (n_joints,) to the leader; None: not known.
 
-        :raises InputRefused: when it is too far.
+        :raises InputRefused: when the leader is too far away.
         """
         if self._goal is None:
             return None

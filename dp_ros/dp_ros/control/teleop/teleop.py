@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What teleoperation decides: chunks that move the arm as a person says, from moment to moment.
+"""Chunks that move the arm as a person says, from moment to moment.
 
 ```
             now    begin                input old              at rest
@@ -30,29 +30,31 @@ import numpy as np
 from ruckig import ControlInterface, InputParameter, OutputParameter, Ruckig, Synchronization
 
 Wish = Callable[[Array, Array, Array], Array]
-"""From positions and the lowest and highest velocities allowed there to wanted velocities."""
+"""A function of positions and the lowest and highest velocities there; it returns wanted ones."""
 
-_MARGIN = 0.05  # [rad], from the position limits
-_APPROACH = 3.0  # [1/s], from the room that is left there to the velocity towards it
-_CLOSE = 0.005  # [rad], from where a joint stops at its limit
-_SLOW = 0.02  # [rad/s], of an arm that is as good as at rest
+_MARGIN = 0.05  # [rad], kept from the position limits
+_APPROACH = 3.0  # [1/s], velocity towards a position limit per distance from it
+_CLOSE = 0.005  # [rad], distance from its end within which a joint counts as at its limit
+_SLOW = 0.02  # [rad/s], below which an arm counts as at rest
 _REST = 1e-6  # [rad/s]
 _APART = 0.03  # [rad], by which the executor may deviate from what it was asked for
-_MOVED = 0.02  # [rad], by which an arm at rest may be elsewhere than it was left
+_MOVED = 0.02  # [rad], by which an arm at rest may differ from where its last chunk left it
 _REST_POINTS = 8
-_SETTLED_NS = NS // 2  # How long after a motion the arm is where it was left.
-_GRIPPER_NS = NS // 2  # For how long a new target of the fingers is repeated.
+_SETTLED_NS = NS // 2  # Time in which an arm settles after a motion.
+_GRIPPER_NS = NS // 2  # Time for which a new target of the fingers is repeated.
 
 
 @dataclass(frozen=True)
 class TeleopConfig:
-    """How inputs are followed.
+    """Settings of a `Teleop`.
 
-    :param period: between chunks, and between the points of a chunk [s].
-    :param lead: from now to where a chunk may differ from the last one [s]; the executor's.
-    :param velocity: of a joint [rad/s]; ``acceleration``: [rad/s²]; ``jerk``: [rad/s³].
-    :param input_timeout: how long an input counts [s].
-    :param joint_state_timeout: likewise joint states [s].
+    :param period: time between chunks, and between the points of a chunk [s].
+    :param lead: the executor's lead time, from now to where a chunk may change the motion [s].
+    :param velocity: largest velocity of a joint [rad/s].
+    :param acceleration: largest acceleration of a joint [rad/s²].
+    :param jerk: largest jerk of a joint [rad/s³].
+    :param input_timeout: time for which an input counts [s].
+    :param joint_state_timeout: largest age of joint states [s].
     """
 
     period: float = 0.04
@@ -66,7 +68,7 @@ class TeleopConfig:
 
 @dataclass(frozen=True)
 class TeleopPlan:
-    """States of the joints, ``period_ns`` apart; then rest."""
+    """States of the joints, ``period_ns`` apart, the last one at rest."""
 
     start_ns: int
     period_ns: int
@@ -74,7 +76,7 @@ class TeleopPlan:
 
     @property
     def end_ns(self) -> int:
-        """From when on nothing moves."""
+        """Time of the last state, from which on the arm rests [ns]."""
         return self.start_ns + (len(self.states) - 1) * self.period_ns
 
     @property
@@ -83,7 +85,7 @@ class TeleopPlan:
         return np.array([state.position for state in self.states])
 
     def at(self, time_ns: int) -> State:
-        """Return the state at a time, before the start that of the start."""
+        """Return the state at a time; before the start, the first one."""
         last = self.states[-1].position
         if time_ns >= self.end_ns:
             return State(last, np.zeros_like(last), np.zeros_like(last))
@@ -100,9 +102,9 @@ class TeleopPlan:
 class Teleop:
     """Turns inputs into chunks.
 
-    It hears what the executor commands, and goes on from there where that is not what it asked
-    for: at the border of the workspace, or slowed down. After whatever makes it hold, the input
-    has to let go before the arm moves again.
+    It listens to what the executor commands. Where that differs from its chunks, as at the border
+    of the workspace or when slowed down, it goes on from what is commanded. After any hold the
+    input has to be released before the arm moves again.
 
     :param finger_names: joints of the gripper, all commanded alike; may be empty.
     :param model: of the arm; nothing is moved while it is None.
@@ -121,13 +123,13 @@ class Teleop:
         self.speed_scale = 1.0
         self.finger: float | None = None
         self.reason = ''
-        """Why an input is not followed, empty when it is."""
+        """Reason why an input is not followed; empty when it is."""
         self._model = model
         self._finger_until_ns = self._held_back_ns = 0
         self.forget()
 
     def forget(self) -> None:
-        """Forget where the arm is and what it was told, as after a jump of the clock."""
+        """Forget where the arm is and what it was sent, for example after a jump of the clock."""
         self._measured: tuple[int, Array] | None = None
         self._commanded: TrajectoryReference | None = None
         self._plan: TeleopPlan | None = None
@@ -140,7 +142,7 @@ class Teleop:
             self.hold('the arm is another one than before')
 
     def obstacle(self, now_ns: int) -> str:
-        """Say what keeps an arm back that is to move, empty when nothing does."""
+        """Say what keeps the arm from moving as wished; empty when nothing does."""
         if self._plan is None or self._model is None:
             return ''
         position, limits = self._plan.states[-1].position, self._model.limits
@@ -158,32 +160,32 @@ class Teleop:
             self._commanded = TrajectoryReference(self.joint_names, positions)
 
     def on_command(self, trajectory: Trajectory, now_ns: int) -> None:
-        """Take what the executor sends to the controller."""
+        """Take a trajectory that the executor sent to the controller."""
         if self._commanded is not None:
             with suppress(TrajectoryRejected):
                 self._commanded.accept(trajectory, now_ns)
 
     def position(self, now_ns: int) -> Array | None:
-        """Return where the arm will be when a chunk of now acts, None when that is not known."""
+        """Return positions (n_joints,) when a chunk sent now takes effect; None: not known."""
         acts_ns = now_ns + to_ns(self.config.lead + self.config.period / 2)
         if self._plan is not None:
             return self._plan.at(acts_ns).position
         return None if self._commanded is None else self._commanded.sample(_one(acts_ns))[0][0]
 
     def hold(self, reason: str) -> None:
-        """Move nothing until the input has let go; what runs is left to the executor."""
+        """Send no motion until the input is released; the last chunk is left to the executor."""
         self._plan = None
         self.reason = reason
 
     def set_finger(self, position: float, now_ns: int) -> None:
-        """Command the fingers to a position [m], each."""
+        """Command each finger to a position [m]."""
         if self.finger_names and position != self.finger:
             self.finger, self._finger_until_ns = position, now_ns + _GRIPPER_NS
 
     def tick(self, wish: Wish | None, input_ns: int, now_ns: int) -> Chunk | None:
         """Return the chunk to send now, or None when nothing is to change.
 
-        :param wish: what is wanted, None for rest, as of ``input_ns``.
+        :param wish: wanted velocities, None for rest; they are from ``input_ns``.
         """
         begin_ns = now_ns + to_ns(self.config.lead)
         start = self._start(now_ns, begin_ns)
@@ -203,11 +205,11 @@ class Teleop:
         return self._chunk(self._plan, now_ns)
 
     def _drives(self, begin_ns: int) -> bool:
-        """Tell whether the arm may still move as told here; what others told it is theirs."""
+        """Tell whether the arm still moves by a chunk from here, not by another source's."""
         return begin_ns < self._driven_until_ns
 
     def _start(self, now_ns: int, begin_ns: int) -> State | None:
-        """Return the state from which to go on; None holds the arm."""
+        """Return the state from which to go on, or hold the arm and return None."""
         if self._measured is None or self._commanded is None:
             return None
         stamp_ns, measured = self._measured
@@ -261,7 +263,7 @@ class Teleop:
         return TeleopPlan(start_ns, to_ns(config.period), tuple(states))
 
     def _bounds(self, q: Array, limits: JointLimits) -> tuple[Array, Array]:
-        """Velocities (n_joints,) from which a chunk and its braking tail end before the limits."""
+        """Return velocities (n_joints,), lowest and highest, that allow to brake before limits."""
         cap = np.minimum(self.config.velocity, 0.8 * limits.velocity)
         below = np.maximum(0.0, q - limits.lower - _MARGIN)
         above = np.maximum(0.0, limits.upper - _MARGIN - q)
@@ -296,7 +298,7 @@ def _nothing(q: Array, low: Array, high: Array) -> Array:
 
 
 def scaled(velocity: Array) -> Wish:
-    """Wish for joint velocities (n_joints,), all slowed alike so that the TCP keeps its way."""
+    """Wish for joint velocities (n_joints,), all slowed alike so that the TCP keeps its path."""
 
     def wish(q: Array, low: Array, high: Array) -> Array:
         room = np.where(velocity > 0, high, low)

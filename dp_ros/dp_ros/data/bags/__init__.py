@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Episodes as rosbag2: recording, reading, damage."""
+"""Episodes as rosbag2: recording, reading, checking for damage."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read one rosbag2 as one episode, whoever recorded it.
+"""Read one rosbag2 as one episode, by whatever program it was recorded.
 
 Works without ROS: the `rosbags` library reads mcap and sqlite3 with the message definitions that
 the bag carries.
@@ -48,12 +48,12 @@ class BagError(ValueError):
 
 @dataclass(frozen=True)
 class BagTopics:
-    """Where a bag has what is needed.
+    """Topics of a bag that an episode is read from.
 
-    :param images: topic of a camera where it is not `camera/<name>/image_raw`.
-    :param trajectories: what the arm was commanded; ``fingers``: what its gripper was asked for.
-    :param actions: what counts as the arm's actions: 'commanded', or 'measured', as where it was
-        guided by hand; 'auto': commanded where anything was.
+    :param images: topics of cameras that are not on `camera/<name>/image_raw`, by camera.
+    :param trajectories: topic of the arm's commands; ``fingers``: of the gripper's targets.
+    :param actions: positions that become the arm's actions: 'commanded', 'measured' (for hand
+        guiding), or 'auto': commanded if the bag holds a command, else measured.
     :raises ValueError: for other ``actions``, or images that are no topics by camera.
     """
 
@@ -65,7 +65,7 @@ class BagTopics:
 
     @classmethod
     def of(cls, task: Task, actions: str = 'auto') -> BagTopics:
-        """Return where the recordings of a task have what is needed."""
+        """Return the topics of the recordings of a task."""
         topics = task.topics
         return cls(
             task.camera_topics, topics.joint_states, topics.commands, topics.gripper, actions
@@ -83,16 +83,17 @@ class BagTopics:
 class EpisodeRecording:
     """One recorded episode.
 
-    :param builder: holds all joint states and images, ready to build windows.
-    :param info: what the recorder noted.
-    :param stamps_ns: the newest stamp of each set of images that belong together.
-    :param trajectories: each with the time it was received, on the clock of the stamps [ns];
-        ``fingers``: likewise those of the gripper.
-    :param refused: how many samples were not taken, by reason; ``rejected``: likewise how many
-        trajectories, as their controller rejected them.
-    :param unfollowed: why a controller could follow nothing of what it was sent, or ''.
-    :param arrivals: when each message of a camera or of ``joint_states`` was received, and its
-        stamp, whether or not it was taken [ns].
+    :param builder: window builder that holds all joint states and images.
+    :param info: notes of the recorder in the bag's metadata.
+    :param stamps_ns: newest stamp of each synchronized set of images [ns].
+    :param trajectories: commands of the arm, each with the time when it was received [ns], on the
+        clock of the stamps.
+    :param fingers: targets of the gripper, likewise.
+    :param refused: numbers of samples that were not taken, by reason.
+    :param rejected: numbers of trajectories that their controller rejects, by reason.
+    :param unfollowed: reason why a controller could follow none of its trajectories, or ''.
+    :param arrivals: (time of reception, stamp) [ns] of every message, by camera or
+        ``joint_states``, whether or not it was taken.
     :param has_checksums: whether damage in any of its messages would have been noticed.
     """
 
@@ -114,7 +115,7 @@ class EpisodeRecording:
         self.refused[str(refusal)] = self.refused.get(str(refusal), 0) + 1
 
     def refusals(self) -> str:
-        """Say what was refused most often, empty when nothing was."""
+        """Return the most frequent reason in brackets, empty where nothing was refused."""
         if not self.refused:
             return ''
         reason = max(self.refused, key=lambda r: self.refused[r])
@@ -127,7 +128,7 @@ def _standard_types() -> Typestore:
 
 
 def bag_info(path: Path) -> dict[str, str]:
-    """Return what the recorder noted in the bag, as `start_ns` and `succeeded`; else nothing.
+    """Return the recorder's notes in the bag, such as `start_ns` and `succeeded`, if any.
 
     :raises BagError: when the bag's metadata cannot be read.
     """
@@ -136,7 +137,7 @@ def bag_info(path: Path) -> dict[str, str]:
         information = read_yaml(file)['rosbag2_bagfile_information']
         for topic in information.get('topics_with_message_count') or []:
             profiles = topic['topic_metadata'].get('offered_qos_profiles')
-            if isinstance(profiles, str):  # YAML in YAML, which rosbags parses
+            if isinstance(profiles, str):  # YAML inside YAML, which rosbags parses
                 check_yaml(profiles, str(file))
         noted = dict(information.get('custom_data') or {})
         return {str(key): _text(value) for key, value in noted.items()}
@@ -150,7 +151,7 @@ def bag_info(path: Path) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    """Return what the recorder noted as it wrote it, also where an editor took its quotes."""
+    """Return a note as the recorder wrote it, even if an editor removed its quotes."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -158,7 +159,7 @@ def check_bag(path: Path) -> bool:
     """Check a bag's files.
 
     :returns: whether all its messages have a checksum.
-    :raises BagError: for one that is not what was written.
+    :raises BagError: for a file that is damaged.
     """
     try:
         return check_files(path)
@@ -188,22 +189,22 @@ def _start_ns(recording: EpisodeRecording) -> int:
 
 @contextmanager
 def open_bag(path: Path) -> Iterator[AnyReader]:
-    """Give a bag folder's reader.
+    """Open a bag folder and yield its reader.
 
-    :raises BagError: for what cannot be read, also while it is being read.
+    :raises BagError: for a bag that cannot be opened or read.
     """
     try:
         with AnyReader([path], default_typestore=_standard_types()) as reader:
             yield reader
     except BagError:
         raise
-    except Exception as error:  # rosbags lets what its parsers raise pass
+    except Exception as error:  # rosbags does not catch what its parsers raise
         reason = str(error).rstrip('.') or type(error).__name__
         raise BagError(f'{path}: cannot be read: {reason}; {_AGAIN}') from error
 
 
 class _Replay:
-    """Gives a bag's messages to the builder in the order they were recorded, as live."""
+    """Feeds a bag's messages to the builder in the order in which they were recorded."""
 
     def __init__(self, reader: AnyReader, recording: EpisodeRecording, topics: BagTopics) -> None:
         self._reader = reader
@@ -267,15 +268,15 @@ class _Replay:
     def _follow(
         self, received: Sequence[tuple[int, Trajectory, int]], malformed: Sequence[str]
     ) -> None:
-        """Let the builder follow what a controller was sent, but for what it rejected.
+        """Let the builder follow the trajectories that the controller did not reject.
 
-        :param received: when, what, and how many joint states had been recorded by then.
+        :param received: time of reception [ns], trajectory, number of joint states before it.
         """
         recording, reasons = self._recording, list(malformed)
         for each in received:
             try:
                 recording.builder.push_command(*each)
-            except TrajectoryRejected as error:  # So did the controller: what ran before went on.
+            except TrajectoryRejected as error:  # The controller rejected it too.
                 reasons.append(str(error))
         recording.rejected.update(reasons)
         if reasons and len(reasons) == len(received) + len(malformed):
@@ -310,7 +311,7 @@ class _Replay:
             self._recording.stamps_ns.append(max(matched))
 
     def _take_command(self, topic: str, bag_ns: int, message: Any) -> None:
-        """Keep a command; one that cannot be read costs itself, never the episode."""
+        """Keep a command; one that cannot be read is counted and left out."""
         try:
             trajectory = trajectory_from_msg(message)
             self._commanded[topic].append((bag_ns, trajectory))
@@ -320,7 +321,7 @@ class _Replay:
                 self._malformed[topic].append(str(error))
 
     def _concerns(self, topic: str, joint_names: Sequence[str]) -> bool:
-        """Say whether a command is for what is observed; a gripper may not be."""
+        """Tell whether a command is for joints that are observed; a gripper may not be."""
         observed = self._recording.builder.spec.joint_names
         is_fingers = self._commanded[topic] is self._recording.fingers
         return not is_fingers or bool(set(observed) & set(joint_names))
@@ -356,9 +357,9 @@ class _Replay:
 
 
 def _on_stamp_clock(bag_ns: int, clock: list[tuple[int, int]]) -> int:
-    """Translate a time of reception to the stamps' clock, which may be a simulation's.
+    """Translate a time of reception to the clock of the stamps, which may be a simulation's.
 
-    Where the two clocks are one, as live, what is between them is the joint states' delay.
+    Where both are the same clock, the difference is only the delay of the joint states.
     """
     bag, stamps = np.array(clock, dtype=np.int64).T
     if abs(np.median(stamps - bag)) < _ONE_CLOCK_NS:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the files of a bag are what was written: by MCAP's checksums and SQLite's own check.
+"""Check the files of a bag for damage, by MCAP's checksums and SQLite's own check.
 
-MCAP may hold three: of each chunk, of the data section, of the summary; zero means that it was
-not calculated (https://mcap.dev/spec). SQLite has none: a value that was altered in it stays one.
+MCAP may hold checksums of each chunk, of the data section and of the summary; zero means that it
+was not calculated (https://mcap.dev/spec). SQLite has none: an altered value goes unnoticed.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from zlib import crc32
 
 from dp_ros.outside import check_yaml
 
-_HEADER: Final = Struct('<BQ')  # of a record: what it is, and its length
+_HEADER: Final = Struct('<BQ')  # kind and length of a record
 _U32: Final = Struct('<I')
 _U64: Final = Struct('<Q')
 _MAGIC: Final = 8
 _QOS: Final = 'offered_qos_profiles'
 _FOOTER, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END = 0x02, 0x04, 0x05, 0x06, 0x0F
-# Where their checksums are in these records.
+# Offset of the checksum in records of these kinds [bytes].
 _CRC_AT: Final = {_CHUNK: 24, _DATA_END: 0, _FOOTER: 16}
 
 
 class DamageError(ValueError):
-    """A file is not what was written; the message says where it is not."""
+    """A file is damaged; the message says where."""
 
 
 def check_files(bag: Path) -> bool:
@@ -47,7 +47,7 @@ def check_files(bag: Path) -> bool:
 
 
 def seal(file: Path) -> None:
-    """Write the checksums of an MCAP file that was written without, and without compression."""
+    """Add the checksums to an uncompressed MCAP file that was written without them."""
     with file.open('r+b') as opened, mmap.mmap(opened.fileno(), 0) as data:
         for kind, begin, _ in _records(data):
             if kind in _CRC_AT:
@@ -86,9 +86,9 @@ def _check_records(data: mmap.mmap) -> bool:
 
 
 def _records(data: mmap.mmap) -> Iterator[tuple[int, int, int]]:
-    """Give each record: what it is, where its content begins, and where it ends.
+    """Yield the kind, the begin and the end of the content of each record.
 
-    :raises DamageError: where one cannot be.
+    :raises DamageError: where a record does not fit into the file.
     """
     place, kind = _MAGIC, -1
     while kind != _FOOTER:
@@ -103,7 +103,7 @@ def _records(data: mmap.mmap) -> Iterator[tuple[int, int, int]]:
 
 
 def _crcs(data: mmap.mmap, kind: int, begin: int) -> tuple[int, ...]:
-    """Return what the checksum in a record may be, the one that we write first."""
+    """Return the possible values of the checksum in a record; `seal` writes the first."""
     with memoryview(data) as view:
         if kind == _CHUNK:
             return _chunk_crc(view, begin)
@@ -111,7 +111,7 @@ def _crcs(data: mmap.mmap, kind: int, begin: int) -> tuple[int, ...]:
             (start,) = _U64.unpack_from(view, begin)
             with view[start or begin - _HEADER.size : begin + _CRC_AT[_FOOTER]] as part:
                 return (crc32(part),)
-        # Some writers count from the first byte of the file, others from its first record on.
+        # Some writers start from the first byte of the file, others from its first record.
         _, length = _HEADER.unpack_from(view, _MAGIC)
         starts = (0, _MAGIC, _MAGIC + _HEADER.size + length)
         return tuple(_part_crc(view, start, begin - _HEADER.size) for start in starts)
@@ -123,7 +123,7 @@ def _part_crc(view: memoryview, start: int, end: int) -> int:
 
 
 def _chunk_crc(view: memoryview, begin: int) -> tuple[int, ...]:
-    """Return the checksum of a chunk's records; of compressed ones rosbags compares it."""
+    """Return the checksum of a chunk's records; rosbags checks that of compressed ones."""
     at = begin + _CRC_AT[_CHUNK] + 4
     (named,) = _U32.unpack_from(view, at)
     if named:
@@ -133,9 +133,9 @@ def _chunk_crc(view: memoryview, begin: int) -> tuple[int, ...]:
 
 
 def _check_channel(content: bytes) -> None:
-    """Check what rosbags gives to its parser of YAML.
+    """Check the YAML texts of a channel, which rosbags parses.
 
-    :raises OutsideError: for what is nested too deep.
+    :raises OutsideError: for a text that is nested too deep.
     """
     texts = list(_texts(content))
     for key, value in zip(texts[2::2], texts[3::2], strict=False):
@@ -144,7 +144,7 @@ def _check_channel(content: bytes) -> None:
 
 
 def _texts(content: bytes) -> Iterator[str]:
-    """Give a channel's topic, its encoding, and the keys and values of its metadata."""
+    """Yield a channel's topic, its encoding, and the keys and values of its metadata."""
     place = 4
     for index in itertools.count():
         place += 4 * (index == 2)  # the length of the metadata
@@ -156,7 +156,7 @@ def _texts(content: bytes) -> Iterator[str]:
 
 
 def _check_sqlite(file: Path) -> bool:
-    """Check the structure of a database, which is all there is to check."""
+    """Check the structure of a database; its values have no checksums."""
     try:
         with closing(sqlite3.connect(f'file:{file}?immutable=1', uri=True)) as database:
             (found,) = database.execute('PRAGMA quick_check(1)').fetchone()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Message definitions for bags, so that a bag can be read where its messages are not installed."""
+"""Message definitions for bags: with them a bag is read where its messages are not installed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def standard_types() -> Typestore:
 def define(store: Typestore, type_name: str, share_folder: Callable[[str], Path]) -> None:
     """Add a message type, `package/msg/Name`, and the types it is made of.
 
-    :param share_folder: finds where a package keeps `msg/*.msg`.
-    :raises OSError: when a definition is not there.
+    :param share_folder: function that returns the folder of a package's `msg/*.msg`.
+    :raises OSError: when a definition cannot be read.
     """
     found: dict[str, Any] = {}
     wanted = [type_name]
@@ -41,7 +41,7 @@ def define(store: Typestore, type_name: str, share_folder: Callable[[str], Path]
 
 
 def _names(descriptor: Any) -> Iterator[str]:
-    """Give the names of the message types in a field's descriptor."""
+    """Yield the names of the message types in a field's descriptor."""
     kind, content = descriptor
     if kind == Nodetype.NAME:
         yield content

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether streams come as fast as they should."""
+"""Watch the rates of streams."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WINDOW_NS: Final = 2 * NS
 class RateWatch:
     """Counts messages per stream over windows of two seconds.
 
-    :param least: rate that each stream must have [Hz]; 0: any.
+    :param least: lowest allowed rate of each stream [Hz]; 0: any.
     """
 
     def __init__(self, least: Mapping[str, float]) -> None:
@@ -32,7 +32,7 @@ class RateWatch:
             self._counts[stream] += 1
 
     def slow(self, now_ns: int) -> list[str] | None:
-        """Say which streams were too slow when a window is over; None while it is not."""
+        """Return texts about streams that were too slow, at a window's end; else None."""
         elapsed_ns = now_ns - self._since_ns
         if elapsed_ns < WINDOW_NS:
             return None

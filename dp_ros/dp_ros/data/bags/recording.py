@@ -8,7 +8,7 @@ DIR/.open/episode_000001/   the one being recorded, moved up when it is kept
 DIR/.lost/episode_000001/   what a killed recorder left open
 ```
 
-A bag appears under its name only when it is whole, so a crash loses the open episode at most.
+A bag gets its final name only when it is complete: a crash loses at most the open episode.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ def _names(entry: Mapping[str, Any]) -> bool:
 
 
 class RecordingError(RuntimeError):
-    """The episode cannot be recorded on; the message says why."""
+    """Recording cannot go on; the message says why."""
 
 
 class OpenEpisode:
     """The bag that is being written.
 
-    :param path: where it is while it is open.
+    :param path: folder of the bag while it is open.
     """
 
     def __init__(self, path: Path, storage: str, types: Typestore) -> None:
@@ -62,7 +62,7 @@ class OpenEpisode:
         self._guard(self._writer.open)
 
     def add_topic(self, topic: str, type_name: str, qos: Sequence[Qos] = ()) -> None:
-        """Make the topic known; a topic without a message is in the bag as well.
+        """Add a topic to the bag; it is listed there even without a message.
 
         :raises RecordingError: as ``write``.
         """
@@ -119,7 +119,7 @@ class EpisodeFolder:
             raise RecordingError(f'cannot make {folder}: {error}') from error
 
     def recover(self) -> list[str]:
-        """Put the folder in order after a crash; return a line for everything found."""
+        """Repair the folder after a crash; return a line for each thing that was found."""
         lines = [self._set_aside(left) for left in sorted((self.folder / _OPEN).iterdir())]
         index = self.index()
         known = {entry['episode'] for entry in index}
@@ -159,7 +159,7 @@ class EpisodeFolder:
     def keep(self, episode: OpenEpisode, info: Mapping[str, str]) -> Path:
         """Complete the episode and add it to the index; return its folder.
 
-        :raises RecordingError: when it cannot be written; it is lost then.
+        :raises RecordingError: when it cannot be written; the episode is then lost.
         """
         try:
             episode.close(info)

@@ -32,10 +32,10 @@ class DatasetError(ValueError):
 class EpisodeWindows:
     """The windows of one episode, n of them.
 
-    :param state: (n, To, S); ``actions``: (n, Tp, J) [rad].
-    :param images: (n_images, H, W, 3) per camera; ``image_index``: (n, To) into them.
-    :param measured: whether the arm's actions are what was measured, not what was commanded.
-    :param scene: that was demonstrated in; empty where the recording does not say.
+    :param state: (n, To, S) states; ``actions``: (n, Tp, J) actions [rad].
+    :param images: (n_images, H, W, 3) images per camera; ``image_index``: (n, To) into them.
+    :param measured: whether the arm's actions are measured positions, not commanded ones.
+    :param scene: name of the scene; empty where the recording holds none.
     :param has_checksums: whether damage in the recording would have been noticed.
     """
 
@@ -52,8 +52,8 @@ class EpisodeWindows:
 class Batch:
     """Some windows, B of them.
 
-    :param state: (B, To, S); ``actions``: (B, Tp, J) [rad].
-    :param images: (B, To, 3, H, W) uint8 per camera.
+    :param state: (B, To, S) states; ``actions``: (B, Tp, J) actions [rad].
+    :param images: (B, To, 3, H, W) images per camera, uint8.
     """
 
     state: Tensor
@@ -61,7 +61,7 @@ class Batch:
     actions: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        """Move to a device."""
+        """Return the batch on a device."""
         images = {name: value.to(device) for name, value in self.images.items()}
         return Batch(self.state.to(device), images, self.actions.to(device))
 
@@ -70,11 +70,11 @@ class Batch:
 class WindowDataset:
     """All windows, in memory, checked to hold finite numbers.
 
-    :param episode: (N,) which episode each window is of.
+    :param episode: (N,) index of the episode of each window.
     :param digest: sha256 over the messages of all bags that were used.
-    :param n_measured: episodes whose actions are what was measured, not what was commanded.
-    :param scene: (n_episodes,) which scene each is of; None: of one of its own.
-    :param n_unchecked: episodes of recordings in which damage may go unnoticed.
+    :param n_measured: number of episodes whose actions are measured positions.
+    :param scene: (n_episodes,) index of the scene of each; None: each has one of its own.
+    :param n_unchecked: number of episodes in which damage may go unnoticed.
     """
 
     state: Tensor
@@ -101,14 +101,14 @@ class WindowDataset:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of one window: its state, its actions, and each camera's images."""
+        """Shapes of one window: state, actions, and images of each camera."""
         images = {f'images of {name!r}': value.shape[1:] for name, value in self.images.items()}
         found = {'state': self.state.shape[1:], 'actions': self.actions.shape[1:]} | images
         return {name: tuple(shape) for name, shape in found.items()}
 
     @property
     def n_episodes(self) -> int:
-        """Episodes that gave windows."""
+        """Number of episodes that gave windows."""
         return int(self.episode[-1]) + 1
 
     def batch(self, indices: NDArray[np.int64]) -> Batch:
@@ -122,11 +122,11 @@ class WindowDataset:
     def split(
         self, validation_share: float, seed: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Split into training and validation windows, whole scenes to either.
+        """Split the windows into training and validation, each scene as a whole.
 
-        Episodes that are all of one scene go by themselves.
+        Where all episodes are of one scene, each episode is kept as a whole.
 
-        :raises DatasetError: when there are not two episodes to tell apart.
+        :raises DatasetError: when there are fewer than two episodes.
         """
         if self.n_episodes < 2:
             raise DatasetError(
@@ -142,7 +142,7 @@ class WindowDataset:
 
 
 def _choose(sizes: NDArray[np.int64], wanted: int, rng: np.random.Generator) -> list[int]:
-    """Choose scenes at random that have as many episodes as wanted, or one of the smallest."""
+    """Choose random scenes of at most ``wanted`` episodes in all, or else a smallest one."""
     chosen: list[int] = []
     order: list[int] = rng.permutation(len(sizes)).tolist()
     for scene in order:
@@ -153,7 +153,7 @@ def _choose(sizes: NDArray[np.int64], wanted: int, rng: np.random.Generator) -> 
 
 
 class _Joined:
-    """The windows of episodes that are read one after the other, and all their images once."""
+    """Joins the windows of episodes that are read one after the other; keeps each image once."""
 
     def __init__(self) -> None:
         self.parts: list[EpisodeWindows] = []
@@ -161,7 +161,7 @@ class _Joined:
         self._digest = hashlib.sha256()
 
     def add(self, windows: EpisodeWindows, digest: str) -> None:
-        """Add an episode, its images behind those that are there."""
+        """Add an episode; append its images."""
         index = {
             name: windows.image_index[name] + self._add_images(name, images)
             for name, images in windows.images.items()
@@ -195,7 +195,7 @@ class _Joined:
 
 
 def _numbered(scenes: Sequence[str]) -> NDArray[np.int64]:
-    """Give the scenes of episodes numbers, and each without a name one of its own."""
+    """Return a number for the scene of each episode; one without a name gets its own."""
     numbers: dict[str | int, int] = {}
     return np.array(
         [numbers.setdefault(scene or k, len(numbers)) for k, scene in enumerate(scenes)]
@@ -203,9 +203,9 @@ def _numbered(scenes: Sequence[str]) -> NDArray[np.int64]:
 
 
 def find_bags(folder: Path) -> list[Path]:
-    """List the bags under a folder, by name; those without `metadata.yaml` as well.
+    """List the bags under a folder by name, including those without `metadata.yaml`.
 
-    :raises DatasetError: when there is none.
+    :raises DatasetError: when there is no bag.
     """
     if not folder.is_dir():
         raise DatasetError(f'{folder}: no such folder')
@@ -233,9 +233,9 @@ def load_dataset(
 ) -> tuple[WindowDataset, list[str]]:
     """Read every bag under ``folder`` into windows.
 
-    :param on_progress: wraps the list of bags to show how far it is.
+    :param on_progress: function that wraps the list of bags to show progress.
     :returns: the windows, and a line for each bag that could not be used.
-    :raises DatasetError: when none can be used.
+    :raises DatasetError: when no bag can be used.
     """
     joined, skipped = _Joined(), []
     for bag in on_progress(find_bags(folder)):
@@ -251,15 +251,15 @@ def load_dataset(
 def _read(
     bag: Path, spec: WindowSpec, topics: BagTopics, actions: ActionSpec, joined: _Joined
 ) -> None:
-    """Add a bag's windows; what else was read of it is free again after that."""
+    """Add a bag's windows; everything else that was read of it is freed afterwards."""
     recording = read_bag(bag, spec, topics)
     joined.add(training_windows(recording, actions), recording.digest)
 
 
 def training_windows(recording: EpisodeRecording, actions: ActionSpec) -> EpisodeWindows:
-    """Cut a recording into the windows that training takes of it.
+    """Cut a recording into the windows that training uses.
 
-    :raises DatasetError: when there is none, or the demonstration is noted as failed.
+    :raises DatasetError: when there is no window, or the demonstration is noted as failed.
     """
     succeeded = recording.info.get('succeeded', 'true')
     if succeeded != 'true':
@@ -270,14 +270,14 @@ def training_windows(recording: EpisodeRecording, actions: ActionSpec) -> Episod
 
 
 def _scene(info: Mapping[str, str]) -> str:
-    """Name the scene by what the recorder noted, if it did."""
+    """Return the scene's name from the recorder's notes, empty where they hold none."""
     return f'{info.get("task", "")} {info["seed"]}' if 'seed' in info else ''
 
 
 def episode_windows(recording: EpisodeRecording, actions: ActionSpec) -> EpisodeWindows:
     """Cut a recording into windows, one at each set of images that allows one.
 
-    :raises DatasetError: when there is none, with the most frequent reason.
+    :raises DatasetError: when there is no window, with the most frequent reason.
     """
     builder = recording.builder
     if not builder.images:
@@ -310,9 +310,9 @@ def episode_windows(recording: EpisodeRecording, actions: ActionSpec) -> Episode
 
 
 def _stamps(recording: EpisodeRecording, actions: ActionSpec) -> list[int]:
-    """Return the stamps of the sets of images after which enough of the episode is left.
+    """Return the stamps of the sets of images with enough of the episode left after them.
 
-    Those after the last joint state too: they are refused by name.
+    Stamps after the last joint state are included: building their windows gives the reason.
     """
     stamps = np.array(recording.stamps_ns, dtype=np.int64)
     left_ns = recording.builder.joints.newest_ns - stamps
@@ -322,7 +322,7 @@ def _stamps(recording: EpisodeRecording, actions: ActionSpec) -> list[int]:
 
 
 def _actions(recording: EpisodeRecording, stamps_ns: list[int], actions: ActionSpec) -> Float32:
-    """Commanded joint positions (n, Tp, J); after the end of the episode its last one repeats."""
+    """Return commanded joint positions (n, Tp, J); past the episode's end the last one repeats."""
     joints, dt_ns = recording.builder.joints, recording.builder.spec.dt_ns
     times = np.array(stamps_ns, dtype=np.int64)[:, None] + actions.steps * dt_ns
     times = np.clip(times, joints.stamps[0], joints.stamps[-1])
@@ -330,12 +330,12 @@ def _actions(recording: EpisodeRecording, stamps_ns: list[int], actions: ActionS
 
 
 def commanded(recording: EpisodeRecording, times_ns: Times) -> Array:
-    """Positions (n, J) that arm and gripper were commanded at times (n,) [rad, fingers m].
+    """Return commanded positions (n, J) of arm and gripper at times (n,) [rad, fingers m].
 
-    Before the first trajectory, or where none was recorded as in hand guiding, the measured
-    positions stand for them.
+    Before the first trajectory, or where none was recorded (hand guiding), these are the
+    measured positions.
 
-    :raises DatasetError: when a controller can follow nothing of what was recorded for it.
+    :raises DatasetError: when a controller can follow none of the recorded trajectories.
     """
     if recording.unfollowed:
         raise DatasetError(
@@ -348,7 +348,7 @@ def commanded(recording: EpisodeRecording, times_ns: Times) -> Array:
 
 
 def resample(stamps: Sequence[int], samples: Sequence[Array], times_ns: Times) -> Array:
-    """Interpolate samples (n, J) of stamps (n,) at times (m,), constant beyond the ends."""
+    """Interpolate samples (n, J) with stamps (n,) at times (m,); constant beyond the ends."""
     origin = stamps[0]
     known, at = np.array(stamps, dtype=np.int64) - origin, times_ns - origin
     return np.stack([np.interp(at, known, column) for column in np.array(samples).T], axis=1)

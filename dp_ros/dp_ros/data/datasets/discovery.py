@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make a task of what is there, in a recording or on live topics: joints, cameras, rates."""
+"""Make a task from a recording or live topics: their joints, cameras and rates."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
 
 _SIDE: Final = 96
-"""What the shorter side of an image is brought down to [px], by a whole factor."""
+"""Size to which the shorter side of an image is reduced [px], by a whole factor."""
 
-_DT: Final = 0.1  # [s], where the cameras are as fast as that
+_DT: Final = 0.1  # [s], or longer where the cameras are slower
 
 
 @dataclass
 class Seen:
-    """What was seen on topics: their first messages, by topic, and their rates [Hz].
+    """First messages of topics, by topic, and their rates [Hz].
 
-    :param images: raw or compressed, of any encoding.
+    :param images: raw or compressed images of any encoding.
     """
 
     states: dict[str, Any] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Seen:
 
 
 def task_of(seen: Seen) -> Task:
-    """Return the task that fits what was seen.
+    """Return the task that fits the topics.
 
     :raises ValueError: without joint states.
     """
@@ -74,7 +74,7 @@ def task_of(seen: Seen) -> Task:
 def discover(bags: Sequence[Path]) -> Task:
     """Look into the first bag that can be used, and return the task that fits it.
 
-    :raises DatasetError: when there is none with joint states.
+    :raises DatasetError: when no bag with joint states can be used.
     """
     reasons = []
     for bag in bags:
@@ -125,7 +125,7 @@ def _sizes(images: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
 
 
 def _cameras(topics: Iterable[str]) -> dict[str, str]:
-    """Name cameras by the part of their topic before `image_raw`; by all parts where needed."""
+    """Name cameras by the part of their topic before `image_raw`, or by all parts if needed."""
     parts = {topic: topic.strip('/').split('/')[:-1] or [topic.strip('/')] for topic in topics}
     short = {names[-1]: topic for topic, names in parts.items()}
     if len(short) == len(parts):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The task that recordings say they were made for."""
+"""The task that recordings were made for, from their notes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from dp_ros.task.task_file import parse_task
 
 
 def recorded_task(bags: Sequence[Path]) -> Task | None:
-    """Return the one task of all recordings that hold one, or None where none does.
+    """Return the task that the recordings hold, or None where no recording holds one.
 
-    :raises ConfigError: for one that says something that is not allowed.
-    :raises DatasetError: when two hold different tasks.
+    :raises ConfigError: for a task that is not valid.
+    :raises DatasetError: when two recordings hold different tasks.
     """
     first: tuple[Path, str, Task] | None = None
     for bag in bags:
         try:
             text = bag_info(bag).get(TASK_FILE, '')
         except BagError:
-            continue  # Whoever reads the bag names what is wrong with it.
+            continue  # Reading the bag later reports what is wrong with it.
         if not text or (first is not None and text == first[1]):
             continue
         task = parse_task(text, f'{bag}: {TASK_FILE}')

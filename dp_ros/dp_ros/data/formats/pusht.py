@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The human demonstrations of Push-T (Chi et al. 2023) as training windows.
 
-A policy names the columns that it wants to see and to command; `observe` computes the same columns
-of a state, whether it was recorded or is simulated now. Lengths are pixels of a 512 px wide table.
+A task names the columns that a policy sees and commands; `observe` computes the same columns from
+recorded and simulated states. Lengths are pixels of a table that is 512 px wide.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _LOW_DIM_COLUMNS: Final = {'action': (2,), 'state': (5,)}
 def observe(state: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.float32]:
     """Return columns (n, len(names)) of states.
 
-    :param state: (n, 5) agent x, y, block x, y [px], block angle [rad]; ``names``: of `STATES`.
+    :param state: (n, 5) agent x, y, block x, y [px], block angle [rad].
     """
     cos, sin = np.cos(state[:, 4:]), np.sin(state[:, 4:])
     x, y = _KEYPOINTS.T
@@ -64,14 +64,14 @@ def observe(state: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[n
 
 
 def is_pusht(folder: Path) -> bool:
-    """Say whether a folder holds these demonstrations."""
+    """Tell whether a folder holds these demonstrations."""
     return (folder / LOW_DIM).is_file()
 
 
 def load_pusht(folder: Path, task: Task, actions: ActionSpec) -> WindowDataset:
-    """Read the demonstrations into windows that hold what a task wants.
+    """Read the demonstrations into windows of a task.
 
-    :raises ConfigError: when it wants what they do not hold.
+    :raises ConfigError: when the task names columns that they do not hold.
     :raises DatasetError: for a file that is missing or not what it should be.
     """
     check_pusht(task)
@@ -99,9 +99,9 @@ def load_pusht(folder: Path, task: Task, actions: ActionSpec) -> WindowDataset:
 
 
 def check_pusht(task: Task) -> None:
-    """Refuse another task.
+    """Refuse a task with values or cameras that Push-T does not have.
 
-    :raises ConfigError: naming what Push-T does not have.
+    :raises ConfigError: naming them.
     """
     offered: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
         'state_names': (task.observed_names, STATES),
@@ -117,12 +117,13 @@ def check_pusht(task: Task) -> None:
 def window_rows(
     ends: NDArray[np.integer[Any]], actions: ActionSpec
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows (n, Tp) of each window, and which episode (n,) it is of.
+    """Return the rows (n, Tp) of each window, and the index (n,) of its episode.
 
-    As in the paper's `SequenceSampler`, every step may be a newest frame: a window may begin
-    To - 1 steps before its episode, where the first row repeats, and end ``pad_after`` after it.
+    As in the paper's `SequenceSampler`, every step is the newest frame of a window: a window may
+    begin To - 1 steps before its episode, where the first row repeats, and end ``pad_after``
+    steps after it, where the last one does.
 
-    :raises DatasetError: for an episode too short to give one.
+    :raises DatasetError: for an episode that is too short for a window.
     """
     rows: list[NDArray[np.int64]] = []
     for episode, (begin, end) in enumerate(pairwise([0, *ends.tolist()])):
@@ -155,7 +156,7 @@ def _check(
     shapes: Mapping[str, tuple[int, ...]],
     length: int | None = None,
 ) -> None:
-    """Refuse arrays of other shapes, of several lengths, or with a value that is not finite."""
+    """Refuse arrays of other shapes, of different lengths, or with values that are not finite."""
     for name, shape in shapes.items():
         values = arrays[name]
         length = len(values) if length is None and values.ndim else length

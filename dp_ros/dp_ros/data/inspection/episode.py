@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure recorded episodes, one after the other.
 
-Takes what `read_bag` took and lets the data set's own code cut the windows, so that the figures
-are of what training will see. What they mean, the checks say.
+Reading and cutting into windows is done by `read_bag` and the data set's code, so the figures
+describe what training sees. The checks say what they mean.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from dp_ros.robot.units import NS
 def inspect_bags(
     folder: Path, bags: Iterable[Path], spec: WindowSpec, topics: BagTopics, actions: ActionSpec
 ) -> Iterator[tuple[EpisodeFigures, EpisodeRecording | None]]:
-    """Measure bag after bag, one in memory at a time; one that cannot be read has no recording.
+    """Yield the figures and the recording of each bag; None for one that cannot be read.
 
-    :param folder: where the bags are; an episode's name is its path from there.
+    :param folder: folder of the bags; an episode's name is its path from there.
     """
     for bag in bags:
         name = str(bag.relative_to(folder)) if bag != folder else bag.resolve().name
@@ -38,7 +38,7 @@ def inspect_bags(
 
 
 def measure(recording: EpisodeRecording, name: str, actions: ActionSpec) -> EpisodeFigures:
-    """Measure an episode."""
+    """Return the figures of an episode."""
     builder = recording.builder
     begin, end = span(recording)
     windows, skipped, no_window = _windows(recording, actions)
@@ -67,7 +67,7 @@ def measure(recording: EpisodeRecording, name: str, actions: ActionSpec) -> Epis
 def _windows(
     recording: EpisodeRecording, actions: ActionSpec
 ) -> tuple[int, str, Mapping[str, int]]:
-    """Return how many windows training cuts, why it takes none at all, and why not more."""
+    """Return the number of windows, why the episode is left out, and reasons for lost ones."""
     counted = replace(recording, refused={})
     try:
         windows = len(training_windows(counted, actions).state)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What there is to say of one recorded episode by itself."""
+"""Checks of one recorded episode by itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dp_ros.data.windows.window import WindowSpec, label
 from dp_ros.robot.units import NS
 
 Row = tuple[bool, str, str, float, str, str]
-"""Whether it is so; kind, what, size, training and advice of the `Finding`."""
+"""Whether to report it, and kind, what, size, training and advice of the `Finding`."""
 
 _AS_THEY_ARE: Final = 'training takes them as they are'
 _WITHOUT: Final = 'training does without them'
@@ -23,7 +23,7 @@ _LOAD: Final = 'see to the load of computer, bus and network while recording'
 
 
 def check_episode(episode: EpisodeFigures, spec: WindowSpec) -> Iterator[Finding]:
-    """Give what is worth a look; of an episode that training leaves out, why."""
+    """Yield findings about an episode; for one that training leaves out, the reason."""
     for stream in episode.streams:
         yield from _findings(episode, f'{label(stream)}: ', _stream(episode, stream, spec))
     if episode.skipped:
@@ -37,7 +37,7 @@ def check_episode(episode: EpisodeFigures, spec: WindowSpec) -> Iterator[Finding
 
 
 def most(counts: Mapping[str, int]) -> str:
-    """Say the most frequent reason, where there is one."""
+    """Return a text with the most frequent reason, empty where there is none."""
     return f', most as {max(counts, key=lambda reason: counts[reason])}' if counts else ''
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of a recorded episode: what `episode` measures and the checks judge.
+"""Figures of a recorded episode: `episode` measures them, the checks judge them.
 
 Times are seconds, counted from the episode's first sample; positions are radians, of fingers
 metres.
@@ -16,7 +16,7 @@ from dp_ros.arrays import Array
 
 @dataclass(frozen=True)
 class Extreme:
-    """The largest of something, when it was, and of which joint."""
+    """The largest value of something, its time, and its joint."""
 
     value: float = 0.0
     at: float = 0.0
@@ -25,16 +25,17 @@ class Extreme:
 
 @dataclass(frozen=True)
 class StreamFigures:
-    """One stream of an episode.
+    """Figures of one stream of an episode.
 
-    :param messages: all that were recorded; the others are of the samples that were taken.
-    :param rate: one over the median period [Hz].
-    :param largest_gap: time without a sample, to the episode's ends as well.
-    :param dropped: messages that the median period lets expect and that are not there.
-    :param disorder: messages with a stamp that is not newer than all before.
-    :param jitter: 95th percentile of how far periods without a dropped message are from the
-        median one.
-    :param latency: from stamp to receipt, median and 95th percentile; None: not of one clock.
+    :param messages: number of recorded messages; other figures are of samples that were taken.
+    :param rate: inverse of the median period [Hz].
+    :param largest_gap: longest time without a sample, also at the episode's ends.
+    :param dropped: number of messages missing, by the median period.
+    :param disorder: number of messages with a stamp that is not newer than all before.
+    :param jitter: 95th percentile of the difference between a period and the median one; periods
+        with a dropped message are left out.
+    :param latency: time from stamp to reception, median and 95th percentile; None: stamp and
+        reception are of different clocks.
     """
 
     messages: int
@@ -48,11 +49,11 @@ class StreamFigures:
 
 @dataclass(frozen=True)
 class ImageFigures:
-    """The images of one camera.
+    """Figures of the images of one camera.
 
-    :param black: images with nothing on them, the first one at ``black_at``.
-    :param frozen: images equal to the one before although the joints moved meanwhile.
-    :param longest_freeze: how long one image stayed so.
+    :param black: number of black images; ``black_at``: time of the first one.
+    :param frozen: number of images equal to the one before although a joint moved meanwhile.
+    :param longest_freeze: longest time for which an image stayed the same.
     :param to_joints: largest time from an image to the nearest joint state.
     """
 
@@ -65,13 +66,13 @@ class ImageFigures:
 
 @dataclass(frozen=True)
 class JointFigures:
-    """How the joints moved; tuples are (J,).
+    """Figures of the joints' motion; tuples are (J,).
 
-    :param margin: least distance from a limit of the FR3; None for a joint of something else.
-    :param speed: the highest, between positions 20 ms apart.
-    :param jumps: steps between two joint states that no FR3 can make.
-    :param path: length of the way in joint space; ``tcp_path``: of the FR3's TCP [m].
-    :param still_start: how long no joint moves at the start; ``still_end``: at the end.
+    :param margin: smallest distance from a limit of the FR3; None for other joints.
+    :param speed: highest speed between positions 20 ms apart.
+    :param jumps: number of steps between two joint states that no FR3 can make.
+    :param path: length of the path in joint space; ``tcp_path``: of the FR3's TCP [m].
+    :param still_start: time without motion at the start; ``still_end``: at the end.
     """
 
     lowest: tuple[float, ...]
@@ -88,10 +89,10 @@ class JointFigures:
 
 @dataclass(frozen=True)
 class CommandFigures:
-    """What was commanded, against what was measured.
+    """Figures of commanded positions against measured ones.
 
-    :param rejected: how many the controller refuses, by reason.
-    :param error: largest distance of command and measurement; ``rms``: of all joints and times.
+    :param rejected: numbers of trajectories that the controller rejects, by reason.
+    :param error: largest difference of command and measurement; ``rms``: over joints and times.
     """
 
     trajectories: int
@@ -102,11 +103,12 @@ class CommandFigures:
 
 @dataclass(frozen=True)
 class JointSeries:
-    """The joints at 50 Hz.
+    """Series of the joints at 50 Hz.
 
-    :param times: (n,); ``positions``: (n, J) measured.
-    :param commands: (n, J), the measured positions before the first; None where there is none.
-    :param tcp: (n, 3) [m], or None where it is no FR3.
+    :param times: (n,) times; ``positions``: (n, J) measured positions.
+    :param commands: (n, J) commanded positions, before the first command the measured ones;
+        None: there is no command.
+    :param tcp: (n, 3) positions of the TCP [m]; None: not an FR3.
     """
 
     times: Array
@@ -117,16 +119,16 @@ class JointSeries:
 
 @dataclass(frozen=True)
 class EpisodeFigures:
-    """One episode.
+    """Figures of one episode.
 
-    :param skipped: why training leaves it out, empty where it does not.
-    :param info: what the recorder noted.
-    :param windows: that training cuts of it, of so many ``sets`` of images.
-    :param no_window: why others give none, and how many each; those too near the end not among
-        them.
-    :param refused: how many messages are not taken, by reason.
-    :param image_bytes: memory that its images need in training.
-    :param motion: for pictures; not part of ``summary``.
+    :param skipped: reason why training leaves it out, empty where it does not.
+    :param info: notes of the recorder.
+    :param windows: number of windows for training; ``sets``: number of sets of images.
+    :param no_window: numbers of sets that give no window, by reason; sets too near the end are
+        not counted.
+    :param refused: numbers of messages that are not taken, by reason.
+    :param image_bytes: memory that its images need in training [bytes].
+    :param motion: series of the joints for pictures; not part of ``summary``.
     :param has_checksums: whether damage in its messages would have been noticed.
     """
 
@@ -149,7 +151,7 @@ class EpisodeFigures:
     has_checksums: bool = True
 
     def summary(self) -> dict[str, Any]:
-        """Return the figures as JSON holds them."""
+        """Return the figures as plain values for JSON."""
         return {key: value for key, value in _plain(self).items() if key != 'motion'}
 
 

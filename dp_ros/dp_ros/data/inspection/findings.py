@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may be wrong with recorded episodes, and the verdict that follows."""
+"""Findings about recorded episodes, and the verdict that follows from them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 
 class Verdict(Enum):
-    """What is said of a data set."""
+    """Verdict on a data set."""
 
     OK = 'OK'
     LOOK = 'look at these'
@@ -19,13 +19,14 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that may be wrong.
+    """One thing that may be wrong with an episode or with the whole set.
 
-    :param kind: the same for several episodes' findings that are told as one.
-    :param what: what it is, with the value; ``size``: how bad, against others of the kind.
-    :param training: what training does about it.
-    :param advice: what there is to do, empty where ``what`` says it.
-    :param episode: its name, empty for the whole set.
+    :param kind: kind of the finding; those of one kind are reported together.
+    :param what: text that names the thing and its value.
+    :param size: severity, comparable with findings of the same kind.
+    :param training: text that says what training does about it.
+    :param advice: text that says what to do, empty where ``what`` does.
+    :param episode: name of the episode, empty for the whole set.
     :param fatal: whether training is refused.
     """
 
@@ -40,20 +41,21 @@ class Finding:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What is worth a look.
+    """Thresholds beyond which a figure becomes a finding.
 
     :param lost: share of messages, images or windows that an episode may lack.
-    :param jitter: of the periods, as a share of them and in seconds; both have to be exceeded.
-    :param frozen: share of equal images, or time that one may stay [s], while the arm moves.
-    :param margin: to a limit of the FR3 [rad].
-    :param still_start: standing still at the start [s]; ``still_end``: at the end.
-    :param error: command against measurement [rad].
-    :param range: least motion of a joint over all episodes [rad], of a finger [m].
-    :param rate: how far an episode's rate may be from that of the others, as a share.
+    :param jitter: jitter as a share of the period, and in seconds; both have to be exceeded.
+    :param frozen: share of images equal to the one before, and time of one freeze [s], while the
+        arm moves.
+    :param margin: distance to a limit of the FR3 [rad].
+    :param still_start: time without motion at the start [s]; ``still_end``: at the end.
+    :param error: difference of command and measurement [rad].
+    :param range: smallest range of a joint over all episodes [rad], of a finger [m].
+    :param rate: difference of an episode's rate from the median one, as a share of it.
     :param score: robust z-score of an outlier (Iglewicz and Hoaglin 1993).
-    :param spread: the least that counts as a deviation for it, as a share of the median.
-    :param compared: the fewest episodes to compare with each other.
-    :param episodes: the fewest to learn a task from.
+    :param spread: smallest deviation that the score divides by, as a share of the median.
+    :param compared: smallest number of episodes to compare with each other.
+    :param episodes: smallest number of episodes to learn a task from.
     """
 
     lost: float = 0.02
@@ -75,14 +77,14 @@ LIMITS: Final = Thresholds()
 
 
 def judge(findings: Sequence[Finding]) -> Verdict:
-    """Sum up."""
+    """Return the verdict that follows from findings."""
     if any(finding.fatal for finding in findings):
         return Verdict.NOT_TRAINABLE
     return Verdict.LOOK if findings else Verdict.OK
 
 
 def by_kind(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """Group the findings that are told as one, the worst first; fatal groups come first."""
+    """Group findings by kind, in each the worst first; fatal groups come first."""
     groups: dict[str, list[Finding]] = {}
     for finding in findings:
         groups.setdefault(finding.kind, []).append(finding)

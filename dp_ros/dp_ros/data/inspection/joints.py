@@ -19,13 +19,13 @@ import numpy as np
 
 _RATE: Final = 50
 _MOVED: Final = 0.01
-"""A joint so far from where it rests has left it [rad], as has a finger [m]."""
+"""Distance from which on a joint [rad] or a finger [m] has moved."""
 _STEP: Final = 0.005
-"""The shortest time taken for a step, or the stamps' jitter would make it a jump [s]."""
+"""Shortest time assumed for a step [s]: jitter of the stamps must not make it a jump."""
 
 
 def fr3_limits(names: Sequence[str]) -> tuple[Array, Array, Array]:
-    """Return lowest and highest position and highest speed (J,); infinite where not an FR3's."""
+    """Return lowest and highest position and highest speed (J,); infinite for other arms."""
     limits = np.tile([[-np.inf], [np.inf], [np.inf]], len(names))
     for column, name in enumerate(names):
         for joint, known in enumerate(JOINT_NAMES):
@@ -47,12 +47,12 @@ def tcp_path(names: Sequence[str], positions: Array) -> Array | None:
 
 
 def received(recording: EpisodeRecording) -> list[int]:
-    """Return when commands of arm and gripper came [ns]."""
+    """Return the times at which commands of arm and gripper were received [ns]."""
     return sorted(time for time, _ in (*recording.trajectories, *recording.fingers))
 
 
 def joint_series(recording: EpisodeRecording) -> JointSeries:
-    """Resample the joints and what they were commanded."""
+    """Resample measured and commanded positions."""
     joints = recording.builder.joints
     names = recording.builder.spec.joint_names
     begin, _ = span(recording)
@@ -99,12 +99,12 @@ def measure_commands(recording: EpisodeRecording, motion: JointSeries) -> Comman
 def _commands(recording: EpisodeRecording, grid: Times) -> Array | None:
     try:
         return commanded(recording, grid) if received(recording) else None
-    except DatasetError:  # None can be followed; what was rejected is counted.
+    except DatasetError:  # None can be followed; the rejected ones are counted.
         return None
 
 
 def _jumps(recording: EpisodeRecording, positions: Array) -> list[Extreme]:
-    """Return the steps that are faster than an FR3's joints, the largest joint of each."""
+    """Return the steps that are faster than an FR3's joints, each with its largest joint."""
     names = recording.builder.spec.joint_names
     begin, _ = span(recording)
     times = (stamps_of(recording, JOINTS) - begin) / NS
@@ -124,6 +124,6 @@ def _length(path: Array) -> float:
 
 
 def _still(positions: Array) -> float:
-    """Return for how long the joints stay where they are first [s]."""
+    """Return the time before the first motion [s]."""
     left = np.abs(positions - positions[0]).max(axis=1) > _MOVED
     return (int(left.argmax()) if left.any() else len(left)) / _RATE

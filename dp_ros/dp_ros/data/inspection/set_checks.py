@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What there is to say of recorded episodes together."""
+"""Checks of recorded episodes together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LIKELY: Final = 'look at its picture: is it the same task, done well?'
 
 
 def check_set(episodes: Sequence[EpisodeFigures]) -> Iterator[Finding]:
-    """Give what is worth a look."""
+    """Yield findings about the whole set."""
     used = [episode for episode in episodes if not episode.skipped]
     yield from _count(len(used), len(episodes))
     if used:
@@ -27,7 +27,7 @@ def check_set(episodes: Sequence[EpisodeFigures]) -> Iterator[Finding]:
 
 
 def robust_scores(values: Sequence[float]) -> list[float]:
-    """Return how far each value is from the median, in deviations by the median one."""
+    """Return robust z-scores: distances from the median over 1.4826 times their median."""
     distances = np.array(values) - np.median(values)
     deviation = 1.4826 * np.median(np.abs(distances))
     least = LIMITS.spread * abs(float(np.median(values)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of the streams of an episode: periods, gaps, stamps, and images that stand still."""
+"""Figures of the streams of an episode: periods, gaps, stamps, and frozen images."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dp_ros.robot.units import NS
 import numpy as np
 
 _LONG: Final = 1.5
-"""A period this many times the median one lacks a message."""
+"""Multiple of the median period beyond which a message is missing."""
 _ONE_CLOCK: Final = 60.0
-"""Times further than this from their receipt are of another clock [s]."""
+"""Difference between stamp and reception beyond which they are of different clocks [s]."""
 _BLACK: Final = 8.0
-"""An image of a mean below this, of 255, is black."""
+"""Mean value, of 255, below which an image is black."""
 _MOVED: Final = 0.01
-"""A joint that went so far between two images moved [rad], as did a finger [m]."""
+"""Distance between two images from which on a joint [rad] or a finger [m] has moved."""
 
 
 def streams(spec: WindowSpec) -> tuple[str, ...]:
@@ -44,14 +44,14 @@ def span(recording: EpisodeRecording) -> tuple[int, int]:
 
 
 def silences(recording: EpisodeRecording, stream: str) -> list[Extreme]:
-    """Return how long there was no sample, between samples and at the episode's ends."""
+    """Return the times without a sample, between samples and at the episode's ends."""
     begin, end = span(recording)
     edges = np.array([begin, *stamps_of(recording, stream), end])
     return [Extreme((b - a) / NS, (a - begin) / NS) for a, b in pairwise(edges.tolist())]
 
 
 def allowed_silence(spec: WindowSpec, stream: str) -> float:
-    """Return how long a stream may have no sample before windows are lost to it [s]."""
+    """Return the longest time without a sample that costs no window [s]."""
     if stream == JOINTS:
         return spec.joint_gap_ns / NS
     return (spec.dt_ns + spec.tolerance_ns[stream]) / NS
@@ -94,7 +94,7 @@ def measure_images(recording: EpisodeRecording, camera: str) -> ImageFigures:
 
 
 def _freezes(samples: Sequence[Rgb], joints: Array) -> Iterator[tuple[int, int]]:
-    """Give the first and the last of each run of equal images while a joint moved."""
+    """Yield first and last index of each run of equal images while a joint moved."""
     same = [np.array_equal(a, b) for a, b in pairwise(samples)]
     edges = np.flatnonzero(np.diff([False, *same, False])).tolist()
     for first, last in zip(edges[::2], edges[1::2], strict=True):
@@ -103,7 +103,7 @@ def _freezes(samples: Sequence[Rgb], joints: Array) -> Iterator[tuple[int, int]]
 
 
 def _to_nearest(times: Times, stamps: Times) -> Times:
-    """Return how far each of the times (n,) is from the nearest of the stamps [ns]."""
+    """Return the distance of each of the times (n,) from the nearest stamp [ns]."""
     after = np.minimum(np.searchsorted(stamps, times), len(stamps) - 1)
     before = np.maximum(after - 1, 0)
     return np.minimum(np.abs(stamps[after] - times), np.abs(times - stamps[before]))

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From streams of samples to observation windows, live and from a recording alike."""
+"""From streams of samples to observation windows, live and from recordings."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What joints were commanded, at any time that is kept, not only by the newest trajectory.
+"""Commanded positions of joints, at any time that is kept.
 
-Arm and gripper have their own controllers: trajectories of the same joints follow each other,
-those of others run beside them.
+Arm and gripper have controllers of their own: a trajectory replaces the last one for the same
+joints, and runs beside those for other joints.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 
 
 class CommandHistory:
-    """The references of the controllers that some joints have.
+    """History of the references of the controllers of some joints.
 
-    :param keep_ns: how long what was replaced is kept; None: for ever.
+    :param keep_ns: time for which a replaced trajectory is kept [ns]; None: for ever.
     """
 
     def __init__(self, joint_names: tuple[str, ...], keep_ns: int | None = None) -> None:
@@ -33,8 +33,8 @@ class CommandHistory:
     def accept(self, received_ns: int, trajectory: Trajectory, measured: Array) -> None:
         """Follow a trajectory from ``received_ns`` on, as the controller of its joints does.
 
-        :param measured: (J,) where the joints are, from which the first trajectory leads on.
-        :raises TrajectoryRejected: as by the controller; what ran before goes on.
+        :param measured: (J,) measured positions, from which the first trajectory starts.
+        :raises TrajectoryRejected: where the controller rejects it; the running one goes on.
         """
         names = tuple(name for name in self._joint_names if name in trajectory.joint_names)
         track = self._tracks.get(names, [])
@@ -48,12 +48,12 @@ class CommandHistory:
     def sample(self, times_ns: Times, measured: Array) -> Array:
         """Return the commanded positions (n, J) at times (n,) [rad, fingers m].
 
-        :param measured: (n, J) what stands for them where nothing was commanded yet.
+        :param measured: (n, J) measured positions, returned where nothing was commanded yet.
         """
         values = measured.copy()
         for names, track in self._tracks.items():
             columns = self._columns(names)
-            # Translated between clocks, one may seem to come before the one that it replaced.
+            # Translated to another clock, one may seem to come before the one that it replaced.
             since = np.minimum.accumulate([received_ns for received_ns, _ in reversed(track)])
             running = np.searchsorted(since[::-1], times_ns, side='right') - 1
             for index in np.unique(running[running >= 0]):
@@ -73,7 +73,7 @@ class CommandHistory:
 
 
 def _only(trajectory: Trajectory, names: tuple[str, ...]) -> Trajectory:
-    """Leave out the joints that nobody asked for."""
+    """Leave out joints that are not observed."""
     given = trajectory.joint_names
     if len(set(given)) < len(given):
         raise TrajectoryRejected(f'joints {list(given)}: one is named twice')
@@ -85,7 +85,7 @@ def _only(trajectory: Trajectory, names: tuple[str, ...]) -> Trajectory:
 
     def kept(values: Array | None) -> Array | None:
         if values is None or values.shape[1:] != (len(given),):
-            return values  # Of a wrong shape: the reference says which.
+            return values  # Of a wrong shape: the reference rejects it by name.
         return values[:, columns]
 
     positions = kept(trajectory.positions)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decides, message by message, which observation windows the live streams give, and says why not.
+"""Observation windows from live streams, message by message, or the reason why there is none.
 
-Around the `WindowBuilder`, which the training data uses too, this adds what only a running system
-has: messages that come too late, stamps from the future, and joint states still to come.
+Training data uses the same `WindowBuilder`. This module adds what only a running system has:
+late messages, stamps from the future, and joint states that are still to come.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _MARGIN_NS = 2000 * MS
 
 @dataclass(frozen=True)
 class LiveLimits:
-    """What is too late.
+    """Limits of ages and waiting times.
 
-    :param max_age_ns: oldest stamp taken when a message comes.
-    :param max_future_ns: how far ahead of the clock a stamp may be.
-    :param max_wait_ns: how long a window waits for the joint states that it needs.
+    :param max_age_ns: largest age of a stamp when its message comes [ns].
+    :param max_future_ns: largest time that a stamp may be ahead of the clock [ns].
+    :param max_wait_ns: longest time that a window waits for its joint states [ns].
     """
 
     max_age_ns: int = 500 * MS
@@ -42,9 +42,9 @@ class LiveLimits:
 
 @dataclass
 class StreamCount:
-    """What became of the messages of one stream.
+    """Numbers of messages of one stream.
 
-    :param matched: used for windows; ``dropped``: refused, ``late`` for their age.
+    :param matched: messages used for windows; ``dropped``: refused ones, ``late``: by their age.
     """
 
     received: int = 0
@@ -55,14 +55,14 @@ class StreamCount:
     _known: int = 0
 
     def silent(self) -> bool:
-        """Whether nothing was received since this was asked last."""
+        """Whether no message was received since this was last asked."""
         silent = self.received == self._known
         self._known = self.received
         return silent
 
 
 class LiveWindows:
-    """The windows of live streams; times are those of one clock, in nanoseconds."""
+    """Windows of live streams; all times are of one clock [ns]."""
 
     def __init__(self, spec: WindowSpec, limits: LiveLimits) -> None:
         self.spec = spec
@@ -86,7 +86,7 @@ class LiveWindows:
         return time_ns if taken else None
 
     def push_set(self, stamps_ns: Mapping[str, int], now_ns: int) -> None:
-        """Take note that these images, one of each camera, belong together: a window is due."""
+        """Take the stamps of a synchronized set, an image of each camera: its window is due."""
         for camera in stamps_ns:
             self.counts[camera].matched += 1
         self._due.append((max(stamps_ns.values()), now_ns))
@@ -101,7 +101,7 @@ class LiveWindows:
             self.counts[JOINTS].matched += 1
 
     def push_command(self, now_ns: int, trajectory: Trajectory) -> None:
-        """Take a trajectory that arm or gripper were sent, or note why it cannot be followed."""
+        """Take a trajectory that was sent to arm or gripper, or count it as dropped."""
         self.commands.received += 1
         try:
             self._builder.push_command(now_ns, trajectory)
@@ -114,7 +114,7 @@ class LiveWindows:
         self._drop(self.commands, f'commands: {reason}')
 
     def windows(self, now_ns: int) -> Iterator[ObservationWindow]:
-        """Give the windows that are complete, oldest first."""
+        """Yield the complete windows, oldest first."""
         while self._due:
             stamp_ns, since_ns = self._due[0]
             covered = self._builder.covered(stamp_ns)
@@ -137,7 +137,7 @@ class LiveWindows:
     def _take(self, stream: str, time_ns: int, now_ns: int, push: Callable[[], object]) -> bool:
         count, age_ns = self.counts[stream], now_ns - time_ns
         count.received += 1
-        # A stamp of zero is no age; the builder names it.
+        # A stamp of zero has no age; the builder refuses it.
         late = time_ns > 0 and age_ns > self.limits.max_age_ns
         try:
             if late:

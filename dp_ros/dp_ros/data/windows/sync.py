@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Match the images of several cameras in a recording as the live synchronizer matches them.
+"""Match images of several cameras in a recording as the live synchronizer does.
 
-The rule is message_filters.ApproximateTimeSynchronizer's, on stamps alone: a new image is matched
-with the nearest ones of the other cameras, and what is matched is taken out of the queues.
+The rule is that of message_filters.ApproximateTimeSynchronizer, on stamps only: a new image is
+matched with the nearest ones of the other cameras; matched images leave the queues.
 Source: ros2/message_filters, src/message_filters/__init__.py.
 """
 
@@ -15,8 +15,8 @@ import itertools
 class CameraMatcher:
     """Finds the sets of images that belong together, in the order they were received.
 
-    :param queue_size: images of a camera kept while those of the others are awaited.
-    :param slop_ns: the stamps of a set are less than this apart.
+    :param queue_size: number of images of a camera kept while the others are awaited.
+    :param slop_ns: difference that the stamps of a set stay below [ns].
     """
 
     def __init__(self, cameras: Sequence[str], queue_size: int, slop_ns: int) -> None:

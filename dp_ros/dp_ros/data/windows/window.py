@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The observation window: what was seen and measured at n_obs_steps times, dt apart.
+"""The observation window: images and joint positions at n_obs_steps times, dt apart.
 
-The one resampler: the live aggregator and the data set both build their windows here.
+The live aggregator and the data set both build their windows here.
 
 ```
 images   ─┬────────┬────────┬────────┬──→   nearest to each frame, within a tolerance
@@ -9,7 +9,7 @@ joints   ┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬┬�
 frames            t - dt            t       t: newest camera stamp of the synchronized set
 ```
 
-What is late, missing or out of order is a Refusal with its reason; nothing is invented.
+Late, missing or disordered samples raise a Refusal with its reason; nothing is filled in.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ Sample = TypeVar('Sample')
 
 
 class Refusal(ValueError):
-    """Why a sample is not taken or an observation is not made."""
+    """A sample is not taken, or an observation is not made; the message says why."""
 
 
 def label(stream: str) -> str:
-    """Return how messages name a camera, or ``joint_states``."""
+    """Return the name of a camera or of ``joint_states`` for messages."""
     return stream if stream == JOINTS else f'camera {stream}'
 
 
 @dataclass(frozen=True)
 class WindowSpec:
-    """What a window holds.
+    """Contents of a window.
 
     :param image_sizes: (height, width) [px] of each camera.
-    :param crops: (top, left, height, width) [px] of what is cut out of a camera's images.
-    :param tolerance_ns: how far a camera's image may be from its frame's time; else 0.4 dt.
-    :param joint_gap_ns: how far apart two joint states may be to interpolate between them.
-    :param slop_ns: how far apart the images of a synchronized set may be.
-    :param queue_size: images of a camera kept while those of the others are awaited.
-    :param latency_ns: what is subtracted from the stamps of a camera, or of ``joint_states``.
-    :param past_actions: whether a window holds what the joints were commanded at its frames.
+    :param crops: (top, left, height, width) [px] of the part of a camera's images that is kept.
+    :param tolerance_ns: largest time from a camera's image to its frame [ns]; default 0.4 dt.
+    :param joint_gap_ns: largest time between two joint states to interpolate between [ns].
+    :param slop_ns: largest difference of the stamps of a synchronized set [ns].
+    :param queue_size: number of images of a camera kept while the others are awaited.
+    :param latency_ns: latency of a camera or of ``joint_states`` [ns], subtracted from its stamps.
+    :param past_actions: whether a window holds the commanded positions at its frames.
     """
 
     joint_names: tuple[str, ...]
@@ -96,11 +96,11 @@ class WindowSpec:
 
     @property
     def camera_names(self) -> tuple[str, ...]:
-        """The cameras, in order."""
+        """Names of the cameras, in order."""
         return tuple(self.image_sizes)
 
     def fit(self, camera: str, rgb: Rgb) -> Rgb:
-        """Cut and resize an image of a camera to what the policy sees.
+        """Cut and resize an image of a camera to the policy's size.
 
         :raises ImageError: when it is too small, or would be distorted.
         """
@@ -108,23 +108,23 @@ class WindowSpec:
 
     @property
     def span_ns(self) -> int:
-        """Time between the oldest and the newest frame."""
+        """Time between the oldest and the newest frame [ns]."""
         return (self.n_obs_steps - 1) * self.dt_ns
 
     def corrected(self, stream: str, stamp_ns: int) -> int:
-        """Return the time of what a camera, or ``joint_states``, stamped ``stamp_ns``."""
+        """Return the stamp of a camera or of ``joint_states`` minus its latency [ns]."""
         return stamp_ns - self.latency_ns.get(stream, 0)
 
     def frame_times(self, stamp_ns: int) -> list[int]:
-        """Return the times of the frames of the window at ``stamp_ns``, oldest first."""
+        """Return the times of the frames of the window at ``stamp_ns`` [ns], oldest first."""
         return [stamp_ns - k * self.dt_ns for k in reversed(range(self.n_obs_steps))]
 
 
 def window_spec(task: Task, commands: bool | None = None) -> WindowSpec:
-    """Return what the windows of a task hold, live and in training alike.
+    """Return the contents of the windows of a task, the same live and in training.
 
-    :param commands: whether they hold what was commanded; None: where the task observes it.
-    :raises ConfigError: for a task whose state is not that of its joints.
+    :param commands: whether they hold commanded positions; None: if the task observes them.
+    :raises ConfigError: for a task with other states than the positions of its joints.
     """
     require(
         task.state_names in ((), task.joint_names),
@@ -152,7 +152,7 @@ def window_spec(task: Task, commands: bool | None = None) -> WindowSpec:
 
 @dataclass(frozen=True)
 class ActionSpec:
-    """Which actions go with a window, and how far past its episode's end they may reach.
+    """Actions that go with a window, and how far they may reach past the episode's end.
 
     ```
     frames    -1  0                     in steps of dt from the newest frame
@@ -160,8 +160,8 @@ class ActionSpec:
     episode   ………………………………|← pad →|     past its last step that step repeats
     ```
 
-    :param horizon: Tp, actions of a window; the first To - 1 belong to its past.
-    :param pad_after: steps that may lie past the end; the windows that need more are left out.
+    :param horizon: Tp, number of actions of a window; the first To - 1 belong to its past.
+    :param pad_after: number of steps that may lie past the end; windows with more are left out.
     """
 
     n_obs_steps: int
@@ -170,21 +170,21 @@ class ActionSpec:
 
     @property
     def steps(self) -> NDArray[np.int64]:
-        """(Tp,) when the actions are due, in steps from the newest frame."""
+        """Times (Tp,) of the actions, in steps of dt from the newest frame."""
         return np.arange(self.horizon) - self.n_obs_steps + 1
 
     def fits(self, n_left: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Say which windows are taken, of those with so many steps left after the newest frame."""
+        """Tell which windows are taken, by the number of steps left after their newest frame."""
         return n_left + self.pad_after >= self.steps[-1]
 
 
 @dataclass(frozen=True)
 class ObservationWindow:
-    """One window, To frames.
+    """One window of To frames.
 
-    :param joint_positions: (To, J) [rad].
-    :param images: (To, H, W, 3) of each camera; ``image_stamps_ns``: (To,) likewise.
-    :param commanded_positions: (To, J) [rad], or None where they are not asked for.
+    :param joint_positions: (To, J) measured positions [rad].
+    :param images: (To, H, W, 3) images of each camera; ``image_stamps_ns``: (To,) their stamps.
+    :param commanded_positions: (To, J) commanded positions [rad]; None: not part of the window.
     """
 
     stamp_ns: int
@@ -195,16 +195,16 @@ class ObservationWindow:
 
     @property
     def state(self) -> Array:
-        """(To, S) the measured positions, and beside them those commanded."""
+        """State (To, S): the measured positions, then the commanded ones if there are any."""
         if self.commanded_positions is None:
             return self.joint_positions
         return np.hstack([self.joint_positions, self.commanded_positions])
 
 
 class Stream(Generic[Sample]):
-    """Samples in the order of their stamps, the oldest ones forgotten.
+    """Samples in the order of their stamps; the oldest ones are forgotten.
 
-    :param keep_ns: how long samples are kept behind the newest one; None: for ever.
+    :param keep_ns: time for which samples are kept behind the newest one [ns]; None: for ever.
     """
 
     def __init__(self, name: str, keep_ns: int | None) -> None:
@@ -248,7 +248,7 @@ class Stream(Generic[Sample]):
 class WindowBuilder:
     """Collect joint states and images, and build windows from them.
 
-    :param keep_ns: how long to keep samples; None for a recording.
+    :param keep_ns: time for which samples are kept [ns]; None: for ever, for a recording.
     """
 
     def __init__(self, spec: WindowSpec, keep_ns: int | None = None) -> None:
@@ -260,7 +260,7 @@ class WindowBuilder:
         }
 
     def push_joints(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float]) -> None:
-        """Take a joint state; its joints may come in any order and be more than needed.
+        """Take a joint state; its joints may come in any order, with others among them.
 
         :raises Refusal: with the reason.
         """
@@ -273,10 +273,10 @@ class WindowBuilder:
     def push_command(
         self, received_ns: int, trajectory: Trajectory, n_known: int | None = None
     ) -> None:
-        """Take a trajectory that arm or gripper were sent, at ``received_ns``.
+        """Take a trajectory that was sent to arm or gripper at ``received_ns``.
 
-        :param n_known: how many joint states had come by then; None: all of them.
-        :raises TrajectoryRejected: as by the controller, or when nothing is measured yet.
+        :param n_known: number of joint states that had come by then; None: all of them.
+        :raises TrajectoryRejected: where the controller rejects it, or no joint state came yet.
         """
         if not self.joints.samples:
             raise TrajectoryRejected('no joint state yet')
@@ -296,13 +296,13 @@ class WindowBuilder:
         return time_ns
 
     def covered(self, stamp_ns: int) -> bool:
-        """Whether the joint states reach up to ``stamp_ns``, so that nothing later changes it."""
+        """Tell whether joint states reach ``stamp_ns``: later ones cannot change the window."""
         return self.joints.newest_ns >= stamp_ns
 
     def build(self, stamp_ns: int) -> ObservationWindow:
         """Build the window whose newest frame is at ``stamp_ns``.
 
-        :raises Refusal: when a frame is not covered by a stream, with the stream and the gap.
+        :raises Refusal: when a stream does not cover a frame, with the stream and the gap.
         """
         times = self.spec.frame_times(stamp_ns)
         joints = np.array([self._joints_at(time) for time in times])
@@ -324,7 +324,7 @@ class WindowBuilder:
         )
 
     def reset(self, not_before_ns: int) -> None:
-        """Forget all samples, and refuse older ones than ``not_before_ns`` from now on."""
+        """Forget all samples, and refuse samples older than ``not_before_ns`` from now on."""
         self.joints.reset(not_before_ns)
         self.commands.forget()
         for stream in self.images.values():

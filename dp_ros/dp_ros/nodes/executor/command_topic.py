@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The topic of the arm's controller: what is said on it, and what others say there."""
+"""The command topic of the arm's controller: sends on it, and hears other senders."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _STAMP: Final = ('>iI', '<iI')  # By the byte order that the second byte of a me
 
 
 class CommandTopic:
-    """Publishes trajectories, and hears those that somebody else publishes.
+    """Publishes trajectories, and hears those that other nodes publish.
 
-    rclpy does not tell who sent a message. One's own is known by its stamp, the nanosecond at
-    which it joins; each counts once, so that its repetition by another is a foreign one.
+    rclpy does not tell who sent a message. The node's own are known by their stamp, the time [ns]
+    at which they join. Each stamp counts once: a copy by another node is a foreign command.
     """
 
     def __init__(self, node: Node, topic: str) -> None:
@@ -39,18 +39,18 @@ class CommandTopic:
         return str(self._publisher.topic_name)
 
     def get_subscription_count(self) -> int:
-        """Return how many others listen, the controller being one."""
+        """Return the number of other listeners, one of which is the controller."""
         return max(0, int(self._publisher.get_subscription_count()) - 1)
 
     def publish(self, message: JointTrajectory) -> None:
-        """Command the arm."""
+        """Publish a trajectory for the arm."""
         self._own.append(time_to_ns(message.header.stamp))
         self._publisher.publish(message)
 
     def foreign(self) -> list[tuple[JointTrajectory | None, int]]:
-        """Return what others said since the last call, and how long ago each came [ns].
+        """Return the messages of other nodes since the last call, each with its age [ns].
 
-        What cannot be read, by a controller neither, is None.
+        A message that cannot be read is None; the controller cannot read it either.
         """
         found = []
         while (taken := self._heard.take()) is not None:
@@ -61,7 +61,7 @@ class CommandTopic:
         return found
 
     def _is_own(self, data: bytes) -> bool:
-        """Tell by the stamp, with which the message begins behind four bytes of its encoding."""
+        """Tell by the stamp, which follows the four bytes that name the encoding."""
         try:
             sec, nanosec = struct.unpack_from(_STAMP[data[1] & 1], data, 4)
             self._own.remove(sec * NS + nanosec)

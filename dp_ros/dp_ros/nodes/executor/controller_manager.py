@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the executor asks of ros2_control's controller manager."""
+"""Client of ros2_control's controller manager."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _CONNECT = 10.0  # Franka's hardware connects to the robot when it is activated.
 
 
 class ControllerManager:
-    """Lists and activates controllers and hardware; every question may raise `Unanswered`.
+    """Lists and activates controllers and hardware; every request may raise `Unanswered`.
 
-    :param controller: name of the arm's controller, which is also that of its node.
+    :param controller: name of the arm's controller and of its node.
     """
 
     def __init__(self, node: Node, controller: str) -> None:
@@ -46,7 +46,7 @@ class ControllerManager:
 
     @property
     def present(self) -> bool:
-        """Whether there is one; a simulation has none."""
+        """Whether there is a controller manager; a simulation has none."""
         return bool(self._list.service_is_ready())
 
     async def controllers(self) -> tuple[Controller, ...]:
@@ -84,7 +84,7 @@ class ControllerManager:
         return dict(zip(PARAMETERS, values, strict=False))
 
     async def activate_hardware(self, name: str) -> None:
-        """Bring a component to its active state, whatever it is in."""
+        """Bring a component to its active state, from any state."""
         request = SetHardwareComponentState.Request(name=name)
         request.target_state = State(id=State.PRIMARY_STATE_ACTIVE, label='active')
         answer = await ask(self._node, _CONNECT, self._set_hardware, request)

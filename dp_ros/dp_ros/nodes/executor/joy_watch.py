@@ -17,9 +17,9 @@ _TICK: Final = 0.02
 
 
 class JoyWatch:
-    """Holds the interlock `deadman`, on a clock that runs on while simulated time stands still.
+    """Holds the interlock `deadman`, by a steady clock: simulated time may stand still.
 
-    :param inhibit: sets an interlock to a reason; ``permit`` takes it back.
+    :param inhibit: function that sets an interlock with a reason; ``permit`` clears it.
     """
 
     def __init__(

@@ -45,10 +45,10 @@ _THROTTLE = 5.0
 
 
 class ExecutorNode(CheckedLifecycleNode):
-    """Sends trajectories while it is active; brakes before it stops being so.
+    """Sends trajectories while it is active; brakes before it becomes inactive.
 
-    Chunks are planned in a thread of their own, one after the other: whatever is being planned,
-    stops and everything else are served at once. Of the chunks that wait only the newest counts.
+    Chunks are planned one after the other in a thread of their own, so that a stop never waits for
+    planning. Of the chunks that wait only the newest is planned.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -122,7 +122,7 @@ class ExecutorNode(CheckedLifecycleNode):
     # ---- lifecycle
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Begin to follow chunks, from where the arm is."""
+        """Follow chunks from now on, from where the arm is."""
         self._core.restart(self._now_ns())
         self._sources = Sources()
         self._active = True
@@ -215,7 +215,7 @@ class ExecutorNode(CheckedLifecycleNode):
             self._warn(f'nobody listens on {self._topic}: is the controller loaded and active?')
 
     def _admit(self, source: str) -> bool:
-        """Tell whether a source's chunks are followed now; the policy's slowly at first."""
+        """Tell whether a source's chunks are followed now; a new owner starts slowly."""
         before = self._sources.owner
         if not self._sources.admit(source, self._now_ns()):
             return False
@@ -227,7 +227,7 @@ class ExecutorNode(CheckedLifecycleNode):
 
     def _chunk(self, message: JointTrajectory) -> Chunk:
         try:
-            check_size(len(message.points))  # To read very many would keep stops waiting.
+            check_size(len(message.points))  # Reading very many points would delay a stop.
             read = trajectory_from_msg(message)
         except ValueError as error:
             self._core.refuse()
@@ -244,7 +244,7 @@ class ExecutorNode(CheckedLifecycleNode):
             self._publish_status()
 
     def _read_foreign(self) -> None:
-        """Stop where somebody else has commanded the arm; who does, is told by the graph."""
+        """Stop if another node has commanded the arm; the graph tells its name."""
         for message, age_ns in self._commands.foreign():
             if self._active:
                 self._overruled = reason = self._publisher_watch.foreign()
@@ -266,7 +266,7 @@ class ExecutorNode(CheckedLifecycleNode):
         self._send(self._core.configure(executor_config(values, self._task), self._now_ns()))
 
     def _on_contract(self, task: Task | None, why: str) -> None:
-        """Follow the policy as it was trained, or say why it cannot be followed with this arm."""
+        """Take the task the policy was trained for, or say why this arm cannot follow it."""
         self._task, self._misfit = task, why or self._difference(task)
         if self._misfit:
             self.get_logger().error(f'chunks of the policy are refused: {self._misfit}')
@@ -292,15 +292,15 @@ class ExecutorNode(CheckedLifecycleNode):
     # ---- what forbids motion
 
     def inhibit(self, name: str, reason: str) -> None:
-        """Brake, and follow nothing until `permit` takes this name back."""
+        """Set an interlock and brake; nothing is followed until `permit` clears it."""
         self._send(self._core.inhibit(name, reason, self._now_ns()))
 
     def permit(self, name: str) -> None:
-        """Take back what `inhibit` forbade under this name."""
+        """Clear the interlock of this name."""
         self._core.permit(name)
 
     def release(self, *names: str) -> str | None:
-        """Take back what is forbidden and begin where the arm is, or say why it cannot be."""
+        """Clear interlocks and begin from where the arm is, or say why that is not possible."""
         self._read_joints()
         try:
             self._core.resume(self._now_ns(), *names)
@@ -309,7 +309,7 @@ class ExecutorNode(CheckedLifecycleNode):
         return None
 
     def _reset(self) -> str | None:
-        """Take the emergency stop back; that alone moves nothing."""
+        """Clear the emergency stop; `~/resume` is still needed to move."""
         if ESTOP not in self._core.interlocks:
             return None
         refusal = self.release(ESTOP)

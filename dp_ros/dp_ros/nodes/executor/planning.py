@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Plan a chunk's motion beside the node, whose thread stays free for stops."""
+"""Plans a chunk's motion in a thread of its own; the node's thread stays free for stops."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rclpy.node import Node
 class Planning:
     """Plans one request at a time in a thread of its own.
 
-    :param done: called in the node's thread with what came of it.
+    :param done: function that is called in the node's thread with the plan or its error.
     """
 
     def __init__(self, node: Node, done: Callable[[Future[Planned]], None]) -> None:
@@ -28,12 +28,12 @@ class Planning:
         return self._job is not None
 
     def start(self, request: Request) -> None:
-        """Plan a request; only while not busy."""
+        """Plan a request; call it only while not `busy`."""
         self._job = self._thread.submit(request.plan)
         self._job.add_done_callback(lambda _: self._finished.trigger())
 
     def close(self) -> None:
-        """End, before the node goes."""
+        """End the thread, before the node is destroyed."""
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _collect(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether anybody besides those who should can move the arm, as the graph of nodes shows it."""
+"""Watches the graph for other nodes that publish commands or chunks."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from dp_ros.control.executor.sources import (
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
-_PERIOD: Final = 0.5  # A look costs 0.1 ms where all is well.
+_PERIOD: Final = 0.5  # [s]; a check costs 0.1 ms where all is well.
 
 
 class PublisherWatch:
     """Holds the interlock `publishers` while more than one may command the arm.
 
-    It goes by itself when the other is gone; an arm that was free to move before is left with
-    `stop`, for a person to take back. A node that ends says so; one that was killed stays in the
-    graph until its lease is over, for 20 s with Fast DDS.
+    It is cleared when the other node is gone. If the arm was free to move before, the interlock
+    `stop` stays, for a person to clear. A node that ends leaves the graph at once; one that was
+    killed stays in it until its lease is over, for 20 s with Fast DDS.
 
-    :param commands: the controller's topic, on which this node alone may publish; ``chunks``:
-        topics of which each has one publisher at most; all with their namespace.
-    :param inhibit: sets an interlock to a reason; ``permit`` takes it back.
+    :param commands: full name of the controller's topic; only this node may publish on it.
+    :param chunks: full names of topics with at most one publisher each.
+    :param inhibit: function that sets an interlock with a reason; ``permit`` clears it.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class PublisherWatch:
         node.create_timer(_PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def foreign(self) -> str:
-        """Say who commanded the arm, after a command that was not this node's."""
+        """Name the node that commanded the arm, after a command that was not this node's."""
         return foreign_command(self._commands, self._strangers())
 
     def _look(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring an arm back after a reflex or a user stop, step by step, by one service."""
+"""Service that recovers an arm after a reflex or a user stop, step by step."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Recovery:
 
     1. The robot clears its error (franka_msgs/ErrorRecovery).
     2. Its hardware becomes active again, then the broadcasters and the arm's controller.
-    3. Observations begin anew: the controller does not go on with what was commanded before.
-    4. The robot moves again, the checks are passed.
-    5. The arm is commanded to stay where it is measured to be, until somebody resumes it.
+    3. Joint states are awaited anew: the controller does not continue the last command.
+    4. The robot can be moved again, and its checks pass.
+    5. The arm is commanded to stay where it is measured to be, until a person resumes it.
 
-    :param resume: tries steps 4 and 5, and says why it cannot, or returns None.
+    :param resume: function that tries steps 4 and 5; it returns why it cannot, or None.
     """
 
     def __init__(
