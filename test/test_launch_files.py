@@ -108,7 +108,7 @@ def test_a_missing_policy_is_asked_for(launch, name):
         until(lambda: launched.process.poll() is not None, launched.said)
         assert launched.process.returncode == 1
         assert "missing required argument 'policy'" in launched.said()
-        assert 'Folder of the checkpoint' in launched.said()
+        assert 'Checkpoint folder' in launched.said()
 
 
 def test_the_nodes_wait_and_name_what_is_missing(launch):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Franka FR3, by franka_ros2, with the controller that follows the executor's trajectories."""
+"""A Franka FR3 with franka_ros2 and the controller that follows the executor's trajectories."""
 
 from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from dp_ros.ros.domain import settle_domain
@@ -40,12 +40,12 @@ def generate_launch_description():
     return LaunchDescription(
         [
             OpaqueFunction(function=settle_domain),
-            argument('robot_ip', 'Address of the arm; anything for fake hardware.', None),
-            argument('namespace', 'Of all nodes.'),
-            argument('use_fake_hardware', 'No arm: joints go where they are told.', 'false'),
-            argument('load_gripper', 'The Franka Hand is mounted.', 'false'),
-            argument('controller_name', 'Controller to start.', 'fr3_arm_controller'),
-            argument('controllers_yaml', 'YAML of ros2_control.', controllers),
+            argument('robot_ip', 'Address of the arm; with fake hardware, any word.', None),
+            argument('namespace', 'Namespace of all nodes.'),
+            argument('use_fake_hardware', 'Use fake hardware instead of an arm.', 'false'),
+            argument('load_gripper', 'Whether the Franka Hand is mounted.', 'false'),
+            argument('controller_name', 'Name of the controller to start.', 'fr3_arm_controller'),
+            argument('controllers_yaml', 'Parameter file of ros2_control (YAML).', controllers),
             OpaqueFunction(function=check_driver),
             IncludeLaunchDescription(
                 PythonLaunchDescriptionSource(driver),
@@ -54,7 +54,7 @@ def generate_launch_description():
                     'robot_ip': LaunchConfiguration('robot_ip'),
                     'namespace': namespace,
                     'use_fake_hardware': use_fake_hardware,
-                    # Its fake Hand only says that it stands still: gripper.launch.py has another.
+                    # Its fake Hand never moves; gripper.launch.py starts one that does.
                     'load_gripper': IfElseSubstitution(
                         use_fake_hardware, 'false', LaunchConfiguration('load_gripper')
                     ),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three nodes that run a policy, against any arm and cameras."""
+"""The three nodes that run a policy, for any arm and cameras."""
 
 from dp_ros.ros.domain import settle_domain
 from launch import LaunchDescription
@@ -10,7 +10,7 @@ from launch_ros.parameter_descriptions import Parameter
 from launch_ros.substitutions import FindPackageShare
 
 CONTROLLER = LaunchConfiguration('controller_name')
-TEXTS = ('checkpoint', 'controller_name')  # Whatever YAML would read in them.
+TEXTS = ('checkpoint', 'controller_name')  # Strings, even if YAML would read a number.
 
 
 def argument(name, description, default=''):
@@ -64,16 +64,29 @@ def generate_launch_description():
     return LaunchDescription(
         [
             OpaqueFunction(function=settle_domain),
-            argument('policy', 'Folder of the checkpoint; remote: it runs elsewhere.', None),
-            argument('namespace', 'Of all nodes.'),
-            argument('config', 'YAML with the parameters of the nodes.', config),
-            argument('overlay', 'YAML with parameters that win over those of config.'),
-            argument('joint_names', 'As the controller names them; else as in config.'),
-            argument('joint_states', "Of the arm; an FR3's: franka/joint_states.", 'joint_states'),
-            argument('observed_joint_states', 'joint_states: with fingers.', joint_states),
-            argument('controller_name', 'Joint trajectory controller; else as in config.'),
-            argument('execute', 'false: a dry run until executor/enable; else as in config.'),
-            argument('use_sim_time', 'Follow /clock; else as in config.'),
+            argument('policy', 'Checkpoint folder; remote: the policy runs elsewhere.', None),
+            argument('namespace', 'Namespace of all nodes.'),
+            argument('config', 'Parameter file of the nodes (YAML).', config),
+            argument('overlay', 'Parameter file that overrides config (YAML).'),
+            argument('joint_names', "Names of the arm's joints; empty: as in config."),
+            argument(
+                'joint_states',
+                'Topic of the joint states for the executor; for an FR3, franka/joint_states.',
+                'joint_states',
+            ),
+            argument(
+                'observed_joint_states',
+                'Topic of the joint states for observations; for a policy that sees the fingers '
+                'of an FR3, joint_states.',
+                joint_states,
+            ),
+            argument('controller_name', 'Joint trajectory controller; empty: as in config.'),
+            argument(
+                'execute',
+                'Send commands to the arm; false: dry run until executor/enable; empty: as in '
+                'config.',
+            ),
+            argument('use_sim_time', 'Use the time of /clock; empty: as in config.'),
             GroupAction(
                 [
                     PushRosNamespace(LaunchConfiguration('namespace')),

@@ -17,7 +17,7 @@ KEYS = {'package', 'executable', 'parameters', 'remappings'}
 
 
 def parameters(values, prefix=''):
-    """Return one parameter per value; groups of them are named with dots."""
+    """Return one parameter per value; the names of nested ones are joined by dots."""
     for name, value in values.items():
         if isinstance(value, dict):
             yield from parameters(value, f'{prefix}{name}.')
@@ -70,9 +70,11 @@ def generate_launch_description():
                 default_value=PathJoinSubstitution(
                     [FindPackageShare('dp_ros_bringup'), 'config', 'cameras.yaml']
                 ),
-                description='YAML that lists the cameras; the default explains itself.',
+                description='YAML file that lists the camera drivers; see the default file.',
             ),
-            DeclareLaunchArgument('namespace', default_value='', description='Of all nodes.'),
+            DeclareLaunchArgument(
+                'namespace', default_value='', description='Namespace of all nodes.'
+            ),
             OpaqueFunction(function=drivers),
         ]
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Franka FR3 with hand and cameras, and the policy that moves it once it is enabled."""
+"""A Franka FR3 with Hand and cameras, and a policy that moves it after executor/enable."""
 
 from dp_ros.ros.domain import settle_domain
 from launch import LaunchDescription
@@ -27,7 +27,7 @@ def include(name, *passed_on, condition=None, **arguments):
     arguments |= {argument: LaunchConfiguration(argument) for argument in passed_on}
     source = PythonLaunchDescriptionSource(share('launch', name))
     included = IncludeLaunchDescription(source, launch_arguments=arguments.items())
-    return GroupAction([included], condition=condition)  # Its defaults are not for the others.
+    return GroupAction([included], condition=condition)  # Keeps its defaults from other files.
 
 
 def is_given(name):
@@ -44,18 +44,32 @@ def generate_launch_description():
     return LaunchDescription(
         [
             OpaqueFunction(function=settle_domain),
-            argument('robot_ip', 'Address of the arm; with fake hardware any word.', None),
-            argument('policy', 'Folder of the checkpoint; remote: elsewhere; empty: none.'),
-            argument('execute', 'false: a dry run, nothing moves until executor/enable.', 'false'),
-            argument('namespace', 'Of all nodes and topics.'),
-            argument('use_fake_hardware', 'No arm: joints go where they are told.', 'false'),
-            argument('load_gripper', 'The Franka Hand is mounted.', 'false'),
-            argument('cameras', 'YAML of drivers, as config/cameras.yaml; empty: none.'),
-            argument('rviz', 'Start RViz too.', 'false'),
-            argument('config', 'YAML of the nodes.', share('config', 'dp_ros.yaml')),
-            argument('controllers_yaml', 'YAML of ros2_control.', controllers_yaml),
-            argument('controller_name', 'Joint trajectory controller.', 'fr3_arm_controller'),
-            argument('joint_states', 'Of the arm, with true stamps.', 'franka/joint_states'),
+            argument('robot_ip', 'Address of the arm; with fake hardware, any word.', None),
+            argument('policy', 'Checkpoint folder; remote: it runs elsewhere; empty: no policy.'),
+            argument('execute', 'Send commands; false: dry run until executor/enable.', 'false'),
+            argument('namespace', 'Namespace of all nodes and topics.'),
+            argument('use_fake_hardware', 'Use fake hardware instead of an arm.', 'false'),
+            argument('load_gripper', 'Whether the Franka Hand is mounted.', 'false'),
+            argument(
+                'cameras',
+                'YAML file that lists the camera drivers, such as config/cameras.yaml; empty: no '
+                'cameras.',
+            ),
+            argument('rviz', 'Start RViz.', 'false'),
+            argument(
+                'config', 'Parameter file of the nodes (YAML).', share('config', 'dp_ros.yaml')
+            ),
+            argument(
+                'controllers_yaml', 'Parameter file of ros2_control (YAML).', controllers_yaml
+            ),
+            argument(
+                'controller_name', 'Joint trajectory controller to use.', 'fr3_arm_controller'
+            ),
+            argument(
+                'joint_states',
+                "Topic of the arm's joint states, stamped when they are measured.",
+                'franka/joint_states',
+            ),
             include('arm.launch.py', 'robot_ip', 'controllers_yaml', *robot),
             include('cameras.launch.py', 'cameras', 'namespace', condition=is_given('cameras')),
             include(

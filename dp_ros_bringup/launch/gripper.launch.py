@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gripper's adapter, and a Hand for it where there is none."""
+"""The node `gripper`, and if wanted a fake Hand for it."""
 
 from dp_ros.ros.domain import settle_domain
 from launch import LaunchDescription
@@ -27,26 +27,28 @@ def generate_launch_description():
     return LaunchDescription(
         [
             OpaqueFunction(function=settle_domain),
-            DeclareLaunchArgument('namespace', default_value='', description='Of all nodes.'),
+            DeclareLaunchArgument(
+                'namespace', default_value='', description='Namespace of all nodes.'
+            ),
             DeclareLaunchArgument(
                 'config',
                 default_value=PathJoinSubstitution(
                     [FindPackageShare('dp_ros_bringup'), 'config', 'dp_ros.yaml']
                 ),
-                description='YAML with the parameters of the nodes.',
+                description='Parameter file of the nodes (YAML).',
             ),
             DeclareLaunchArgument(
                 'fake',
                 default_value='false',
-                description='Start a Hand that is not there, for simulation and fake hardware.',
+                description='Start a fake Hand, for simulation and fake hardware.',
             ),
             DeclareLaunchArgument(
                 'follow_joint_states',
                 default_value='false',
-                description='Where the fingers of the fake Hand are says the simulation.',
+                description='Take the finger positions of the fake Hand from the simulation.',
             ),
             DeclareLaunchArgument(
-                'use_sim_time', default_value='false', description='Follow /clock.'
+                'use_sim_time', default_value='false', description='Use the time of /clock.'
             ),
             node('gripper'),
             node(

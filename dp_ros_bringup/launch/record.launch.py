@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Record demonstrations, one rosbag2 per episode, and move the arm by hand for them."""
+"""Record demonstrations, one rosbag2 per episode, and move the arm by teleoperation."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from launch_ros.substitutions import FindPackageShare
 
 DEVICES = {'gamepad': 'gamepad', 'keyboard': 'gamepad', 'twist': 'twist', 'leader': 'leader'}
 
-# Whatever YAML would read in them.
+# Strings, even if YAML would read a number.
 TEXTS = ('controller_name', 'device', 'directory', 'instruction', 'task')
 
 
@@ -92,29 +92,39 @@ def generate_launch_description():
             OpaqueFunction(function=settle_domain),
             argument(
                 'teleop',
-                'What moves the arm: a gamepad (by joy), ros2 run dp_ros teleop_keyboard in a '
-                'second terminal, teleop/twist, teleop/leader, or hands; none: something else.',
+                'Input that moves the arm: a gamepad (by joy), ros2 run dp_ros teleop_keyboard in '
+                'a second terminal, the topic teleop/twist or teleop/leader, or hands that guide '
+                'it; none: only the recorder starts.',
                 'none',
                 choices=['none', *DEVICES, 'guiding'],
             ),
-            argument('directory', 'Folder of the episodes.', 'demonstrations'),
-            argument('task', 'Task file, or name of a shipped one: what is recorded.', 'reach'),
-            argument('instruction', 'What is demonstrated, in words.'),
-            argument('namespace', 'Of all nodes.'),
-            argument('config', 'YAML of the nodes.', share('config', 'dp_ros.yaml')),
+            argument('directory', 'Folder for the episodes.', 'demonstrations'),
+            argument('task', 'Task file to record for, or name of a shipped one.', 'reach'),
+            argument('instruction', 'Description of the demonstration in words.'),
+            argument('namespace', 'Namespace of all nodes.'),
             argument(
-                'joint_states', 'True stamps; of an FR3 franka/joint_states.', 'joint_states'
+                'config', 'Parameter file of the nodes (YAML).', share('config', 'dp_ros.yaml')
+            ),
+            argument(
+                'joint_states',
+                "Topic of the arm's joint states; for an FR3, franka/joint_states.",
+                'joint_states',
             ),
             argument(
                 'recorded_joint_states',
-                'For a policy that sees the fingers of an FR3: joint_states.',
+                'Topic of the joint states to record; for a policy that sees the fingers of an '
+                'FR3, joint_states.',
                 LaunchConfiguration('joint_states'),
             ),
-            argument('controller_name', 'Joint trajectory controller.', 'fr3_arm_controller'),
-            argument('executor', 'false: one runs already, beside a policy.', 'true'),
-            argument('sim', 'Start the simulated FR3 too.', 'false'),
             argument(
-                'execute', 'false: a dry run until executor/enable.', LaunchConfiguration('sim')
+                'controller_name', 'Joint trajectory controller to use.', 'fr3_arm_controller'
+            ),
+            argument('executor', 'Start an executor; false: one is running already.', 'true'),
+            argument('sim', 'Start the simulated FR3.', 'false'),
+            argument(
+                'execute',
+                'Send commands to the arm; false: dry run until executor/enable.',
+                LaunchConfiguration('sim'),
             ),
             OpaqueFunction(function=recording),
         ]

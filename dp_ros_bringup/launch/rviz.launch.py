@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RViz with robot frames, camera, goal and what the policy intends."""
+"""RViz with the robot's frames, camera image, goal and the policy's chunks."""
 
 from dp_ros.ros.domain import settle_domain
 from launch import LaunchDescription
@@ -14,16 +14,18 @@ def generate_launch_description():
     return LaunchDescription(
         [
             OpaqueFunction(function=settle_domain),
-            DeclareLaunchArgument('namespace', default_value='', description='Of the topics.'),
+            DeclareLaunchArgument(
+                'namespace', default_value='', description='Namespace of the topics.'
+            ),
             DeclareLaunchArgument(
                 'rviz_config',
                 default_value=PathJoinSubstitution(
                     [FindPackageShare('dp_ros_bringup'), 'rviz', 'dp_ros.rviz']
                 ),
-                description='View to open.',
+                description='RViz configuration file to open.',
             ),
             DeclareLaunchArgument(
-                'use_sim_time', default_value='false', description='Follow /clock.'
+                'use_sim_time', default_value='false', description='Use the time of /clock.'
             ),
             Node(
                 package='rviz2',

@@ -39,7 +39,7 @@ def include(name, **arguments):
 
 
 def task_of(context):
-    """Read the task that is named, or that the policy was trained for."""
+    """Read the named task, or else the policy's."""
     named, policy = (LaunchConfiguration(name).perform(context) for name in ('task', 'policy'))
     if policy == 'remote':
         named = named or 'reach'
@@ -74,12 +74,16 @@ def generate_launch_description():
     return LaunchDescription(
         [
             OpaqueFunction(function=settle_domain),
-            argument('policy', 'Folder of the checkpoint; remote: it runs elsewhere.', None),
-            argument('task', 'Name or file of the task; else the one of the policy.'),
-            argument('namespace', 'Of all nodes.'),
-            argument('config', 'YAML of the nodes.', share('config', 'dp_ros.yaml')),
-            argument('seed', 'Of the first scene.', '0'),
-            argument('rviz', 'Start RViz too.', 'false'),
+            argument('policy', 'Checkpoint folder; remote: the policy runs elsewhere.', None),
+            argument(
+                'task', 'Task file, or name of a shipped one; empty: the task of the policy.'
+            ),
+            argument('namespace', 'Namespace of all nodes.'),
+            argument(
+                'config', 'Parameter file of the nodes (YAML).', share('config', 'dp_ros.yaml')
+            ),
+            argument('seed', 'Seed of the first scene.', '0'),
+            argument('rviz', 'Start RViz.', 'false'),
             OpaqueFunction(function=simulation),
             include(
                 'bringup.launch.py',

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure a policy over many episodes, through the ROS nodes.
+"""Evaluate a policy over many simulated episodes, through the ROS nodes.
 
 `ros2 run dp_ros evaluate --policy models/reach --episodes 100 --seed 0 --json out.json`
 """
@@ -49,19 +49,41 @@ def main() -> int:
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros evaluate', description=__doc__)
-    parser.add_argument('--policy', type=Path, required=True, help='folder of the checkpoint')
-    parser.add_argument('--task', help='name or file of the task; else the one of the policy')
-    parser.add_argument('--episodes', type=int, default=100)
-    parser.add_argument('--seed', type=int, default=0, help='of the first episode; then +1 each')
-    parser.add_argument('--json', type=Path, default=Path('evaluation.json'))
-    parser.add_argument('--timeout', type=float, default=15.0, help='of one episode [s]')
+    parser.add_argument('--policy', type=Path, required=True, help='checkpoint folder')
     parser.add_argument(
-        '--move-goal', type=float, default=0.0, help='move the goal in mid-run by this much [m]'
+        '--task', help='task file, or name of a shipped one (default: the task of the policy)'
     )
     parser.add_argument(
-        '--card', action='store_true', help="write the figures into the policy's README.md"
+        '--episodes', type=int, default=100, help='number of episodes (default: %(default)s)'
     )
-    parser.add_argument('launch', nargs='*', help='launch arguments, name:=value')
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='seed of the first episode; each further one adds 1 (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--json',
+        type=Path,
+        default=Path('evaluation.json'),
+        help='file for the results (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--timeout',
+        type=float,
+        default=15.0,
+        help='longest duration of an episode [s] (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--move-goal',
+        type=float,
+        default=0.0,
+        help='distance by which the goal moves in mid-episode [m] (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--card', action='store_true', help="write the results into the policy's README.md"
+    )
+    parser.add_argument('launch', nargs='*', help='arguments for sim.launch.py, as name:=value')
     args = parser.parse_args(argv)
     if args.episodes < 1:
         parser.error(f'--episodes {args.episodes}: needs at least 1')

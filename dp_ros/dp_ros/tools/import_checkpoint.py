@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Make a policy of LeRobot, of Diffusion Policy's own code, or of dp_ros 0.1 a present one.
+"""Convert a policy of LeRobot, of Diffusion Policy's own code, or of dp_ros 0.1 to a checkpoint.
 
-`ros2 run dp_ros import_checkpoint SOURCE --out DIR`; SOURCE is the folder with LeRobot's
-`config.json`, a `.ckpt`, or an older checkpoint's folder. Nothing of what it holds is run.
+`ros2 run dp_ros import_checkpoint SOURCE --out DIR`; SOURCE is LeRobot's folder with its
+`config.json`, a `.ckpt` of Diffusion Policy, or the folder of a dp_ros 0.1 checkpoint. No code in
+it is run.
 """
 
 from __future__ import annotations
@@ -81,15 +82,28 @@ def _check_free(out: Path) -> None:
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros import_checkpoint', description=__doc__)
-    parser.add_argument('source', type=Path, help='folder of LeRobot or dp_ros 0.1, or a .ckpt')
-    parser.add_argument('--out', type=Path, required=True, help='folder of the checkpoint')
     parser.add_argument(
-        '--joint-names', nargs='+', default=[], help='what the actions are; else joint_0 …'
+        'source', type=Path, help='folder of LeRobot or dp_ros 0.1, or a .ckpt file'
+    )
+    parser.add_argument('--out', type=Path, required=True, help='folder for the new checkpoint')
+    parser.add_argument(
+        '--joint-names',
+        nargs='+',
+        default=[],
+        help='names of the actions, in order (default: joint_0 …)',
     )
     parser.add_argument(
-        '--state-names', nargs='+', default=[], help='what the states are; else state_0 …'
+        '--state-names',
+        nargs='+',
+        default=[],
+        help='names of the state values, in order (default: state_0 …)',
     )
-    parser.add_argument('--dt', type=float, default=0.1, help='time between two actions [s]')
+    parser.add_argument(
+        '--dt',
+        type=float,
+        default=0.1,
+        help='time between two actions [s] (default: %(default)s)',
+    )
     return parser.parse_args(argv)
 
 

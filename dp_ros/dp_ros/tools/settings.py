@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Print the reference of a training configuration as Markdown, made from what it configures.
+"""Print the reference of the training configuration as Markdown.
 
 `ros2 run dp_ros settings`
 """

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Write, check and show task files.
 
-`ros2 run dp_ros task new --out my_task.yaml` writes a first one from what is on the topics now, or
-with `--bag DIR` from a recording; `task check FILE` says what is wrong with one, or what it means;
-`task show DIR` prints the one of a checkpoint or of recordings.
+`ros2 run dp_ros task new --out my_task.yaml` writes a first task file from the live topics, or
+with `--bag DIR` from a recording. `task check FILE` names an error in a task file, or summarises
+the file. `task show DIR` prints the task of a checkpoint or of recordings.
 """
 
 from __future__ import annotations
@@ -56,17 +56,27 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros task', description=__doc__)
     commands = parser.add_subparsers(required=True, metavar='COMMAND')
     new = commands.add_parser('new', help='write a first task file')
-    new.add_argument('--out', type=Path, default=Path('task.yaml'), help='default: task.yaml')
-    new.add_argument('--bag', type=Path, help='folder of recordings; else the live topics')
     new.add_argument(
-        '--seconds', type=float, default=5.0, help='how long to listen to live topics; default: 5'
+        '--out',
+        type=Path,
+        default=Path('task.yaml'),
+        help='task file to write (default: %(default)s)',
+    )
+    new.add_argument(
+        '--bag', type=Path, help='folder of recordings (default: use the live topics)'
+    )
+    new.add_argument(
+        '--seconds',
+        type=float,
+        default=5.0,
+        help='time to listen to the live topics [s] (default: %(default)s)',
     )
     new.set_defaults(run=_new)
-    check = commands.add_parser('check', help='say what is wrong with a task file')
-    check.add_argument('file', type=Path)
+    check = commands.add_parser('check', help='check a task file')
+    check.add_argument('file', type=Path, help='task file')
     check.set_defaults(run=_check)
     show = commands.add_parser('show', help='print the task of a checkpoint or of recordings')
-    show.add_argument('folder', type=Path)
+    show.add_argument('folder', type=Path, help='folder of a checkpoint or of recordings')
     show.set_defaults(run=_show)
     return parser.parse_args(argv)
 

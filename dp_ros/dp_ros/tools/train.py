@@ -58,20 +58,32 @@ def main() -> int:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros train', description=__doc__)
     parser.add_argument(
-        '--data', type=Path, required=True, help='folder of rosbag2 recordings, or of Push-T'
+        '--data',
+        type=Path,
+        required=True,
+        help='folder of rosbag2 recordings, or of the Push-T arrays',
     )
-    parser.add_argument('--config', type=Path, required=True, help='YAML: task, policy, train')
-    parser.add_argument('--out', type=Path, required=True, help='folder of the checkpoint')
-    parser.add_argument('--resume', action='store_true', help='go on with an interrupted run')
-    parser.add_argument('--device', choices=('cpu',), help='stay on the CPU; else what there is')
-    parser.add_argument('--steps', type=int, help='short for --set train.steps=N')
-    parser.add_argument('--threads', type=int, default=torch.get_num_threads())
+    parser.add_argument('--config', type=Path, required=True, help='training configuration (YAML)')
+    parser.add_argument('--out', type=Path, required=True, help='folder for the checkpoint')
+    parser.add_argument('--resume', action='store_true', help='continue an interrupted run')
+    parser.add_argument(
+        '--device', choices=('cpu',), help='train on the CPU (default: on a GPU if there is one)'
+    )
+    parser.add_argument(
+        '--steps', type=int, help='number of training steps; short for --set train.steps=N'
+    )
+    parser.add_argument(
+        '--threads',
+        type=int,
+        default=torch.get_num_threads(),
+        help='number of CPU threads (default: %(default)s)',
+    )
     parser.add_argument(
         '--set',
         action='append',
         default=[],
         metavar='SECTION.KEY=VALUE',
-        help='change a value of the file, as train.steps=2000',
+        help='change a value of the configuration, such as train.steps=2000; repeatable',
     )
     args = parser.parse_args(argv)
     if args.steps is not None:

@@ -17,50 +17,53 @@ _JOINT_STATES: Final = 5.0  # Joint states per max_joint_gap, likewise.
 PARAMETERS = ParameterTable(
     'demo_recorder',
     Parameter(
-        'directory', 'demonstrations', 'Folder of the episodes; made if needed.', read_only=True
+        'directory',
+        'demonstrations',
+        'Folder for the episodes; created if it does not exist.',
+        read_only=True,
     ),
-    Parameter('storage', 'mcap', 'Format of the bags.', choices=tuple(STORAGES)),
+    Parameter('storage', 'mcap', 'Storage format of the bags.', choices=tuple(STORAGES)),
     Parameter(
         'task',
         '',
-        'Task file, or folder of a checkpoint: its topics are recorded, and every bag keeps it; '
-        'empty: only `topics` are.',
+        'Task file or checkpoint folder; the topics of this task are recorded, and every bag '
+        'stores the task. Empty: only `topics` are recorded.',
         read_only=True,
     ),
     Parameter(
         'compressed_cameras',
         [],
-        'Cameras of the task that are recorded compressed, from <topic>/compressed.',
+        'Names of the cameras to record from <topic>/compressed instead of <topic>.',
         element=str,
         read_only=True,
     ),
     Parameter(
         'topics',
         ['goal', 'episode/status', '/tf', '/tf_static'],
-        'Topics to record beside those of the task; their types are those in use when they '
+        'Topics to record in addition to those of the task; their types are found when they '
         'appear.',
         read_only=True,
     ),
     Parameter(
         'required_topics',
         [],
-        'Topics without which no episode starts, and whose silence ends the open one; empty: '
-        "the task's cameras and joint states.",
+        'Topics that have to be alive: without one of them no episode starts, and its silence '
+        "ends a running episode. Empty: the task's cameras and joint states.",
         element=str,
         read_only=True,
     ),
     Parameter(
         'max_silence',
         1.0,
-        'How long a required topic may be silent [s], by the wall clock.',
+        'Longest silence of a required topic [s of wall time].',
         low=0.05,
         high=60.0,
     ),
     Parameter(
         'min_rates',
         [],
-        'Lowest rate of each of required_topics [Hz], by the wall clock, below which a warning '
-        'comes; empty: as the task needs them.',
+        'Lowest rates of the topics in required_topics [Hz of wall time], in the same order; a '
+        'slower topic gives a warning. Empty: the rates that the task needs.',
         element=float,
         low=0.0,
         read_only=True,
@@ -68,21 +71,21 @@ PARAMETERS = ParameterTable(
     Parameter(
         'warn_free_space',
         2000,
-        'Free space below which every episode starts with a warning [MB].',
+        'Free disk space below which an episode starts with a warning [MB].',
         low=0,
         high=1_000_000,
     ),
     Parameter(
         'min_free_space',
         200,
-        'Free space below which no episode starts and the open one ends [MB].',
+        'Free disk space below which no episode starts and a running one ends [MB].',
         low=0,
         high=1_000_000,
     ),
     Parameter(
         'queue_size',
         1000,
-        'Messages per topic that may wait to be written.',
+        'Largest number of messages per topic that wait to be written.',
         low=1,
         high=100_000,
         read_only=True,

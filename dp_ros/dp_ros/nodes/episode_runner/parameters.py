@@ -10,23 +10,27 @@ PARAMETERS = ParameterTable(
     Parameter(
         'reset_service',
         'franka_sim/reset',
-        'Service that puts scene and arm into the start state; empty where nothing can.',
+        'Service that resets the scene and the arm to a start state; empty: there is none.',
         read_only=True,
     ),
     Parameter(
-        'service_timeout', 30.0, 'How long a node may take to answer [s].', low=0.5, high=120.0
+        'service_timeout',
+        30.0,
+        'Longest time that a node may take to answer a service [s].',
+        low=0.5,
+        high=120.0,
     ),
     Parameter(
         'chunk_timeout',
         5.0,
-        'How long an episode goes on without a chunk [s].',
+        'Longest time without a chunk, after which the episode ends [s].',
         low=0.5,
         high=120.0,
     ),
     Parameter(
         'move_goal_after',
         1.0,
-        'When a goal that is to move does so [s after the first chunk].',
+        "Time of the goal's move in an episode with `move_goal` [s after the first chunk].",
         low=0.0,
         high=60.0,
     ),

@@ -31,8 +31,8 @@ PARAMETERS = ParameterTable(
     ARM_JOINT_NAMES,
     replace(
         GRIPPER_JOINT_NAMES,
-        description='Joints of the gripper that chunks command beside the arm; empty: those of '
-        'policy/contract.',
+        description='Names of the gripper joints that a chunk commands together with the arm; '
+        'empty: the gripper joints of `policy/contract`.',
     ),
     CONTROLLER_NAME,
     BASE_FRAME,
@@ -40,68 +40,69 @@ PARAMETERS = ParameterTable(
     Parameter(
         'check_robot',
         True,
-        'Check robot_description and the controller before moving: joints, limits, type, state '
-        'and parameters.',
+        'Check before moving that robot_description and the controller fit: joints, limits, type, '
+        'state and parameters.',
         read_only=True,
     ),
     Parameter(
         'error_recovery_action',
         'action_server/error_recovery',
-        "The action of franka_ros2 by which `~/recover` clears the robot's error.",
+        "Action of franka_ros2 with which `~/recover` clears the robot's error.",
         read_only=True,
     ),
     Parameter(
         'execute',
         False,
-        'false: shadow mode, in which chunks are checked and counted, and nothing is sent; '
-        '`~/enable` and `~/disable` set it.',
+        'Send commands to the arm; if false (dry run), chunks are only checked and counted. Set '
+        'by `~/enable` and `~/disable`.',
     ),
     Parameter(
         'n_action_steps',
         0,
-        'Actions of a chunk to follow before braking; 0: as many as policy/contract says.',
+        'Number of actions of a chunk to follow before braking; 0: as in `policy/contract`.',
         low=0,
         high=256,
     ),
     Parameter(
         'speed_scale',
         1.0,
-        '1: as the policy says; less: the same path, slower; 0: the arm brakes and rests.',
+        'Speed along the path, as a share of the speed that the policy asks for; 0: brake and '
+        'rest.',
         low=0.0,
         high=1.0,
     ),
     Parameter(
         'slow_start_time',
         1.0,
-        'How long the speed takes from 0 to 1 [s]: after enable, resume, reset and release of the '
-        'deadman, and when speed_scale is raised; 0: none.',
+        'Time in which the speed rises from 0 to 1 [s]: after a stop or a rest of over 1 s, and '
+        'when speed_scale is raised; 0: the speed rises at once.',
         low=0.0,
         high=30.0,
     ),
     Parameter(
         'limit_margin',
         0.1,
-        "Within this distance of a joint's limit the speed falls linearly, to a fifth at the "
-        'limit [rad]; 0: it does not.',
+        "Distance from a joint's limit at which the arm begins to slow down, linearly to a fifth "
+        'of the speed at the limit [rad]; 0: it does not slow down.',
         low=0.0,
         high=1.0,
     ),
     Parameter(
         'workspace_low',
         [-_EVERYWHERE] * 3,
-        'Lowest x, y and z of tool_frame in base_frame [m]; chunks are followed up to there.',
+        'Lowest x, y and z of tool_frame in base_frame [m]; the arm brakes at this border.',
     ),
     Parameter(
         'workspace_high',
         [_EVERYWHERE] * 3,
-        'Highest x, y and z of tool_frame [m]; the default box, which holds all that an FR3 can '
-        'reach, is not watched.',
+        'Highest x, y and z of tool_frame in base_frame [m]; the arm brakes at this border. The '
+        'default box holds every point that an FR3 can reach, and is not watched.',
     ),
     Parameter(
         'deadman_button',
         -1,
-        'Index of the button in sensor_msgs/Joy on `joy` that has to be held for the arm to move; '
-        '-1: none.',
+        'Index of the button of `joy` (sensor_msgs/Joy) that has to be held while the arm moves; '
+        '-1: no button.',
         low=-1,
         high=63,
         read_only=True,
@@ -109,7 +110,7 @@ PARAMETERS = ParameterTable(
     Parameter(
         'deadman_timeout',
         0.2,
-        'Without messages on `joy` for this long the button counts as released [s].',
+        'Silence of `joy` after which the deadman button counts as released [s].',
         low=0.02,
         high=2.0,
         read_only=True,
@@ -118,14 +119,14 @@ PARAMETERS = ParameterTable(
     Parameter(
         'joint_state_timeout',
         0.25,
-        'Without joint states for this long the arm brakes [s].',
+        'Silence of the joint states after which the arm brakes [s].',
         low=0.02,
         high=5.0,
     ),
     Parameter(
         'max_tracking_error',
         0.15,
-        'Largest distance of a joint from where it is commanded; beyond it the arm stops [rad].',
+        'Largest distance between a joint and its command; beyond it the arm brakes [rad].',
         low=0.01,
         high=1.0,
     ),

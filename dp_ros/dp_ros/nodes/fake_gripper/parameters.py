@@ -12,25 +12,29 @@ PARAMETERS = ParameterTable(
     Parameter(
         'follow_joint_states',
         False,
-        'Where the fingers are comes from joint_states, as in simulation; with false they are '
-        'where they are commanded to, as on fake hardware.',
+        'Take the finger positions from joint_states, as in simulation; if false, the fingers are '
+        'where they were commanded to be, as on fake hardware.',
         read_only=True,
     ),
     Parameter(
-        'latency', 0.2, 'From a goal to the first motion of the fingers [s].', low=0.0, high=5.0
+        'latency',
+        0.2,
+        'Time from a goal to the first motion of the fingers [s].',
+        low=0.0,
+        high=5.0,
     ),
     Parameter(
         'object_width',
         0.0,
-        'Width of what lies between the fingers while joint_states are not followed [m]; '
-        '0: nothing.',
+        'Width of an object between the fingers, if follow_joint_states is false [m]; 0: no '
+        'object.',
         low=0.0,
         high=0.08,
     ),
     Parameter(
         'joint_state_rate',
         50.0,
-        'Joint states per second [Hz].',
+        'Rate of the published joint states [Hz].',
         low=1.0,
         high=100.0,
         read_only=True,

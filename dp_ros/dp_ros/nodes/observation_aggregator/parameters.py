@@ -16,34 +16,34 @@ PARAMETERS = ParameterTable(
     Parameter(
         'task',
         '',
-        'Task file, for observations without a policy; empty: the task of policy/contract.',
+        'Task file, to observe without a policy; empty: the task in `policy/contract`.',
         read_only=True,
     ),
     Parameter(
         'compressed_cameras',
         [],
-        'Cameras of the task whose images are taken compressed, from <topic>/compressed.',
+        'Names of the cameras to read from <topic>/compressed instead of <topic>.',
         element=str,
         read_only=True,
     ),
     Parameter(
         'max_age',
         0.5,
-        'Oldest message that is used, by its stamp when it comes [s].',
+        'Largest age of a message at receipt, by its stamp [s]; older ones are refused.',
         low=0.01,
         high=60.0,
     ),
     Parameter(
         'max_future',
         0.1,
-        'Farthest that a stamp may be ahead of the clock [s].',
+        'Largest time by which a stamp may be ahead of the clock [s].',
         low=0.0,
         high=60.0,
     ),
     Parameter(
         'max_wait',
         0.1,
-        'Longest time that an observation waits for the joint states and transforms it needs [s].',
+        'Longest time that an observation waits for its joint states and transforms [s].',
         low=0.0,
         high=10.0,
     ),
@@ -51,7 +51,7 @@ PARAMETERS = ParameterTable(
     Parameter(
         'eef_frame',
         '',
-        'Frame of the end effector, whose pose is looked up in tf; empty: no pose.',
+        'Frame of the end effector, for its pose from tf; empty: observations hold no pose.',
         read_only=True,
     ),
 )

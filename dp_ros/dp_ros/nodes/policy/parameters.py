@@ -23,24 +23,25 @@ SAMPLERS = ('auto', *(name for method in METHODS.values() for name in method.sam
 PARAMETERS = ParameterTable(
     'policy',
     AUTOSTART,
-    Parameter('checkpoint', '', 'Folder of the policy; used by the next configure.'),
+    Parameter('checkpoint', '', 'Checkpoint folder; read by the next configure.'),
     Parameter(
         'engine',
         'auto',
-        'What evaluates the networks; auto: OpenVINO on a CPU where it is installed, a CUDA graph '
-        'on a GPU. Used by the next configure.',
+        'Engine that evaluates the networks; auto: OpenVINO on a CPU if it is installed, a CUDA '
+        'graph on a GPU. Used by the next configure.',
         choices=ENGINES,
     ),
     Parameter(
         'device',
         'auto',
-        'Where the networks run; without CUDA on the CPU. Used by the next configure.',
+        'Device that runs the networks; without CUDA it is the CPU. Used by the next configure.',
         choices=DEVICES,
     ),
     Parameter(
         'num_threads',
         1,
-        'Threads of the denoising; one is best beside a simulation. Used by the next configure.',
+        'Number of CPU threads for the networks; beside a simulation 1 is best. Used by the next '
+        'configure.',
         low=1,
         high=64,
     ),
@@ -49,36 +50,46 @@ PARAMETERS = ParameterTable(
     Parameter(
         'rate',
         0.0,
-        'Most chunks per second [Hz]; 0: as the task needs them, a new one when five eighths of '
-        'n_action_steps have passed.',
+        'Highest rate of chunks [Hz]; 0: a new chunk when five eighths of n_action_steps have '
+        'passed.',
         low=0.0,
         high=100.0,
     ),
     Parameter(
-        'max_observation_age', 0.5, 'Oldest observation that is used [s].', low=0.01, high=60.0
+        'max_observation_age',
+        0.5,
+        'Largest age of an observation, by its stamp [s]; older ones are refused.',
+        low=0.01,
+        high=60.0,
     ),
     Parameter(
         'sampler.name',
         'auto',
-        'How the chunk is denoised, one of those of the policy; auto: its first.',
+        "Sampler that denoises the chunk, one of the policy's own; auto: the first of them.",
         choices=SAMPLERS,
     ),
     Parameter(
         'sampler.num_inference_steps',
         10,
-        'Denoising steps; at most what the policy was trained with.',
+        'Number of denoising steps; at most num_train_timesteps for a diffusion policy.',
         low=1,
         high=1000,
     ),
     Parameter(
         'seed',
         0,
-        'Of the noise: each chunk has its own seed, made of this one and of how many chunks there '
-        'were since it was set or reset.',
+        'Base seed of the noise; chunk i uses hash(seed, i), and i restarts at 0 with a new seed '
+        'or a reset.',
         low=0,
     ),
-    Parameter('n_samples', 1, 'Chunks drawn as a fan; 1: only the one sent.', low=1, high=64),
-    Parameter('show_denoising', False, 'Draw the chunk from noise to path, step by step.'),
+    Parameter(
+        'n_samples',
+        1,
+        'Number of sampled chunks to draw as a fan; only one chunk is sent. 1: no fan.',
+        low=1,
+        high=64,
+    ),
+    Parameter('show_denoising', False, 'Draw every denoising step of the chunk.'),
 )
 
 

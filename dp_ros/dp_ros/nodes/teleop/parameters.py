@@ -22,7 +22,9 @@ from dp_ros.ros.parameters import Parameter, ParameterTable
 
 
 def _button(name: str, default: int, meaning: str) -> Parameter:
-    return Parameter(name, default, f'Button of `joy` {meaning}; -1: none.', low=NOWHERE)
+    return Parameter(
+        name, default, f'Index of the button of `joy` that {meaning}; -1: none.', low=NOWHERE
+    )
 
 
 PARAMETERS = ParameterTable(
@@ -30,36 +32,58 @@ PARAMETERS = ParameterTable(
     Parameter(
         'device',
         'gamepad',
-        'What moves the arm: axes of `joy`, `teleop/twist`, `teleop/leader`, or hands that guide '
-        'it, when nothing is commanded. The buttons of `joy` count with each of them.',
+        'Input that moves the arm: the axes of `joy`, `teleop/twist`, `teleop/leader`, or hands '
+        'that guide it (nothing is commanded). The buttons of `joy` work with every device.',
         choices=('gamepad', 'twist', 'leader', 'guiding'),
         read_only=True,
     ),
     ARM_JOINT_NAMES,
     GRIPPER_JOINT_NAMES,
     CONTROLLER_NAME,
-    Parameter('gripper_open', 0.04, 'Position of each finger, open [m].', low=0.0, high=0.1),
-    Parameter('gripper_closed', 0.0, 'Position of each finger, closed [m].', low=0.0, high=0.1),
+    Parameter('gripper_open', 0.04, 'Position of each open finger [m].', low=0.0, high=0.1),
+    Parameter('gripper_closed', 0.0, 'Position of each closed finger [m].', low=0.0, high=0.1),
     Parameter(
-        'rate', 25.0, 'Chunks per second while the arm moves.', low=5.0, high=50.0, read_only=True
+        'rate',
+        25.0,
+        'Rate of the chunks while the arm moves [Hz].',
+        low=5.0,
+        high=50.0,
+        read_only=True,
     ),
     LEAD_TIME,
     Parameter(
         'input_timeout',
         0.25,
-        'Without input for this long the arm brakes [s]; longer than the period of the device.',
+        'Silence of the input after which the arm brakes [s]; has to be longer than the period of '
+        'the device.',
         low=0.05,
         high=1.0,
     ),
-    Parameter('max_linear_velocity', 0.15, 'Of the TCP [m/s].', low=0.001, high=1.0),
-    Parameter('max_angular_velocity', 0.6, 'Of the TCP [rad/s].', low=0.001, high=2.5),
-    Parameter('max_joint_velocity', 1.0, '[rad/s].', low=0.01, high=2.0),
-    Parameter('max_joint_acceleration', 4.0, '[rad/s²].', low=0.1, high=8.0),
+    Parameter(
+        'max_linear_velocity', 0.15, 'Highest velocity of the TCP [m/s].', low=0.001, high=1.0
+    ),
+    Parameter(
+        'max_angular_velocity',
+        0.6,
+        'Highest angular velocity of the TCP [rad/s].',
+        low=0.001,
+        high=2.5,
+    ),
+    Parameter(
+        'max_joint_velocity', 1.0, 'Highest velocity of a joint [rad/s].', low=0.01, high=2.0
+    ),
+    Parameter(
+        'max_joint_acceleration',
+        4.0,
+        'Highest acceleration of a joint [rad/s²].',
+        low=0.1,
+        high=8.0,
+    ),
     Parameter(
         'frame',
         'base',
-        "Whose directions the axes of `joy` have, and a twist without a frame: the base's or the "
-        "tool's.",
+        'Frame in which the axes of `joy` move the tool, and in which a twist without a frame is '
+        'read.',
         choices=('base', 'tool'),
     ),
     BASE_FRAME,
@@ -67,55 +91,64 @@ PARAMETERS = ParameterTable(
     Parameter(
         'linear_axes',
         [1, 0, 3],
-        'Axes of `joy` that move along x, y and z; -1: none. Defaults are those of '
+        'Indices of the axes of `joy` that move along x, y and z; -1: none. The defaults fit '
         "joy's game_controller_node.",
         low=-1,
     ),
-    Parameter('angular_axes', [-1, -1, 2], 'Likewise those that turn about x, y and z.', low=-1),
-    _button('enable_button', 9, 'without which the axes do not count'),
-    _button('rotate_button', 10, 'with which the linear axes tilt the tool instead'),
-    _button(Action.GRIPPER.value, 0, 'that opens and closes the gripper'),
-    _button(Action.START.value, 6, 'that starts an episode'),
-    _button(Action.SUCCESS.value, 3, 'that keeps it as a success; may be the one that starts it'),
-    _button(Action.FAILURE.value, 1, 'that keeps it as a failure'),
-    _button(Action.DISCARD.value, 4, 'that discards it'),
-    _button(Action.RESUME.value, 7, 'that lets the executor resume after a stop'),
-    Parameter('instruction', '', 'What is demonstrated, in words; kept with every episode.'),
+    Parameter(
+        'angular_axes',
+        [-1, -1, 2],
+        'Indices of the axes of `joy` that turn about x, y and z; -1: none.',
+        low=-1,
+    ),
+    _button('enable_button', 9, 'has to be held for the axes to count'),
+    _button('rotate_button', 10, 'makes the linear axes tilt the tool while held'),
+    _button(Action.GRIPPER.value, 0, 'opens and closes the gripper'),
+    _button(Action.START.value, 6, 'starts an episode'),
+    _button(Action.SUCCESS.value, 3, 'keeps the episode as a success; may be start_button'),
+    _button(Action.FAILURE.value, 1, 'keeps the episode as a failure'),
+    _button(Action.DISCARD.value, 4, 'discards the episode'),
+    _button(Action.RESUME.value, 7, 'lets the executor resume after a stop'),
+    Parameter(
+        'instruction', '', 'Description of the demonstration in words; stored with every episode.'
+    ),
     Parameter(
         'leader_joint_names',
         list(JOINT_NAMES),
-        "The leader's joints, in the order of `joint_names`.",
+        "Names of the leader's joints, in the order of `joint_names`.",
         read_only=True,
     ),
     Parameter(
         'leader_gripper_joint',
         '',
-        "The leader's joint that moves the gripper; none when empty.",
+        "Name of the leader's joint that moves the gripper; empty: none.",
         read_only=True,
     ),
     Parameter(
         'leader_gripper_range',
         [0.0, 0.04],
-        'Its positions for the closed and the open gripper.',
+        'Positions of leader_gripper_joint for the closed and the open gripper.',
     ),
     Parameter(
         'leader_near',
         0.1,
-        'Within this distance of every joint the leader is followed at full speed [rad].',
+        'Distance between leader and arm, in any joint, up to which the leader is followed at '
+        'full speed [rad].',
         low=0.01,
         high=0.5,
     ),
     Parameter(
         'leader_far',
         0.8,
-        'Beyond this distance of a joint the leader is not followed [rad].',
+        'Distance between leader and arm, in any joint, beyond which the leader is not followed '
+        '[rad].',
         low=0.01,
         high=3.0,
     ),
     Parameter(
         'leader_approach_velocity',
         0.2,
-        'Of the joints while the leader is not near [rad/s].',
+        'Highest velocity of a joint while the leader is farther than leader_near [rad/s].',
         low=0.01,
         high=1.0,
     ),

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure what a chunk costs by each engine, and how fast the rest of the loop is.
+"""Measure the time and memory of a chunk with each engine, and the time of the rest of the loop.
 
 `ros2 run dp_ros bench [--cases small transformer paper loop models/reach] [--json out.json]`
 
-Times are medians, and figures are ratios of them. What is compared takes turns in one run, so that
-another busy process slows all of it alike. The engine `torch` is the reference: eager PyTorch, the
-observation encoded once, every step through the network and diffusers' scheduler.
+Times are medians; speed-ups are ratios of medians. Compared engines take turns within one run, so
+that another busy process slows them all alike. The engine `torch` is the reference: eager PyTorch
+that encodes the observation once and runs every step through the network and diffusers' scheduler.
 """
 
 from __future__ import annotations
@@ -80,10 +80,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         '--cases',
         nargs='+',
         default=['small', 'transformer', 'loop'],
-        help=f'of {", ".join(CASES)}, loop, or folders of checkpoints (default: %(default)s)',
+        help=f'{", ".join(CASES)}, loop, or checkpoint folders (default: %(default)s)',
     )
-    parser.add_argument('--rounds', type=int, default=20, help='runs of each thing')
-    parser.add_argument('--json', type=Path, help='file for the figures')
+    parser.add_argument(
+        '--rounds', type=int, default=20, help='number of runs of each case (default: %(default)s)'
+    )
+    parser.add_argument('--json', type=Path, help='file for the results')
     args = parser.parse_args(argv)
     if args.rounds < 1:
         parser.error(f'--rounds {args.rounds}: needs at least 1')

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train several methods alike, measure them alike, and write the table and its pictures.
+"""Train several methods, evaluate them in the same scenes, and write a table and pictures.
 
 `ros2 run dp_ros compare --data DIR --config FILE --out DIR`
 
-Every method is trained with every seed, and runs the same scenes in the simulation, without ROS.
-What was done is kept in the output folder: an interrupted comparison goes on where it was.
+Every method is trained with every seed and runs the same scenes in the simulation, without ROS.
+The same command continues an interrupted comparison, whose parts are kept in the output folder.
 """
 
 from __future__ import annotations
@@ -100,10 +100,14 @@ def main() -> int:
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros compare', description=__doc__)
-    parser.add_argument('--data', type=Path, help='folder of rosbag2 recordings')
-    parser.add_argument('--config', type=Path, required=True, help='YAML: what is compared')
-    parser.add_argument('--out', type=Path, required=True, help='folder of policies and results')
-    parser.add_argument('--seeds', type=int, nargs='+', help="of the trainings; else the file's")
+    parser.add_argument('--data', type=Path, help='folder of rosbag2 recordings to train on')
+    parser.add_argument(
+        '--config', type=Path, required=True, help='configuration of the comparison (YAML)'
+    )
+    parser.add_argument('--out', type=Path, required=True, help='folder for policies and results')
+    parser.add_argument(
+        '--seeds', type=int, nargs='+', help='seeds of the trainings (default: those in --config)'
+    )
     return parser.parse_args(argv)
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Show what the project does in three minutes: a summary, a video and one picture.
+"""Run a policy in simulation, and write a summary, a video and a picture, all in three minutes.
 
-`./dp demo`, or where ROS 2 is sourced: `ros2 run dp_ros demo --models models`
+`./dp demo`, or with ROS 2 sourced: `ros2 run dp_ros demo --models models`
 """
 
 from __future__ import annotations
@@ -51,13 +51,25 @@ def main() -> int:
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='./dp demo', description=__doc__)
-    parser.add_argument('--episodes', type=int, default=6)
-    parser.add_argument('--seed', type=int, help='of the first scene; random when not given')
     parser.add_argument(
-        '--baseline', choices=sorted(BASELINES), help='run this baseline instead of the policy'
+        '--episodes', type=int, default=6, help='number of episodes (default: %(default)s)'
     )
-    parser.add_argument('--models', type=Path, default=Path('models'), help='folder of models')
-    parser.add_argument('--out', type=Path, default=Path('demo_out'))
+    parser.add_argument('--seed', type=int, help='seed of the first scene (default: random)')
+    parser.add_argument(
+        '--baseline', choices=sorted(BASELINES), help='baseline to run instead of the policy'
+    )
+    parser.add_argument(
+        '--models',
+        type=Path,
+        default=Path('models'),
+        help='folder of the shipped models (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=Path('demo_out'),
+        help='folder for the results (default: %(default)s)',
+    )
     args = parser.parse_args(argv)
     if args.episodes < 1:
         parser.error(f'--episodes {args.episodes}: needs at least 1')

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measure policies on Push-T by the papers' protocol, without ROS.
+"""Evaluate policies on Push-T by the papers' protocol, without ROS.
 
-`ros2 run dp_ros evaluate_pusht --policy models/pusht --json out.json --video out.mp4`; of a
-training run that kept its policies, `--policy RUN/steps/* --picture scores.png`.
+`ros2 run dp_ros evaluate_pusht --policy models/pusht --json out.json --video out.mp4`; for all
+policies that a training run kept, `--policy RUN/steps/* --picture scores.png`.
 
-The score of an episode is the best coverage of the outline within 300 steps, where 95 % is all.
+The score of an episode is the largest coverage of the outline within 300 steps, divided by 0.95,
+and at most 1.
 """
 
 from __future__ import annotations
@@ -66,20 +67,49 @@ def main() -> int:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros evaluate_pusht', description=__doc__)
     parser.add_argument(
-        '--policy', type=Path, nargs='+', required=True, help='folders of checkpoints, in order'
+        '--policy',
+        type=Path,
+        nargs='+',
+        required=True,
+        help='checkpoint folders, in the order of training',
     )
-    parser.add_argument('--episodes', type=int, default=50)
     parser.add_argument(
-        '--seed', type=int, default=PUBLISHED_SEED, help='of the first episode; then +1 each'
+        '--episodes', type=int, default=50, help='number of episodes (default: %(default)s)'
     )
-    parser.add_argument('--sampler', default='auto', help="one of the method's")
-    parser.add_argument('--num-inference-steps', type=int, default=16)
-    parser.add_argument('--json', type=Path, default=Path('evaluation.json'))
-    parser.add_argument('--video', type=Path, help=f"mp4 of the last policy's first {_FILMED}")
-    parser.add_argument('--picture', type=Path, help='png of the scores over the policies')
-    parser.add_argument('--threads', type=int, default=1)
     parser.add_argument(
-        '--card', action='store_true', help="write the figures into the policy's README.md"
+        '--seed',
+        type=int,
+        default=PUBLISHED_SEED,
+        help='seed of the first episode; each further one adds 1 (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--sampler',
+        default='auto',
+        help='sampler of the method; auto: its first (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--num-inference-steps',
+        type=int,
+        default=16,
+        help='number of denoising steps (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--json',
+        type=Path,
+        default=Path('evaluation.json'),
+        help='file for the results (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--video',
+        type=Path,
+        help=f'mp4 file for the first {_FILMED} episodes of the last policy',
+    )
+    parser.add_argument('--picture', type=Path, help='png file for the scores of all policies')
+    parser.add_argument(
+        '--threads', type=int, default=1, help='number of CPU threads (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--card', action='store_true', help="write the results into the policy's README.md"
     )
     args = parser.parse_args(argv)
     for key in ('episodes', 'threads'):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Look at a folder of rosbag2 recordings before training on it.
+"""Check a folder of rosbag2 recordings before training on it.
 
 `ros2 run dp_ros inspect DIR --config FILE --out DIR`
 
-Reads the recordings as training does by the same configuration. Without one it takes the joints,
-cameras and topics that a recording holds, and says which. Exit status: 0 for OK, 3 for `look at
-these`, 1 for `not trainable`.
+Reads the recordings as training with the same configuration does. Without `--config` it takes the
+task that the recordings hold, or else the joints, cameras and topics of the first recording, and
+prints them. Exit status: 0 for OK, 3 for `look at these`, 1 for `not trainable`.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ def main() -> int:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros inspect', description=__doc__)
     parser.add_argument('data', type=Path, metavar='DIR', help='folder of rosbag2 recordings')
-    parser.add_argument('--config', type=Path, help='YAML of the training')
+    parser.add_argument('--config', type=Path, help='training configuration (YAML)')
     parser.add_argument('--out', type=Path, help='folder for pictures and summary.json')
     parser.add_argument(
         '--set',
         action='append',
         default=[],
         metavar='SECTION.KEY=VALUE',
-        help='change a value of the configuration, as in training',
+        help='change a value of the configuration, such as train.actions=measured; repeatable',
     )
     return parser.parse_args(argv)
 

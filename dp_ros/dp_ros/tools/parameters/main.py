@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Print the reference of all nodes as Markdown, made from what they are.
+"""Print the reference of the nodes as Markdown.
 
-`ros2 run dp_ros parameters [--topics] [NODE ...]`: the parameters of each node from its table, and
-before them the topics, services and actions that it opens.
+`ros2 run dp_ros parameters [--topics] [NODE ...]` prints the parameters of each node from its
+table. With `--topics` it starts each node and prints its topics, services and actions too.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ def main() -> int:
 
 def _parse(argv: Sequence[str], nodes: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros parameters', description=__doc__)
-    parser.add_argument('nodes', nargs='*', metavar='NODE', help='all if none is named')
-    parser.add_argument('--topics', action='store_true', help='topics, services, actions as well')
+    parser.add_argument('nodes', nargs='*', metavar='NODE', help='nodes to print (default: all)')
+    parser.add_argument(
+        '--topics', action='store_true', help='print topics, services and actions too'
+    )
     args = parser.parse_args(argv)
     for name in args.nodes:
         if name not in nodes:

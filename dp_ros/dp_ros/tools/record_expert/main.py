@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fill a folder with demonstrations of the scripted expert, through the nodes.
+"""Record demonstrations of the scripted expert in simulation, through the nodes.
 
 `ros2 run dp_ros record_expert --out DIR --episodes 200 --task pick_place`
 
-Starts `franka_sim`, `demo_recorder` and the gripper's nodes, faster than real time; the same
-command goes on where an interrupted one ended.
+Starts `franka_sim`, `demo_recorder` and the nodes of the gripper, faster than real time. The same
+command continues an interrupted recording.
 """
 
 from __future__ import annotations
@@ -65,22 +65,46 @@ def main() -> int:
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros record_expert', description=__doc__)
-    parser.add_argument('--out', type=Path, required=True, help='folder of the episodes')
-    parser.add_argument('--episodes', type=int, default=200, help='episodes to have in the end')
-    parser.add_argument('--task', choices=tuple(SCENARIOS), default='reach')
-    parser.add_argument('--seed', type=int, default=0, help='of the first scene')
-    parser.add_argument('--storage', choices=tuple(STORAGES), default='mcap')
+    parser.add_argument('--out', type=Path, required=True, help='folder for the episodes')
+    parser.add_argument(
+        '--episodes',
+        type=int,
+        default=200,
+        help='number of episodes in the folder at the end (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--task',
+        choices=tuple(SCENARIOS),
+        default='reach',
+        help='task to demonstrate (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='seed of the first scene; each further one adds 1 (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--storage',
+        choices=tuple(STORAGES),
+        default='mcap',
+        help='storage format of the bags (default: %(default)s)',
+    )
     parser.add_argument(
         '--goal-jumps',
         type=float,
         default=0.3,
-        help='share of scenes in which the goal moves, of reach',
+        help='share of the reach scenes in which the goal moves, 0 to 1 (default: %(default)s)',
     )
-    parser.add_argument('--controller-name', default='fr3_arm_controller')
+    parser.add_argument(
+        '--controller-name',
+        default='fr3_arm_controller',
+        help='name of the joint trajectory controller (default: %(default)s)',
+    )
     parser.add_argument(
         '--attach',
         action='store_true',
-        help='use the franka_sim and demo_recorder that run; the latter must write to --out',
+        help='use the running franka_sim and demo_recorder, which has to write to --out',
     )
     return parser.parse_args(argv)
 
