@@ -62,7 +62,7 @@ BASE_FRAME: Final = Parameter(
 TOOL_FRAME: Final = Parameter(
     'tool_frame',
     TOOL_LINK,
-    f'Link of robot_description that is the TCP; if there is no link `{TOOL_LINK}`, the only last '
-    'link of the arm.',
+    f'Link of robot_description that is the TCP; without a link `{TOOL_LINK}`, the last link of '
+    'the arm, if there is only one.',
     read_only=True,
 )
