@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kinds of arrays that signatures speak of."""
+"""Names of array types for signatures."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-"""Numbers as everything computes with them."""
+"""Numbers in double precision."""
 
 Floats = NDArray[np.floating[Any]]
-"""Numbers of any precision, as a caller has them."""
+"""Numbers of any precision."""
 
 Times = NDArray[np.int64]
 """Times in whole nanoseconds."""

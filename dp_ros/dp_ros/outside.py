@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read YAML, JSON and XML that somebody else wrote: bounded before anything is made of it.
+"""Reading of foreign YAML, JSON and XML; depth and size are limited before values are made.
 
-PyYAML and json go as deep as the text does, which ends in a crash of the process or in a
-RecursionError; and a short text of YAML or XML can stand for gigabytes, by aliases of aliases or
-entities of entities.
+PyYAML and json go as deep as the text does, which can crash the process or raise RecursionError.
+A short text of YAML or XML can stand for gigabytes, by aliases of aliases or entities of entities.
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ MOST_BYTES: Final = 16_000_000
 MOST_DEPTH: Final = 64
 MOST_NODES: Final = 1_000_000
 MOST_XML: Final = 1_000_000
-"""Characters of an XML text: a robot's description has a tenth of it."""
+"""Most characters of an XML text; a robot's description has a tenth of that."""
 MOST_ELEMENTS: Final = 10_000
-"""Elements of an XML text, of which a robot's description has a thousand."""
+"""Most elements of an XML text; a robot's description has a thousand."""
 _MOST_DIGITS: Final = 2000
 _Loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
 
@@ -42,7 +41,7 @@ def read_yaml(file: Path) -> Any:
 
 
 def parse_yaml(text: str, what: str) -> Any:
-    """Read a text; ``what`` names it in errors.
+    """Read a YAML text; ``what`` names it in errors.
 
     :raises OutsideError: when it is broken, too large or too deep.
     """
@@ -51,7 +50,7 @@ def parse_yaml(text: str, what: str) -> Any:
         return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise _broken(error, what) from error
-    except Exception as error:  # As ValueError, of a date that there is not.
+    except Exception as error:  # For example ValueError, for a date that does not exist.
         raise OutsideError(f'{what}: cannot be read: {type(error).__name__}: {error}') from error
 
 
@@ -69,12 +68,12 @@ def check_yaml(text: str, what: str) -> None:
 
 
 def _bound(events: Iterable[yaml.Event], what: str) -> None:
-    """Count depth and nodes; an alias counts what it stands for."""
+    """Limit depth and number of nodes; an alias counts as much as it stands for."""
     sizes: dict[str, int] = {}
-    nodes: list[tuple[str | None, int]] = [(None, 0)]  # those that are open: anchor, size
+    nodes: list[tuple[str | None, int]] = [(None, 0)]  # open nodes: anchor, size
     for event in events:
         if isinstance(event, yaml.AliasEvent):
-            _add(nodes, sizes.get(event.anchor, MOST_NODES + 1))  # or it stands for itself
+            _add(nodes, sizes.get(event.anchor, MOST_NODES + 1))  # missing: it stands for itself
         elif isinstance(event, yaml.NodeEvent):
             nodes.append((event.anchor, 1))
         if isinstance(event, yaml.ScalarEvent | yaml.CollectionEndEvent):
@@ -96,7 +95,7 @@ def _add(nodes: list[tuple[str | None, int]], size: int) -> None:
 
 
 def _is_long_number(event: yaml.ScalarEvent) -> bool:
-    """Say whether a scalar would take the parser time that grows with the square of its length."""
+    """Tell whether a scalar is a number whose parsing takes quadratic time."""
     could_be = event.tag or (event.implicit[0] and re.match(r'[-+.\d]', event.value))
     return bool(could_be) and len(event.value) > _MOST_DIGITS
 
@@ -118,7 +117,7 @@ def read_json(file: Path) -> Any:
 
 
 def parse_json(text: str, what: str) -> Any:
-    """Read a text; ``what`` names it in errors.
+    """Read a JSON text; ``what`` names it in errors.
 
     :raises OutsideError: when it is broken or too deep.
     """
@@ -137,7 +136,7 @@ def parse_json(text: str, what: str) -> Any:
 
 
 def parse_xml(text: str, what: str) -> Xml.Element:
-    """Read a text without entities of its own; ``what`` names it in errors.
+    """Read an XML text without a DOCTYPE; ``what`` names it in errors.
 
     :raises OutsideError: when it is broken, too large or too deep.
     """
@@ -147,7 +146,7 @@ def parse_xml(text: str, what: str) -> Xml.Element:
         return Xml.fromstring(text, Xml.XMLParser(target=_BoundedTree(what)))
     except OutsideError:
         raise
-    except (Xml.ParseError, ValueError) as error:  # The second of half a surrogate pair.
+    except (Xml.ParseError, ValueError) as error:  # ValueError: half a surrogate pair.
         raise OutsideError(f'{what}: cannot be read: {error}') from error
 
 
@@ -186,12 +185,12 @@ def _too_deep(what: str) -> OutsideError:
 
 
 def _text(file: Path) -> str:
-    """Read a file that is not too large.
+    """Read a text file of at most `MOST_BYTES`.
 
-    :raises OutsideError: for one that is, or that holds no text.
+    :raises OutsideError: for a larger file, or one that holds no text.
     """
     with file.open('rb') as opened:
-        size = file.stat().st_size or MOST_BYTES  # Of a pipe it is not known.
+        size = file.stat().st_size or MOST_BYTES  # The size of a pipe is not known.
         data = opened.read(min(size, MOST_BYTES) + 1)
     if len(data) > MOST_BYTES:
         raise OutsideError(f'{file}: cannot be read: over {MOST_BYTES} bytes')

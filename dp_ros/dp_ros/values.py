@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frozen values from the keys of a file: what does not fit is refused by its name."""
+"""Frozen values from the keys of a file; errors name what does not fit."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ class ConfigError(ValueError):
 
 
 def require(condition: bool, message: str) -> None:
-    """Refuse a configuration.
+    """Raise unless a condition holds.
 
-    :raises ConfigError: with the message, unless the condition holds.
+    :raises ConfigError: with the message, if it does not.
     """
     if not condition:
         raise ConfigError(brief(message))
 
 
 def brief(text: str) -> str:
-    """Return a text in a line that can be read, of whatever it quotes."""
+    """Return a text as one short, printable line, whatever it quotes."""
     line = ' '.join(text.split())
     return line if len(line) <= _TOLD else f'{line[:_TOLD]}…'
 
 
 def shown(value: Any) -> str:
-    """Show a value in an error, a long one by its beginning."""
+    """Return a value as a text for an error; of a long one the beginning."""
     text = repr(value)
     return text if len(text) <= _SHOWN else f'{text[:_SHOWN]}…'
 
 
 def as_names(value: Any) -> tuple[str, ...]:
-    """Return names, of which a file may give one alone."""
+    """Return names as a tuple; a file may give a single one without a list."""
     return (value,) if isinstance(value, str) else tuple(value)
 
 
 def make_value(kind: type[Any], values: Mapping[str, Any], what: str) -> Any:
     """Make a frozen value from a file's keys.
 
-    :raises ConfigError: for a key that does not exist, or a value refused.
+    :raises ConfigError: for an unknown key, or a value that is not allowed.
     """
     require(isinstance(values, Mapping), f'{what} = {shown(values)}: needs keys and values')
     known = sorted(entry.name for entry in fields(kind))
@@ -72,10 +72,10 @@ def make_value(kind: type[Any], values: Mapping[str, Any], what: str) -> Any:
 
 
 def _fits(value: Any, needed: str) -> bool:
-    """Say whether a value is what a field's annotation says; of other annotations, always."""
+    """Tell whether a value fits the annotation of a field; unknown annotations fit all."""
     if needed.startswith('tuple['):
         if needed == 'tuple[str, ...]' and isinstance(value, str):
-            return True  # One name, or one mode for all.
+            return True  # A single name, or one mode for all.
         inner = needed.removeprefix('tuple[').removesuffix(', ...]')
         return isinstance(value, list | tuple) and all(_fits(each, inner) for each in value)
     if needed not in _PLAIN:

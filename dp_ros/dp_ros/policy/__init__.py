@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The learned policy: networks, samplers, normaliser, checkpoint, training."""
+"""The learned policy: networks, samplers, normaliser, engines, checkpoint."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Store and load a trained policy: `policy.safetensors` and `policy.json`, never pickle.
+"""Storing and loading a trained policy: `policy.safetensors` and `policy.json`, no pickle.
 
-The JSON holds everything needed to run: configuration, normaliser, and where it came from. Both
+The JSON holds everything that is needed to run: configuration, normaliser and origin. Both
 files carry a digest, so that a truncated or altered one is refused.
 """
 
@@ -39,9 +39,9 @@ class CheckpointError(ValueError):
 
 
 def save_checkpoint(folder: Path, network: PolicyNetwork, training: Mapping[str, Any]) -> None:
-    """Write the policy into ``folder``; each file appears whole or not at all.
+    """Write the policy into ``folder``; each file is written whole or not at all.
 
-    :param training: what made it, for the record: data digest, steps, seed ….
+    :param training: record of the training: data digest, steps, seed ….
     """
     tensors = network.state_dict()
     weights = {
@@ -149,9 +149,9 @@ def _check_whole(given: Any, full: Mapping[str, Any], what: str) -> None:
 
 
 def _ranges(normalizer: Any, config: PolicyConfig) -> dict[str, Tensor]:
-    """Return what the normalisers' modules hold.
+    """Return the tensors of the normalisers' modules.
 
-    :raises ConfigError: for anything but finite numbers, as many as there are names.
+    :raises ConfigError: unless they are finite and as many as there are names.
     """
     counts = {'states': len(config.observed_names), 'actions': len(config.joint_names)}
     found: dict[str, Tensor] = {}
@@ -192,9 +192,9 @@ def _read_weights(file: Path, description: Mapping[str, Any]) -> bytes:
 def load_policy(
     folder: Path | str, *, device: str = 'cpu', num_threads: int = 1, engine: str = 'auto'
 ) -> Policy:
-    """Load a policy ready to be asked.
+    """Load a policy that is ready for inference.
 
-    :param num_threads: threads of one inference, in all of this process.
+    :param num_threads: number of threads of inference, for the whole process.
     :raises CheckpointError: when the checkpoint cannot be used.
     :raises ConfigError: when the engine cannot run here.
     """
@@ -206,7 +206,7 @@ def load_policy(
 
 
 def digest_of(description: Mapping[str, Any]) -> str:
-    """Return the sha256 of all of a description but that."""
+    """Return the sha256 of a description without its digest."""
     content = {name: value for name, value in description.items() if name != 'sha256'}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exchangeable parts of a policy: frozen values with a name, that check themselves."""
+"""Exchangeable parts of a policy: frozen, named values that check themselves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Component:
-    """One part of a policy; its settings are its fields, tuples where there are several."""
+    """One part of a policy; its fields are its settings, lists of values as tuples."""
 
     name: ClassVar[str]
     choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
@@ -38,9 +38,9 @@ class Component:
             require(value <= high, f'{self.name}.{key} = {value}: needs at most {high}')
 
     def check(self, policy: PolicyConfig) -> None:
-        """Refuse a policy in which this part cannot work.
+        """Check that this part can work in a policy.
 
-        :raises ConfigError: with the value that does not fit.
+        :raises ConfigError: naming the value that does not fit.
         """
 
     def to_dict(self) -> dict[str, Any]:
@@ -54,8 +54,8 @@ Kind = TypeVar('Kind', bound=Component)
 def make_component(what: str, kinds: Mapping[str, type[Kind]], values: Any) -> Kind:
     """Make a part from its settings, or from its name alone.
 
-    :param what: the part's role, to name it in an error.
-    :raises ConfigError: for an unknown name or key, or a value refused.
+    :param what: role of the part, for errors.
+    :raises ConfigError: for an unknown name or key, or a value that is not allowed.
     """
     named = {'name': values} if isinstance(values, str) else values
     known = isinstance(named, Mapping)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a policy is made of, as a frozen value that checks itself."""
+"""The configuration of a policy, a frozen value that checks itself."""
 
 from __future__ import annotations
 
@@ -30,13 +30,15 @@ _PARTS: Final[Mapping[str, Mapping[str, type[Component]]]] = {
 
 @dataclass(frozen=True)
 class PolicyConfig:
-    """Everything needed to build a policy and to feed it.
+    """Everything that is needed to build a policy and to feed it.
 
-    :param task: what is observed and commanded, in which steps; as a value, or as its file's keys.
-    :param state_modes: how states are normalised, one mode of ``normalizer.MODES`` for all or
-        one for each; ``action_modes``: likewise the actions.
-    :param method: what is learned, as a part, its settings by name, or its name.
-    :param denoiser: the network that maps noise to chunks; ``encoder``: the one for images.
+    :param task: the task, as a value or as the keys of its file.
+    :param state_modes: normalisation of the states (``min_max``, ``mean_std`` or ``none``), one
+        for all or one for each.
+    :param action_modes: normalisation of the actions, likewise.
+    :param method: method of learning, as a part, by its settings or by its name.
+    :param denoiser: network that maps noise to chunks, likewise.
+    :param encoder: network for images, likewise.
     """
 
     task: Task
@@ -63,47 +65,47 @@ class PolicyConfig:
 
     @property
     def joint_names(self) -> tuple[str, ...]:
-        """What the actions are, in order."""
+        """Names of the actions' values, in order."""
         return self.task.joint_names
 
     @property
     def observed_names(self) -> tuple[str, ...]:
-        """The values of a frame's state, in order."""
+        """Names of the values of a frame's state, in order."""
         return self.task.observed_names
 
     @property
     def camera_names(self) -> tuple[str, ...]:
-        """The cameras, in order."""
+        """Names of the cameras, in order."""
         return self.task.camera_names
 
     @property
     def image_sizes(self) -> dict[str, tuple[int, int]]:
-        """(height, width) [px] of each camera."""
+        """Image size (height, width) [px] of each camera."""
         return self.task.image_sizes
 
     @property
     def dt(self) -> float:
-        """Spacing of observations and of actions [s]."""
+        """Time between frames and between actions [s]."""
         return self.task.dt
 
     @property
     def n_obs_steps(self) -> int:
-        """To, frames of an observation."""
+        """To, number of frames of an observation."""
         return self.task.n_obs_steps
 
     @property
     def horizon(self) -> int:
-        """Tp, actions denoised; the first To - 1 belong to the past of the observation."""
+        """Tp, number of denoised actions; the first To - 1 belong to the past."""
         return self.task.horizon
 
     @property
     def n_action_steps(self) -> int:
-        """Ta, actions to follow before a new chunk is due."""
+        """Ta, number of actions to follow before a new chunk is due."""
         return self.task.n_action_steps
 
     @property
     def n_points(self) -> int:
-        """Actions of a chunk that do not belong to the past of the observation."""
+        """Number of actions of a chunk that do not belong to the past."""
         return self.task.n_points
 
     def _check_modes(self) -> None:
@@ -116,9 +118,9 @@ class PolicyConfig:
 
 
 def policy_from_dict(values: Mapping[str, Any], task: Task) -> PolicyConfig:
-    """Make the configuration of a file's section `policy`, for a task.
+    """Make the configuration from the section `policy` of a file, for a task.
 
-    :raises ConfigError: for a key that does not exist or a value refused.
+    :raises ConfigError: for a key that does not exist, or a value that is not allowed.
     """
     require(isinstance(values, Mapping), f'policy = {shown(values)}: needs keys and values')
     require('task' not in values, 'policy: task: no such key; it is a section of its own')
@@ -127,6 +129,6 @@ def policy_from_dict(values: Mapping[str, Any], task: Task) -> PolicyConfig:
 
 
 def to_dict(config: PolicyConfig) -> dict[str, Any]:
-    """Return the section `policy` as JSON and YAML can hold it; the task is apart."""
+    """Return the section `policy` as plain values for JSON and YAML, without the task."""
     parts = {role: getattr(config, role).to_dict() for role in _PARTS}
     return {key: list(getattr(config, key)) for key in ('state_modes', 'action_modes')} | parts

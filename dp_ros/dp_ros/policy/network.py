@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The networks of one policy: image encoders, denoiser, and the normalisers between."""
+"""The networks of one policy: image encoders, denoiser and normalisers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PolicyNetwork(nn.Module):
 
     Shapes: B batch, To ``n_obs_steps``, Tp ``horizon``, S state values, J joints.
 
-    :raises ConfigError: when the method lacks what training fills in.
+    :raises ConfigError: when the method lacks a setting that training fills in.
     """
 
     def __init__(self, config: PolicyConfig) -> None:
@@ -38,9 +38,9 @@ class PolicyNetwork(nn.Module):
         self.denoiser = config.denoiser.make(self.shapes)
 
     def load_pretrained(self) -> None:
-        """Load what the encoders' settings want training to start from.
+        """Load the weights that training starts from, if the encoders' settings name any.
 
-        :raises ConfigError: when it cannot be read or does not fit.
+        :raises ConfigError: when they cannot be read or do not fit.
         """
         for encoder in self.encoders.values():
             self.config.encoder.load_pretrained(encoder)
@@ -50,9 +50,9 @@ class PolicyNetwork(nn.Module):
     ) -> Tensor:
         """Encode an observation window.
 
-        :param state: (B, To, S); ``images``: (B, To, 3, H, W) uint8 per camera.
-        :param augment: crop and colour at random, all frames of a window alike, as in training.
-        :returns: (B, To · frame_dim).
+        :param state: (B, To, S) states; ``images``: (B, To, 3, H, W) uint8 per camera.
+        :param augment: whether to crop and colour at random, all frames of a window alike.
+        :returns: (B, To · frame_dim) conditioning.
         """
         frames = [self.states(state)]
         frames += [self._encode(name, images[name], augment) for name in self.config.camera_names]
@@ -69,7 +69,7 @@ class PolicyNetwork(nn.Module):
         return features.reshape(*stack.shape[:2], -1)
 
     def denoise(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
-        """Ask the denoiser, all values normalised, at timesteps (B,)."""
+        """Return the denoiser's prediction at timesteps (B,); all values are normalised."""
         prediction: Tensor = self.denoiser(sample, timestep, cond)
         return prediction
 
@@ -83,7 +83,7 @@ class PolicyNetwork(nn.Module):
     ) -> Tensor:
         """Draw a batch of chunks of actions (B, Tp, J), without an engine.
 
-        :param noise: (B, Tp, n_in) to start from; ``cond``: (B, D).
+        :param noise: (B, Tp, n_in) noise to start from; ``cond``: (B, D) conditioning.
         """
         method = self.config.method
         *_, chunks = method.walk(
@@ -93,24 +93,24 @@ class PolicyNetwork(nn.Module):
 
 
 def check_size(config: PolicyConfig, n_values: int) -> None:
-    """Refuse a configuration of larger networks than there are weights, before they are made.
+    """Check that networks need no more weights than there are, before they are built.
 
-    :raises ConfigError: saying how many weights they have.
+    :raises ConfigError: with the number of weights they need.
     """
-    with torch.device('meta'):  # Shapes alone, which take no memory.
+    with torch.device('meta'):  # Only shapes, which take no memory.
         needed = sum(value.numel() for value in PolicyNetwork(config).state_dict().values())
     require(needed <= n_values, f'networks of {needed} weights: there are {n_values}')
 
 
 def _encoder_sizes(config: PolicyConfig) -> Mapping[str, tuple[int, int]]:
-    """Return the size of the images that each encoder is for."""
+    """Return the size of each encoder's images."""
     if config.encoder.shared and config.image_sizes:
         return {_SHARED: next(iter(config.image_sizes.values()))}
     return config.image_sizes
 
 
 def denoiser_shapes(config: PolicyConfig) -> Shapes:
-    """Return what the denoiser of a policy maps."""
+    """Return the shapes of a policy's denoiser."""
     n_joints = len(config.joint_names)
     features = config.encoder.n_features * len(config.image_sizes)
     return Shapes(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Normalisation of states and actions, each dimension by a mode of its own."""
+"""Normalisation of states and actions, each dimension by its own mode."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ MODES: Final[Mapping[str, Callable[[Tensor], Bounds]]] = {
 class Normalizer(nn.Module):
     """Map low..high of each dimension to -1..1; a constant dimension to 0.
 
-    The mode only says what low and high are: ``min_max`` the ends of the training data,
-    ``mean_std`` a standard deviation to either side of their mean, ``none`` -1 and 1, which
-    changes nothing. A checkpoint carries low and high, and needs to know no more.
+    The mode decides low and high: ``min_max`` takes the ends of the training data, ``mean_std``
+    a standard deviation to either side of their mean, ``none`` -1 and 1, which changes nothing.
+    A checkpoint only holds low and high.
     """
 
     low: Tensor
@@ -52,9 +52,9 @@ class Normalizer(nn.Module):
         self.register_buffer('high', torch.ones(dim))
 
     def fit(self, values: Tensor, modes: Sequence[str] = ('min_max',)) -> None:
-        """Take low and high from (n, dim) values.
+        """Set low and high from values (n, dim).
 
-        :param modes: one for all dimensions, or one for each.
+        :param modes: modes, one for all dimensions or one for each.
         :raises ValueError: for values that are not finite.
         """
         if not torch.isfinite(values).all():

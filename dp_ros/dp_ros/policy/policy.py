@@ -20,15 +20,16 @@ import torch
 from torch import Tensor
 
 Observation = Mapping[str, Any]
-"""`state` (To, S), of a robot joint positions [rad]; `images`: camera → (To, H, W, 3) uint8."""
+"""`state` (To, S), for a robot joint positions [rad]; `images`: (To, H, W, 3) uint8 by camera."""
 
 
 @dataclass(frozen=True)
 class Inference:
     """Chunks of actions for one observation.
 
-    :param actions: (n_samples, n_points, J) [rad]; point k is for the observation's time + k·dt.
-    :param steps: (n_steps + 1, n_samples, n_points, J) from noise to actions, or None.
+    :param actions: (n_samples, n_points, J) actions [rad]; point k is for the observation's time
+        + k·dt.
+    :param steps: (n_steps + 1, n_samples, n_points, J) samples from noise to actions, or None.
     """
 
     actions: Array
@@ -36,9 +37,9 @@ class Inference:
 
 
 class Policy:
-    """A trained policy that can be asked.
+    """A trained policy, ready for inference.
 
-    :param digest: sha256 of the weights, to say which policy it was.
+    :param digest: sha256 of the weights, which identifies the policy.
     """
 
     def __init__(
@@ -60,12 +61,12 @@ class Policy:
         return_steps: bool = False,
         noise: Floats | None = None,
     ) -> Inference:
-        """Denoise chunks; the same observation and seed give the same chunks.
+        """Return chunks for an observation; the same observation and seed give the same chunks.
 
-        :param sampler: one of the method's, or 'auto' for its first.
-        :param noise: (n_samples, Tp, n_in) to start from, instead of the seed's.
-        :raises ConfigError: for an observation or noise that does not fit, or a sampler that is
-            none.
+        :param sampler: sampler of the method, or 'auto' for its first.
+        :param noise: (n_samples, Tp, n_in) noise to start from, instead of the seed's.
+        :raises ConfigError: for an observation or noise that does not fit, an unknown sampler, or
+            a number of steps out of range.
         """
         steps = self._samples(
             self.encode(observation), seed, sampler, num_inference_steps, n_samples, noise
@@ -76,7 +77,7 @@ class Policy:
         return Inference(self._to_actions(deque(steps, 1)[0]), None)
 
     def encode(self, observation: Observation) -> Tensor:
-        """Encode an observation, once for all that is denoised from it, to (1, D).
+        """Encode an observation to (1, D), once for all chunks that are denoised from it.
 
         :raises ConfigError: for an observation that does not fit.
         """
@@ -93,11 +94,11 @@ class Policy:
         n_samples: int = 1,
         noise: Floats | None = None,
     ) -> Iterator[Array]:
-        """Denoise step by step: give the chunks (n_samples, n_points, J) from noise to actions.
+        """Denoise step by step: yield chunks (n_samples, n_points, J) from noise to actions.
 
-        The caller may stop in between. A method that does not denoise gives its one answer.
+        The caller may stop in between. A method that does not denoise yields its one result.
 
-        :raises ConfigError: for a sampler that is none or a number of steps out of range.
+        :raises ConfigError: for an unknown sampler, or a number of steps out of range.
         """
         steps = self._samples(cond, seed, sampler, num_inference_steps, n_samples, noise)
         return map(self._to_actions, steps)
@@ -111,7 +112,7 @@ class Policy:
         n_samples: int,
         noise: Floats | None,
     ) -> Iterator[Tensor]:
-        """Give the normalised samples (n_samples, Tp, n_in) from noise to actions."""
+        """Yield the normalised samples (n_samples, Tp, n_in) from noise to actions."""
         method = self.config.method
         method.check_sampling(sampler, num_inference_steps)
         n_in = method.n_in(len(self.config.joint_names))
@@ -134,7 +135,7 @@ class Policy:
         if state.shape != expected:
             raise ConfigError(f'state has shape {state.shape}: needs {expected}')
         for name, values in zip(config.observed_names, state.T, strict=True):
-            if not (np.abs(values) < FARTHEST).all():  # Larger ones overflow in the networks.
+            if not (np.abs(values) < FARTHEST).all():  # Larger values overflow in the networks.
                 raise ConfigError(f'state of {name} is {values.tolist()}: needs finite positions')
         for name, size in config.image_sizes.items():
             if name not in observation['images']:
@@ -153,15 +154,15 @@ def _check_noise(noise: Floats, shape: tuple[int, ...]) -> Tensor:
 
 
 def chunk_seed(seed: int, index: int) -> int:
-    """Seed of the ``index``-th chunk, the first is 0, of a run that was given ``seed``.
+    """Return the seed of chunk ``index``, from 0, of a run with base seed ``seed``.
 
-    The runs of neighbouring seeds share no noise, as they would if the two were added.
+    Runs with neighbouring base seeds share no noise, as they would with ``seed + index``.
     """
     return int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
 
 
 def blank_observation(config: PolicyConfig) -> dict[str, Any]:
-    """Make an observation of black images and a state of zeros, to warm a policy up."""
+    """Return an observation of black images and a state of zeros, to warm a policy up."""
     n_obs = config.n_obs_steps
     return {
         'state': np.zeros((n_obs, len(config.observed_names))),

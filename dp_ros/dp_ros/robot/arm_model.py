@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An arm's limits and where its TCP is, by the FR3's table or by a robot description.
+"""Limits of an arm and pose of its TCP, from the FR3's table or from a robot description.
 
-An arm that is described as an FR3 has the FR3's table, exactly; a description is rounded, and says
-neither accelerations nor how velocities shrink near the position limits.
+An arm that is described as an FR3 gets exactly the FR3's table: a description is rounded, and
+holds neither accelerations nor how velocity limits shrink near the position limits.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 BASE_LINK: Final = 'base'
-"""Where a description has no such frame, the link that the arm's first joint is at counts."""
+"""Default base frame; a description without it uses the link of the arm's first joint."""
 TOOL_LINK: Final = 'fr3_hand_tcp'
-"""Where a description has no such frame, the arm's last link counts, if there is only one."""
+"""Default tool frame; a description without it uses the arm's last link, if there is only one."""
 
-_ROUNDED: Final = 1e-3  # [rad], [rad/s]; limits in URDFs are rounded
-_SAME_POSE: Final = 1e-4  # [m], [rad]; so are their origins
+_ROUNDED: Final = 1e-3  # [rad], [rad/s], tolerance of limits, which URDFs round
+_SAME_POSE: Final = 1e-4  # [m], [rad], tolerance of poses, likewise
 _SEEN: Final[Array] = np.random.default_rng(0).uniform(FR3_LIMITS.lower, FR3_LIMITS.upper, (16, 7))
 # Rows as lower, upper, velocity; of franka_description, robots/fer/joint_limits.yaml.
 _PANDA: Final = np.array(
@@ -39,7 +39,7 @@ _PANDA: Final = np.array(
 
 
 class Tcp(Protocol):
-    """Where the TCP is in the base frame, by joint positions (..., n) [rad]."""
+    """Kinematics of the TCP in the base frame, from joint positions (..., n) [rad]."""
 
     def position(self, q: Array) -> Array:
         """Return positions (..., 3) [m]."""
@@ -52,9 +52,9 @@ class Tcp(Protocol):
 
 
 class FrankaHand:
-    """The TCP of the Franka Hand on an FR3, by the lengths and angles that Franka publishes.
+    """The TCP of the Franka Hand on an FR3, from the lengths and angles that Franka publishes.
 
-    :param columns: of the FR3's joints among n joint positions.
+    :param columns: indices of the FR3's joints among n joint positions.
     """
 
     def __init__(self, columns: Sequence[int] = range(7), n_joints: int = 7) -> None:
@@ -79,10 +79,10 @@ class FrankaHand:
 
 @dataclass(frozen=True)
 class ArmModel:
-    """What has to be known of an arm to move it.
+    """Everything that is needed to move an arm.
 
-    :param tcp: where its TCP is; joint positions are in the order of its limits.
-    :param summary: what it is, in words.
+    :param tcp: kinematics of its TCP; joint positions are in the order of the limits.
+    :param summary: name of the arm and its frames, in words.
     """
 
     limits: JointLimits
@@ -94,21 +94,21 @@ FR3: Final = ArmModel(FR3_LIMITS, FrankaHand(), 'an FR3 with the Franka Hand')
 
 
 def by_name(joint_names: Sequence[str]) -> ArmModel | None:
-    """Return the FR3 if joints are named as its are, with or without a prefix."""
+    """Return the FR3 if the joints have its joints' names, with or without a prefix."""
     return FR3 if _numbers(joint_names) == list(range(7)) else None
 
 
 def tcp_by_name(joint_names: Sequence[str]) -> Tcp | None:
-    """Return the TCP of the FR3 whose joints are among these, under their own names."""
+    """Return the TCP of the FR3 if its joints are among these, under their original names."""
     if not set(JOINT_NAMES) <= set(joint_names):
         return None
     return FrankaHand([joint_names.index(name) for name in JOINT_NAMES], len(joint_names))
 
 
 def read_arm(text: str, joint_names: Sequence[str], base_frame: str, tool_frame: str) -> ArmModel:
-    """Return the arm of these joints that a URDF describes.
+    """Return the arm with these joints that a URDF describes.
 
-    :raises DescriptionError: when it describes none, or joints of an FR3 with other limits.
+    :raises DescriptionError: when it describes no such arm, or an FR3's joints with other limits.
     """
     description = Description(text)
     limits = description.limits(joint_names)
@@ -129,9 +129,9 @@ def read_arm(text: str, joint_names: Sequence[str], base_frame: str, tool_frame:
 
 
 def read_tcp(text: str, joint_names: Sequence[str], base_frame: str, tool_frame: str) -> Tcp:
-    """Return the kinematics that a URDF describes, of the arm whose joints are among these.
+    """Return the kinematics that a URDF describes of the arm whose joints are among these.
 
-    :raises DescriptionError: when it describes none.
+    :raises DescriptionError: when it describes no such arm.
     """
     return _tcp(Description(text), joint_names, base_frame, tool_frame)[0]
 
@@ -139,7 +139,7 @@ def read_tcp(text: str, joint_names: Sequence[str], base_frame: str, tool_frame:
 def _tcp(
     description: Description, joint_names: Sequence[str], base_frame: str, tool_frame: str
 ) -> tuple[Tcp, str, tuple[str, ...]]:
-    """Return the kinematics, its frames in words, and the joints that it depends on, in order."""
+    """Return the kinematics, its frames in words, and the joints that move it, in order."""
     if base_frame == BASE_LINK and base_frame not in description.links:
         base_frame = description.base_of(joint_names)
     if tool_frame == TOOL_LINK and tool_frame not in description.links:
@@ -191,7 +191,7 @@ def _check_named(joint_names: Sequence[str], limits: JointLimits) -> None:
 
 
 def _numbers(joint_names: Sequence[str]) -> list[int | None]:
-    """Return which of an FR3's joints each is by its name, None for none."""
+    """Return the number of the FR3's joint that each name stands for, or None."""
     found = [[i for i, known in enumerate(JOINT_NAMES) if n.endswith(known)] for n in joint_names]
     return [each[0] if each else None for each in found]
 

@@ -18,10 +18,11 @@ class Chain:
     ``fixed · (constant + cos(q) · cosine + sin(q) · sine)``, and the product with ``fixed``, from
     the joint before, is computed once.
 
-    :param fixed: transforms (4, 4) before each joint; ``axes``: its unit axis (3,) behind them.
+    :param fixed: fixed transforms (4, 4), one before each joint.
+    :param axes: unit axes (3,) of the joints, in the frames behind ``fixed``.
     :param last: transform (4, 4) behind the last joint.
-    :param columns: of the joint positions, in the order of the chain.
-    :param n_joints: how many joint positions there are, of which others do not matter here.
+    :param columns: indices of the chain's joints among the joint positions, in its order.
+    :param n_joints: number of joint positions; those of other joints have no effect.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Chain:
         return result
 
     def _steps(self, q: Array) -> Array:
-        """Return the transform (..., n, 4, 4) of each joint and of what is fixed before it."""
+        """Return the transform (..., n, 4, 4) of each joint, with the fixed one before it."""
         angles = q[..., self.columns][..., None, None]
         constant, cosine, sine = self._parts.swapaxes(0, 1)
         return np.asarray(constant + np.cos(angles) * cosine + np.sin(angles) * sine)
@@ -94,7 +95,7 @@ def _turn(axis: Array, angle: float) -> Array:
 
 
 def _rodrigues(axis: Array) -> tuple[Array, Array, Array]:
-    """Return what a turn about a unit axis has beside, with its cosine and with its sine."""
+    """Return the parts of a turn about a unit axis: constant, factors of cosine and of sine."""
     x, y, z = axis
     constant, cosine, sine = np.zeros((3, 4, 4))
     constant[:3, :3] = np.outer(axis, axis)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tree of links and joints that a URDF describes; what it looks like and weighs is left out.
+"""The tree of links and joints that a URDF describes, without shapes and masses.
 
 Source: the URDF specification; `acceleration` and `jerk` of a limit are of its version 1.2.
 """
@@ -21,12 +21,12 @@ import numpy as np
 
 WHAT: Final = 'robot_description'
 ACCELERATION: Final = 2.5
-"""Of a joint whose description says none [rad/s²]: less than the arms in use are built for."""
+"""Acceleration limit where a URDF has none [rad/s²]; common arms are built for more."""
 JERK: Final = 300.0
-"""Likewise [rad/s³]."""
+"""Jerk limit where a URDF has none [rad/s³]; common arms are built for more."""
 
 _FARTHEST: Final = 100.0  # [m], from one link to the next
-_LIMITS: Final = {  # what may be said of a joint: least, most, and what counts if nothing is
+_LIMITS: Final = {  # allowed values of a joint's limit: lowest, highest, default
     'lower': (-100.0, 100.0, math.nan),
     'upper': (-100.0, 100.0, math.nan),
     'velocity': (1e-3, 30.0, math.nan),
@@ -43,11 +43,11 @@ class DescriptionError(ValueError):
 
 @dataclass(frozen=True)
 class Joint:
-    """A joint: its links, and how it turns.
+    """A joint: its links, and how it moves.
 
     :param origin: transform (4, 4) from the parent link to the joint.
-    :param axis: unit vector (3,) that a joint that moves moves about or along.
-    :param limit: attributes of its limit, as they are written.
+    :param axis: unit vector (3,) about or along which the joint moves.
+    :param limit: attributes of its limit, as texts.
     :param follows: whether it mimics another joint.
     """
 
@@ -61,7 +61,7 @@ class Joint:
     follows: bool
 
     def misfit(self) -> str | None:
-        """Say why it cannot be driven, or return None."""
+        """Return the reason why it cannot be driven, or None."""
         if self.kind != 'revolute':
             return f'is {self.kind}: only revolute joints with limits are driven'
         if self.follows:
@@ -72,7 +72,7 @@ class Joint:
 class Description:
     """Links and joints of a robot.
 
-    :raises DescriptionError: when the text is none of a robot, or too large to be one.
+    :raises DescriptionError: when the text describes no robot, or is too large.
     """
 
     def __init__(self, text: str) -> None:
@@ -100,9 +100,9 @@ class Description:
         return [name for name, joint in self.joints.items() if joint.kind != 'fixed']
 
     def limits(self, joint_names: Sequence[str]) -> JointLimits:
-        """Return the limits of joints; no joint is faster than it can stop before its end.
+        """Return limits of joints; near an end a joint is only as fast as it can still stop.
 
-        :raises DescriptionError: when one is not there, cannot be driven or has no limits; it
+        :raises DescriptionError: when joints are missing, cannot be driven or have no limits; it
             names all of these.
         """
         missing = [name for name in joint_names if name not in self.joints]
@@ -128,8 +128,8 @@ class Description:
     def chain(self, joint_names: Sequence[str], base: str, tip: str) -> Chain:
         """Return the kinematics from one link to another.
 
-        :param joint_names: in the order of the joint positions; there may be more than needed.
-        :raises DescriptionError: when there is no such link, or other joints move them too.
+        :param joint_names: names of the joint positions, in order, with other joints among them.
+        :raises DescriptionError: when a link is missing, or is moved by other joints too.
         """
         down, up = self._path(base, 'base_frame'), self._path(tip, 'tool_frame')
         while down and up and down[0] is up[0]:
@@ -151,9 +151,9 @@ class Description:
         return Chain(fixed, axes, before, columns, len(joint_names))
 
     def base_of(self, joint_names: Collection[str]) -> str:
-        """Return the link that the first of the joints is at, seen from the root.
+        """Return the parent link of the joint that is closest to the root.
 
-        :raises DescriptionError: when there are none, or they are in a loop.
+        :raises DescriptionError: when none of the joints is there, or they are in a loop.
         """
         known = [self.joints[name] for name in joint_names if name in self.joints]
         if not known:
@@ -161,7 +161,7 @@ class Description:
         return min((len(self._path(joint.child, 'link')), joint.parent) for joint in known)[1]
 
     def tips(self, joint_names: Collection[str]) -> list[str]:
-        """Return the last links that the most of the joints move, and no others.
+        """Return the last links that most of these joints, and no other joints, move.
 
         :raises DescriptionError: when links are in a loop.
         """
@@ -200,7 +200,7 @@ class Description:
 
 
 def some(names: Collection[str]) -> str:
-    """Return names in order, not too many of them."""
+    """Return names in order as a text, at most `_SHOWN` of them."""
     ordered = sorted(names)
     more = len(ordered) - _SHOWN
     return f'{ordered[:_SHOWN]}' + (f' and {more} more' if more > 0 else '')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Joints are told apart by their names: they come in any order, among others, or renamed."""
+"""Selection of joints by name from messages that hold them in any order, among others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dp_ros.arrays import Array
 import numpy as np
 
 FARTHEST: Final = 1e12
-"""Beyond it a position [rad or m] is none, and what is computed of it may overflow."""
+"""Largest position that is accepted [rad or m]; computing with a larger one may overflow."""
 
 
 def in_order(
@@ -22,7 +22,7 @@ def in_order(
 ) -> Array:
     """Return the positions (n_wanted,) of a joint state [rad or m].
 
-    :param setting: the parameter that says which joints are wanted.
+    :param setting: name of the parameter that holds the wanted joints, for errors.
     :raises ValueError: when one is missing, named twice, or has no finite position.
     """
     order = {name: index for index, name in enumerate(names)}
@@ -46,7 +46,7 @@ def in_order(
 
 
 def renamed(wanted: Sequence[str], given: Sequence[str], setting: str = 'joint_names') -> str:
-    """Ask, where a wanted joint is given with a prefix or without its own; else say nothing."""
+    """Return a hint where a wanted joint is given under another prefix; else ''."""
     for name in given:
         if name and (name.endswith(wanted[0]) or wanted[0].endswith(name)):
             return f': is {wanted[0]} the same as {name}? Then set {setting} to these names'

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Forward and inverse kinematics of the FR3, for many configurations at once.
 
-Frames as franka_description names them; lengths in metres, angles in radians. The Franka Hand is
-mounted, and the TCP is between its finger tips.
+Frames have the names of franka_description; lengths are in metres, angles in radians. The Franka
+Hand is mounted, and the TCP is between its finger tips.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class UnreachableError(ValueError):
 
 
 def link_poses(q: Array) -> Array:
-    """Poses of ``LINK_NAMES`` in the base frame.
+    """Return the poses of ``LINK_NAMES`` in the base frame.
 
     :param q: (..., 7) joint positions [rad].
     :returns: (..., 11, 4, 4) homogeneous transforms.
@@ -58,12 +58,12 @@ def link_poses(q: Array) -> Array:
 
 
 def forward(q: Array) -> Array:
-    """TCP positions (..., 3) [m] of joint positions (..., 7) [rad]."""
+    """Return TCP positions (..., 3) [m] at joint positions (..., 7) [rad]."""
     return link_poses(q)[..., -1, :3, 3]
 
 
 def jacobian(q: Array) -> Array:
-    """Geometric Jacobian (6, 7) of the TCP, linear part first, at one configuration (7,)."""
+    """Return the geometric Jacobian (6, 7) of the TCP, linear part first, at positions (7,)."""
     poses = link_poses(q)
     axes = poses[1:8, :3, 2]
     arms = poses[-1, :3, 3] - poses[1:8, :3, 3]
@@ -73,10 +73,10 @@ def jacobian(q: Array) -> Array:
 def inverse(
     position: Array, near: Array, orientation: Array = DOWN, damping: float = 1e-3
 ) -> Array:
-    """Joint positions (7,) that put the TCP at a pose, by damped least squares.
+    """Return joint positions (7,) that put the TCP at a pose, by damped least squares.
 
-    :param position: (3,) [m]; ``orientation``: (3, 3) rotation matrix.
-    :param near: (7,) where the search starts; the solution on its branch is found.
+    :param position: (3,) position [m]; ``orientation``: (3, 3) rotation matrix.
+    :param near: (7,) positions where the search starts; it finds the solution on their branch.
     :raises UnreachableError: when 100 steps do not come within 1 µm and 1 µrad.
     """
     q = np.array(near, dtype=np.float64)

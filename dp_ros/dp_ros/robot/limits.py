@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an FR3 may be commanded: position, velocity, acceleration and jerk of each joint.
+"""Limits of an arm's joints: position, velocity, acceleration and jerk; those of the FR3.
 
 Source: franka_description (FR3) and libfranka, rate_limiting.h and joint_velocity_limits.cpp.
 """
@@ -13,8 +13,8 @@ from dp_ros.arrays import Array
 import numpy as np
 
 SHARE: Final = 0.9
-"""How much of the limits of velocity and acceleration is used; of positions see `range`."""
-_SLACK: Final = 1e-6  # [rad/s], for velocities that are zero but for rounding
+"""Share of the velocity and acceleration limits that is used; for positions see `range`."""
+_SLACK: Final = 1e-6  # [rad/s], tolerance for rounding of velocities near zero
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class JointLimits:
     """Limits of n joints, each array (n,).
 
     :param lower: lowest position [rad]; ``upper``: highest.
-    :param velocity: [rad/s]; ``acceleration``: [rad/s²]; ``jerk``: [rad/s³].
-    :param velocity_offset: how the velocity limit shrinks near the position limits [rad/s], with
-        ``deceleration`` [rad/s²].
+    :param velocity: highest velocity [rad/s]; ``acceleration``: [rad/s²]; ``jerk``: [rad/s³].
+    :param velocity_offset: d in the velocity limit sqrt(2·a·r) - d at distance r from a position
+        limit [rad/s]; ``deceleration``: its a [rad/s²].
     """
 
     lower: Array
@@ -36,7 +36,7 @@ class JointLimits:
     deceleration: Array
 
     def velocity_bounds(self, positions: Array) -> tuple[Array, Array]:
-        """Return the lowest and highest velocities allowed at positions (..., n) [rad/s]."""
+        """Return the lowest and highest allowed velocities [rad/s] at positions (..., n)."""
         return -self._towards(positions - self.lower), self._towards(self.upper - positions)
 
     def _towards(self, room: Array) -> Array:
@@ -46,8 +46,7 @@ class JointLimits:
     def range(self, share: float = SHARE) -> tuple[Array, Array]:
         """Return the lowest and highest positions (n,) that are used [rad].
 
-        Of each end of a joint's range they leave out a twentieth of the share that is not used:
-        0.5 % of the range at 0.9.
+        At each end they leave out (1 - ``share``) / 20 of a joint's range: 0.5 % of it at 0.9.
         """
         margin = (1 - share) * (self.upper - self.lower) / 20
         return self.lower + margin, self.upper - margin
@@ -60,11 +59,12 @@ class JointLimits:
         share: float = SHARE,
         from_first: bool = False,
     ) -> str | None:
-        """Say what leaves ``share`` of the limits, or return None.
+        """Name the first value that exceeds ``share`` of the limits, or return None.
 
-        :param positions: (m, n); ``velocities`` and ``accelerations`` likewise.
-        :param from_first: what is outside in the first sample may stay so, and get no further
-            out; a velocity inside the whole limits stays inside those.
+        :param positions: (m, n) positions [rad], to stay inside `range`; ``velocities`` and
+            ``accelerations`` likewise.
+        :param from_first: whether a value that is outside in the first sample may stay there, but
+            go no further out; a velocity that begins inside the whole limits must keep them.
         """
         low, high = self.velocity_bounds(positions)
         most = share * self.acceleration

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a joint trajectory commands, sample by sample, as Jazzy's joint_trajectory_controller does.
+"""The commanded motion of a joint trajectory, sampled as Jazzy's joint_trajectory_controller does.
 
-The simulated controller, the executor's own idea of what the arm is commanded to do, and the
-actions read from a recording are all this one reference.
+The simulated controller, the executor's copy of the commanded motion, and the actions read from a
+recording all use this reference.
 Source: ros2_controllers, joint_trajectory_controller/src/trajectory.cpp and its controller.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 
 Samples = tuple[Array, Array, Array]
 
-_LARGEST = 1e12  # [rad, rad/s, rad/s²], beyond which what is computed of it may overflow.
+_LARGEST = 1e12  # [rad, rad/s, rad/s²]; computing with a larger value may overflow.
 
 
 class TrajectoryRejected(ValueError):
@@ -27,12 +27,12 @@ class TrajectoryRejected(ValueError):
 
 @dataclass(frozen=True)
 class Trajectory:
-    """What a JointTrajectory says.
+    """The contents of a JointTrajectory.
 
-    :param start_ns: the time from which ``times`` count [ns]; 0: from when it is accepted.
-    :param times: (n_points,) time from start [s].
-    :param positions: (n_points, n_joints) [rad]; ``velocities`` [rad/s] and ``accelerations``
-        [rad/s²] likewise, or None where they are not given.
+    :param start_ns: time from which ``times`` count [ns]; 0: the time when it is accepted.
+    :param times: (n_points,) times of the points, from the start [s].
+    :param positions: (n_points, n_joints) positions [rad]; ``velocities`` [rad/s] and
+        ``accelerations`` [rad/s²] likewise; None: not given.
     """
 
     joint_names: tuple[str, ...]
@@ -46,11 +46,11 @@ class Trajectory:
 class TrajectoryReference:
     """The commanded position, velocity and acceleration over time.
 
-    A new trajectory replaces the running one at once, also when it is stamped in the future: the
-    reference leads from where it is to the first point. Points that have passed are skipped
+    A new trajectory replaces the running one at once, even if it is stamped in the future: the
+    reference leads from its present state to the first point. Points that have passed are skipped
     without blending. After the last point the reference rests there.
 
-    :param position: (n_joints,) where it rests before the first trajectory [rad].
+    :param position: (n_joints,) position of rest before the first trajectory [rad].
     """
 
     def __init__(self, joint_names: Sequence[str], position: Array) -> None:
@@ -61,7 +61,7 @@ class TrajectoryReference:
     def accept(self, trajectory: Trajectory, now_ns: int) -> None:
         """Follow the trajectory from ``now_ns`` on.
 
-        :raises TrajectoryRejected: by the controller's rules; the running one goes on.
+        :raises TrajectoryRejected: where the controller rejects it; the running one goes on.
         """
         points = self._checked(trajectory, now_ns)
         start = tuple(value[0] for value in self.sample(np.array([now_ns])))
@@ -71,13 +71,13 @@ class TrajectoryReference:
     def sample(self, t_ns: Times) -> Samples:
         """Return positions, velocities and accelerations, each (m, n_joints), at times (m,) [ns].
 
-        Times before the last accepted trajectory was accepted get its first command.
+        Times before the last trajectory was accepted get the first command of that trajectory.
         """
         return self._segments.sample(np.asarray(t_ns, dtype=np.int64))
 
     @property
     def end_ns(self) -> int:
-        """When the reference comes to rest [ns]."""
+        """Time when the reference comes to rest [ns]."""
         return int(self._segments.t_ns[-1])
 
     def _checked(self, trajectory: Trajectory, now_ns: int) -> _Points:
@@ -143,8 +143,10 @@ def _check_times(times: Array, start_ns: int, now_ns: int) -> None:
 class _Segments:
     """Polynomials between knots, constant before the first and after the last one.
 
-    :param t_ns: (n_knots,); ``coefficients`` (n_segments, 6, n_joints), lowest power first, in
-        seconds from the segment's first knot; ``last`` (n_joints,) where it rests.
+    :param t_ns: (n_knots,) times of the knots [ns].
+    :param coefficients: (n_segments, 6, n_joints), lowest power first, of the time from a
+        segment's first knot [s].
+    :param last: (n_joints,) position of rest after the last knot.
     """
 
     t_ns: Times
@@ -199,7 +201,7 @@ def _polynomials(
     velocities: Array | None,
     accelerations: Array | None,
 ) -> Array:
-    """Coefficients (n_segments, 6, n_joints): linear, cubic or quintic by what is given."""
+    """Return coefficients (n_segments, 6, n_joints): linear, cubic or quintic by what is given."""
     assert positions is not None
     p0, p1 = positions[:-1], positions[1:]
     c = np.zeros((len(durations), 6, positions.shape[1]))

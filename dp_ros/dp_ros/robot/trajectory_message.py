@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read a JointTrajectory message, of rclpy or of a bag: the one reader of nodes and recordings."""
+"""Reader of JointTrajectory messages, of rclpy or of a bag, for nodes and recordings alike."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ import numpy as np
 
 
 def trajectory_from_msg(message: Any) -> Trajectory:
-    """Return what a message says; what it leaves out of all points stays None.
+    """Return the trajectory of a message; values that no point holds are None.
 
-    :raises TrajectoryRejected: when its points have different numbers of values, so that it is
-        not said what some of them are to do.
+    :raises TrajectoryRejected: when its points hold different numbers of values.
     """
     positions = _matrix(message.points, 'positions')
     if positions is None:

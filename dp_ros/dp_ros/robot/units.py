@@ -13,5 +13,5 @@ MS: Final = 1_000_000
 
 
 def to_ns(seconds: float) -> int:
-    """Return a time in whole nanoseconds."""
+    """Convert seconds to whole nanoseconds."""
     return round(seconds * NS)

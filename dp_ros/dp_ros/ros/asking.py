@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask another node from a coroutine, and wait for the answer without holding up the executor.
+"""Calls of other nodes' services from coroutines, without blocking the executor.
 
-A coroutine keeps the callback group of its own callback busy: what it waits for is to be in
-another one.
+A coroutine keeps the callback group of its own callback busy: whatever it waits for has to be in
+another group.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from rclpy.task import Future
 
 
 class Unanswered(RuntimeError):
-    """Another node did not do what it was asked for; the message says what to do."""
+    """Another node did not do what it was asked to do; the message says what to do."""
 
 
 async def within(node: Node, seconds: float, future: Future) -> Any:
-    """Return what the future brings.
+    """Return the result of a future.
 
-    :raises TimeoutError: when it brings nothing for so long.
+    :raises TimeoutError: when there is none within ``seconds``.
     """
     either = Future()
     steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -38,7 +38,7 @@ async def within(node: Node, seconds: float, future: Future) -> Any:
 
 
 async def pause(node: Node, seconds: float) -> None:
-    """Let others work for a while."""
+    """Wait for ``seconds``; other callbacks run meanwhile."""
     try:
         await within(node, seconds, Future())
     except TimeoutError:
@@ -46,9 +46,9 @@ async def pause(node: Node, seconds: float) -> None:
 
 
 async def ask(node: Node, seconds: float, client: Client, request: Any) -> Any:
-    """Return the answer of a service.
+    """Call a service and return its answer.
 
-    :raises Unanswered: when there is none in time.
+    :raises Unanswered: when there is no service, or no answer within ``seconds``.
     """
     name = node.resolve_service_name(client.srv_name)
     if not client.service_is_ready():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring a lifecycle node up by itself, where nobody is there to do it."""
+"""Automatic start of a lifecycle node, where nothing else starts it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 def autostart(node: LifecycleNode) -> None:
     """Configure and activate ``node`` as soon as it spins.
 
-    A node that refuses stays where it is: correct what it says and `ros2 lifecycle set` it.
+    A node that refuses stays in its state: correct the reported error, then `ros2 lifecycle set`.
     """
 
     def start() -> None:
@@ -19,8 +19,8 @@ def autostart(node: LifecycleNode) -> None:
         try:
             if node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
                 node.trigger_activate()
-        except RuntimeError as error:  # Somebody was faster.
+        except RuntimeError as error:  # Another node was faster.
             node.get_logger().warning(f'not brought up by itself: {error}')
 
-    # On the steady clock, for a simulation's clock may not run yet.
+    # By the steady clock: a simulation's clock may not run yet.
     timer = node.create_timer(0.0, start, clock=Clock(clock_type=ClockType.STEADY_TIME))

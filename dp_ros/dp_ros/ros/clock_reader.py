@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Set a node's simulated clock beside its callbacks, as rclcpp does.
+"""Setting of a node's simulated clock in a thread of its own, as rclcpp does.
 
-rclpy sets it in a callback. At 100 Hz those take a tenth of a core per node (measured), and while
-another callback runs the clock stands still: what takes long seems to take no time.
+rclpy sets it in a callback. At 100 Hz this takes a tenth of a core per node (measured), and while
+another callback runs the clock stands still: a slow callback seems to take no time.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _PERIOD = 0.004
 class ClockReader:
     """Reads `/clock` in a thread until `close`, for a node that follows it.
 
-    A time that goes back is set in the node's own thread, where all who are told of it belong.
+    A time that goes back is set in the node's own thread, where its jump callbacks belong.
     """
 
     def __init__(self, node: Node) -> None:
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._last_ns, self._back = 0, None
-        # The node's own subscription is its first; without simulated time it has none.
+        # The node's own subscription to /clock is its first; without simulated time it has none.
         clocks = (s for s in node.subscriptions if s.topic_name == '/clock')
         subscription = next(clocks, None) if node.get_clock().ros_time_is_active else None
         if subscription is None:
             return
-        # Its events too, for a message that waits wakes who waits for them.
+        # Its events too: a message that waits would wake whoever waits for them.
         for entity in (subscription, *subscription.event_handlers):
             entity.callback_group = Never()
         self._set = subscription.callback
@@ -43,7 +43,7 @@ class ClockReader:
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread, before the node goes."""
+        """End the thread, before the node is destroyed."""
         self._over.set()
         if self._thread is not None:
             self._thread.join()
@@ -66,7 +66,7 @@ class ClockReader:
 
 
 def _waiting(subscription: Subscription) -> Iterator[Any]:
-    """Give the messages that wait."""
+    """Yield the messages that wait."""
     while True:
         with subscription.handle:
             taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Notice that a clock went back: a simulated one, or the system's.
+"""Detection of a clock that goes back: a simulated one, or the system's.
 
-ROS tells of jumps of a simulated clock only. The system's is set back by a time server, say after
-the start of a machine; timers on it wait until it has caught up, for hours maybe, and so would a
-watchdog.
+ROS reports jumps of simulated clocks only. A time server may set the system's clock back, for
+example after a machine's start. Timers on it then wait until it has caught up, perhaps for hours,
+and so would a watchdog.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _BACK = JumpThreshold(
 
 
 def on_jump_back(node: Node, callback: Callable[[TimeJump], None]) -> JumpHandle:
-    """Call back when the node's clock jumps back or changes its source, while the handle lives."""
+    """Call ``callback`` when the node's clock jumps back or changes source; keep the handle."""
     return node.get_clock().create_jump_callback(_BACK, post_callback=callback)
 
 
 class ClockWatch:
-    """Lets the node's timers begin anew, and calls ``set_back`` with by how much [s]."""
+    """Restarts the node's timers when the system clock is set back; reports by how much [s]."""
 
     def __init__(self, node: Node, set_back: Callable[[float], None]) -> None:
         self._node = node

@@ -17,16 +17,16 @@ TOPIC: Final = 'policy/contract'
 
 
 def contract_msg(task: Task, checkpoint: str, digest: str) -> Contract:
-    """Return what the policy node publishes; the stamp is the caller's."""
+    """Return the message of the policy node, without a stamp."""
     return Contract(
         name=task.name, task=task_text(task), checkpoint=checkpoint, checkpoint_digest=digest
     )
 
 
 class ContractTopic:
-    """Tells a node the task of the policy that is configured, and of the next one.
+    """Reports the task of the configured policy, and of every later one.
 
-    :param on_task: told the task, and why there is none where one cannot be read.
+    :param on_task: function that gets the task, or None and the reason if it cannot be read.
     """
 
     def __init__(self, node: Node, on_task: Callable[[Task | None, str], None]) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages to the core's values and back."""
+"""Conversions between messages and the core's values."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ def time_to_ns(stamp: TimeMsg | DurationMsg) -> int:
 
 
 def ns_to_time(time_ns: int) -> TimeMsg:
-    """Make a stamp of nanoseconds."""
+    """Convert nanoseconds to a stamp."""
     sec, nanosec = divmod(time_ns, NS)
     return TimeMsg(sec=sec, nanosec=nanosec)
 
 
 def ns_to_duration(duration_ns: int) -> DurationMsg:
-    """Make a duration of nanoseconds."""
+    """Convert nanoseconds to a duration."""
     sec, nanosec = divmod(duration_ns, NS)
     return DurationMsg(sec=sec, nanosec=nanosec)
 
 
 def trajectory_to_msg(trajectory: Trajectory, frame_id: str = '') -> JointTrajectory:
-    """Write a JointTrajectory; ``start_ns`` 0 leaves its stamp zero."""
+    """Convert a trajectory to a JointTrajectory; ``start_ns`` 0 becomes a stamp of zero."""
     message = JointTrajectory(joint_names=list(trajectory.joint_names))
     message.header.stamp = ns_to_time(trajectory.start_ns)
     message.header.frame_id = frame_id

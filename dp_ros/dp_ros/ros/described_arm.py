@@ -17,11 +17,11 @@ Model = TypeVar('Model')
 
 
 class DescribedArm(Generic[Model]):
-    """What is made of a description, and of the names of the joints as long as there is none.
+    """A model of the arm, from `robot_description`, or before it comes from the joints' names.
 
     ``model`` is None when the arm is not known; ``misfit`` says why then.
 
-    :param changed: called whenever they have changed.
+    :param changed: function that is called whenever ``model`` or ``misfit`` has changed.
     """
 
     def __init__(self, node: Node, changed: Callable[[], None]) -> None:
@@ -34,10 +34,11 @@ class DescribedArm(Generic[Model]):
         node.create_subscription(String, 'robot_description', self._on_description, LATCHED)
 
     def expect(self, read: Callable[[str], Model], by_name: Model | None) -> None:
-        """Make something else of a description from now on, and of the one that came.
+        """Read descriptions in another way from now on, and read the last one again.
 
-        :param read: raises DescriptionError when a description does not fit.
-        :param by_name: what counts without a description.
+        :param read: function that makes the model; it raises DescriptionError where a description
+            does not fit.
+        :param by_name: model without a description, or None.
         """
         self._read = read
         if self._text is not None:
@@ -49,7 +50,7 @@ class DescribedArm(Generic[Model]):
 
     @property
     def heard(self) -> bool:
-        """Whether there is a description."""
+        """Whether a description came."""
         return self._text is not None
 
     def _on_description(self, message: String) -> None:

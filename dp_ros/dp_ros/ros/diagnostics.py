@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Publish one node's health on `/diagnostics`."""
+"""Publisher of a node's state on `/diagnostics`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Report = tuple[bytes, str, Mapping[str, Any]]
 class Diagnostics:
     """Ask ``report`` for (level, message, values) every ``period`` seconds and publish it.
 
-    The seconds are those of a steady clock: what is wrong with the others is to be told.
+    The period is that of a steady clock, so that faults of other clocks are reported too.
     """
 
     def __init__(self, node: Node, report: Callable[[], Report], period: float = 1.0) -> None:
@@ -50,7 +50,7 @@ class Diagnostics:
         self._publisher.publish(array)
 
     def _with_failures(self) -> Report:
-        """Return the report, and in it which callbacks have failed; news are an error."""
+        """Return the report with the number of failed callbacks; a new failure is an error."""
         try:
             level, message, values = self._report()
         except Exception as error:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who finds what runs here: this machine, unless the environment names others.
+"""Discovery is limited to this machine unless the environment sets another range.
 
-Two people who share a network share the arm's topics too where discovery reaches all of it, which
-is ROS's default. Without rclpy: launch files ask as well.
+By ROS's default, discovery reaches the whole network, so that other people on it can command the
+arm. This module does not import rclpy: launch files use it too.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _FINDERS = {
 
 
 def keep_to_this_machine(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Limit discovery to this machine where the environment sets no range; before rclpy.init."""
+    """Limit discovery to this machine if the environment sets no range; call before rclpy.init."""
     environment[RANGE] = environment.get(RANGE) or 'LOCALHOST'
 
 
 def settle_domain(context: Any) -> None:
-    """Do so for all that a launch starts, and say once who finds it; for an OpaqueFunction."""
-    if context.launch_configurations.get('domain_is_settled'):  # By the file that includes this.
+    """Limit discovery for everything a launch starts, and log its range once (OpaqueFunction)."""
+    if context.launch_configurations.get('domain_is_settled'):  # Done by an including file.
         return
     context.launch_configurations['domain_is_settled'] = 'true'
     keep_to_this_machine(context.environment)
@@ -36,12 +36,12 @@ def settle_domain(context: Any) -> None:
 
 
 def who_finds_this(environment: MutableMapping[str, str] = os.environ) -> str:
-    """Say the domain, the range of discovery, and who finds what runs there."""
+    """Return a text with the domain, the range of discovery, and who finds the nodes."""
     domain = f'ROS domain {environment.get("ROS_DOMAIN_ID") or 0}'
     middleware = environment.get('RMW_IMPLEMENTATION', '')
     if 'zenoh' in middleware:
         return f'{domain} of {middleware}: found by whomever its routers connect'
-    only_here = environment.get('ROS_LOCALHOST_ONLY') == '1'  # Deprecated, and goes before others.
+    only_here = environment.get('ROS_LOCALHOST_ONLY') == '1'  # Deprecated; overrides others.
     reach = 'LOCALHOST' if only_here else environment.get(RANGE) or 'SUBNET'
     peers = '' if only_here else environment.get(PEERS, '')
     named = f' and {PEERS} {peers}' if peers else ''
@@ -49,7 +49,7 @@ def who_finds_this(environment: MutableMapping[str, str] = os.environ) -> str:
 
 
 def _finders(reach: str, peers: str) -> str:
-    """Return who they are; rcl takes an unknown range as LOCALHOST, and says so."""
+    """Return who finds the nodes; rcl takes an unknown range for LOCALHOST, and warns."""
     if reach in _FINDERS:
         return _FINDERS[reach]
     named = f'{peers}, ' if peers else ''

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A node that is gone once it is destroyed."""
+"""A node whose DDS participant ends when it is destroyed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from rclpy.node import Node
 
 
 class EndingNode(Node):
-    """Destroys its actions too.
+    """Node that destroys its actions too.
 
-    rclpy leaves those to a garbage collection, and with them the node's DDS participant: it stays
-    in the domain, and ends with all its threads at any allocation, in any thread.
+    rclpy leaves these to garbage collection, and with them the node's DDS participant. It would
+    stay in the domain, and end with all its threads at any later allocation, in any thread.
     """
 
     def destroy_node(self) -> None:
-        """Let go of all that belongs to the node."""
+        """Destroy everything that belongs to the node."""
         super().destroy_node()
         for action in list(self.waitables):
             action.destroy()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A callback that fails is logged and counted, and its node goes on.
+"""Failed callbacks are logged and counted; their node goes on.
 
-The net under every node, not its answer to a bad message: that is a refusal by name.
+This is the last resort of every node: a bad message should be refused by name before.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _THROTTLE = 5.0
 
 @dataclass
 class Failures:
-    """How many callbacks of a node have failed, and what the last one said."""
+    """Number of failed callbacks of a node, and the last error."""
 
     count: int = 0
     last: str = ''
@@ -41,12 +41,12 @@ _FAILURES: WeakKeyDictionary[Node, Failures] = WeakKeyDictionary()
 
 
 def failures(node: Node) -> Failures:
-    """Return what failed in a node so far."""
+    """Return the failures of a node so far."""
     return _FAILURES.setdefault(node, Failures())
 
 
 def note_failure(node: Node, error: BaseException) -> None:
-    """Count a failed callback and log its traceback; of one that repeats, a line at times."""
+    """Count a failed callback and log its traceback, or one throttled line if it repeats."""
     found, text = failures(node), f'{type(error).__name__}: {error}'
     found.count += 1
     if text == found.last:
@@ -58,9 +58,9 @@ def note_failure(node: Node, error: BaseException) -> None:
 
 
 class GuardedExecutor(SingleThreadedExecutor):
-    """Spins on when a callback of its nodes fails; a service that fails answers so.
+    """Executor that goes on when a callback fails; a failed service answers with the error.
 
-    :param ended: whether all is over, so that what fails is of no interest.
+    :param ended: function that tells whether the process is ending; failures are then ignored.
     """
 
     def __init__(
@@ -91,11 +91,11 @@ class GuardedExecutor(SingleThreadedExecutor):
             self._note(error, node)
 
     def _note(self, error: BaseException, node: Node | None) -> None:
-        """Note a failure; a task that belongs to no node counts for all."""
+        """Note a failure; without a node it counts for all nodes."""
         for each in [] if self._ended() else [node] if node else self.get_nodes():
             note_failure(each, error)
 
-    # A callback group stays taken for ever where rclpy fails between taking and calling.
+    # A callback group stays busy for ever if rclpy fails between taking and calling.
 
     def _take_subscription(self, sub: Subscription) -> Any:
         try:
@@ -127,7 +127,7 @@ class GuardedExecutor(SingleThreadedExecutor):
 
 
 def _refusal(response: Any, error: Exception) -> Any:
-    """Say in an answer that has a place for it what went wrong; `success` is false by default."""
+    """Put the error into an answer with a field for it; `success` is false by default."""
     if hasattr(response, 'success') and hasattr(response, 'message'):
         response.message = f'failed: {type(error).__name__}: {error}: see the log of the node'
     return response

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every lifecycle node of the project does at a transition."""
+"""Base class of the project's lifecycle nodes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 
 class CheckedLifecycleNode(LifecycleNode, EndingNode):
-    """Refuses a transition that is not possible now, and tells why one failed.
+    """Lifecycle node that refuses impossible transitions, and logs why one failed.
 
-    rclpy raises for the one, which ends the node, and is silent about the other.
+    rclpy raises for the former, which ends the node, and is silent about the latter.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -27,7 +27,7 @@ class CheckedLifecycleNode(LifecycleNode, EndingNode):
             self._callbacks[state] = partial(self._transition, callback)
 
     def destroy_node(self) -> None:
-        """Let go of the state machine too, which rclpy leaves to a garbage collection."""
+        """Destroy the state machine too, which rclpy leaves to garbage collection."""
         super().destroy_node()
         machine, self._state_machine = self._state_machine, None
         if machine is not None:
@@ -42,7 +42,7 @@ class CheckedLifecycleNode(LifecycleNode, EndingNode):
         asked = request.transition.label or request.transition.id
         try:
             change(request, response)
-        except RuntimeError as error:  # The base of rclpy's RCLError.
+        except RuntimeError as error:  # The base class of rclpy's RCLError.
             response.success = False
             self.get_logger().debug(str(error))
         if not response.success:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Declare a node's parameter table in ROS and keep one consistent snapshot of its values."""
+"""ROS parameters of a node, declared from its table, as one consistent snapshot."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ Values = Mapping[str, Any]
 
 
 class LiveParameters:
-    """The values of a node's table, checked before every change and swapped as a whole.
+    """Values of a node's parameters, checked before every change and replaced as a whole.
 
-    :param check: cross-field rule; gets all values as they would be, returns a reason or None.
-    :param changed: called with the new snapshot after an accepted change.
+    :param check: function that gets all values as they would be, and returns why they are
+        refused, or None.
+    :param changed: function that gets the new snapshot after an accepted change.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ def _set_range(descriptor: ParameterDescriptor, parameter: Parameter) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Turn arrays as ROS hands them over (array.array, tuple) into lists."""
+    """Convert arrays of ROS (array.array, tuple) to lists."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return list(value)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one `main` of every node: init, spin, and an end without a traceback."""
+"""The common `main` of all nodes: init, spin, and an end without a traceback."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WAIT = 0.2
 def run_node(make_node: Callable[[], Node]) -> int:
     """Spin the node until Ctrl-C, SIGTERM or a shutdown; return the exit code.
 
-    No callback ends it: one that fails is logged and counted, see `guard`.
+    A callback that fails is logged and counted, and does not end the node: see `guard`.
 
     A node that commands hardware sends its last safe command in ``destroy_node``. rclpy's own
     signal handlers would have closed its publishers by then, so the signals are handled here.
@@ -46,12 +46,12 @@ def run_node(make_node: Callable[[], Node]) -> int:
         reader = ClockReader(node)
         executor = GuardedExecutor(ended=lambda: bool(interrupts))
         executor.add_node(node)
-        while not interrupts:  # An exception of a handler may be swallowed on its way here.
+        while not interrupts:  # An exception from the handler may be swallowed on its way here.
             executor.spin_once(timeout_sec=_WAIT)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except Exception as error:
-        if interrupts:  # pybind11 turns one that comes in a conversion into an error of its own.
+        if interrupts:  # pybind11 replaces an interrupt in a conversion by an error of its own.
             return 0
         if node is not None or not isinstance(error, (ValueError, ParameterException)):
             raise
@@ -64,7 +64,7 @@ def run_node(make_node: Callable[[], Node]) -> int:
             reader.close()
         if node is not None:
             node.destroy_node()
-        if executor is not None:  # Else a collection may end its parts in the wrong order.
+        if executor is not None:  # Else garbage collection may end its parts in the wrong order.
             executor.shutdown()
         rclpy.try_shutdown()
     return 0

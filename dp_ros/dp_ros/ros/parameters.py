@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Parameter tables: one frozen description per node, and the checks made from it.
+"""Parameter tables: one frozen description of the parameters of a node, and their checks.
 
-The table is the only place where a parameter is written down. Descriptors, the check of a change,
-and the reference page come from it. Nothing in here knows ROS.
+The table is the only definition of a parameter: descriptors, the check of a change, and the
+reference page are made from it. This module does not import ROS.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ Value = bool | int | float | str | list[bool] | list[int] | list[float] | list[s
 class Parameter:
     """One parameter of a node.
 
-    :param default: its type is the parameter's type; for a list that is empty by default give
-        ``element``, because an empty list has no type of its own.
-    :param low: smallest value allowed, for a list of numbers for each element.
-    :param read_only: set at start only, because the node is built around it.
+    :param default: default value; its type is the parameter's type.
+    :param low: smallest allowed value, of a list of numbers for each element; ``high``: largest.
+    :param choices: allowed texts; empty: any.
+    :param read_only: whether the value can only be set when the node starts.
+    :param element: type of the elements of a list that is empty by default.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Parameter:
 
     @property
     def element_type(self) -> type:
-        """Type of the value, of its elements for a list."""
+        """Type of the value; for a list, of its elements."""
         if isinstance(self.default, list):
             return self.element or type(self.default[0])
         return type(self.default)
@@ -54,7 +55,7 @@ class Parameter:
 
     @property
     def limits(self) -> str:
-        """What values are allowed, in words; empty if all of the type are."""
+        """Allowed values in words; empty if all of the type are allowed."""
         if self.choices:
             return 'one of ' + ', '.join(f"'{choice}'" for choice in self.choices)
         if self.low is None and self.high is None:
@@ -114,7 +115,7 @@ class ParameterTable(Mapping[str, Parameter]):
         return len(self._parameters)
 
     def defaults(self) -> dict[str, Value]:
-        """Every parameter's default."""
+        """Default of every parameter."""
         return {name: parameter.default for name, parameter in self.items()}
 
     def check(self, values: Mapping[str, Any]) -> str | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A topic that is read when its reader wants it, and wakes nobody meanwhile."""
+"""A subscription that is read on demand and does not wake the executor."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rclpy.qos import QoSProfile
 
 
 class PolledTopic:
-    """The messages of a topic, without a callback for each.
+    """Messages of a topic, without a callback for each.
 
-    Every callback is a turn of the executor; at 1 kHz those alone keep a node busy.
+    Every callback is a turn of the executor; at 1 kHz these alone keep a node busy.
 
-    :param raw: give the messages as they came, serialised.
+    :param raw: whether messages stay serialised.
     """
 
     def __init__(
@@ -29,11 +29,11 @@ class PolledTopic:
 
     @property
     def name(self) -> str:
-        """The topic's full name."""
+        """Full name of the topic."""
         return str(self._subscription.topic_name)
 
     def take(self) -> tuple[Any, int] | None:
-        """Return the first message that waits and when it came [system clock, ns], or None."""
+        """Return the oldest waiting message and its time of reception [system ns], or None."""
         with self._subscription.handle:
             taken = self._subscription.handle.take_message(self._kind, self._raw)
         return None if taken is None else (taken[0], taken[1]['received_timestamp'])
@@ -47,16 +47,16 @@ class PolledTopic:
 
 
 class Never(CallbackGroup):
-    """What an executor never waits for."""
+    """Callback group that an executor never waits for."""
 
     def can_execute(self, entity: Any) -> bool:
-        """Say no."""
+        """Refuse."""
         return False
 
     def beginning_execution(self, entity: Any) -> bool:
-        """Say no."""
+        """Refuse."""
         return False
 
     def ending_execution(self, entity: Any) -> None:
-        """Fail, for nothing began."""
+        """Fail: nothing can have begun."""
         raise AssertionError('nothing began')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How topics are kept and delivered; sensors as rclpy's `qos_profile_sensor_data` says."""
+"""QoS profiles of the topics; sensors use rclpy's `qos_profile_sensor_data`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 
 def reliable(depth: int) -> QoSProfile:
-    """Return the profile by which nothing is lost on the way, and ``depth`` messages wait."""
+    """Return a reliable, volatile profile in which ``depth`` messages wait."""
     return QoSProfile(depth=depth, reliability=ReliabilityPolicy.RELIABLE)
 
 
 def latched(depth: int) -> QoSProfile:
-    """Return the profile by which who subscribes late is told the last messages too."""
+    """Return a reliable profile that gives the last ``depth`` messages to late subscribers."""
     return QoSProfile(
         depth=depth,
         reliability=ReliabilityPolicy.RELIABLE,
@@ -23,13 +23,13 @@ def latched(depth: int) -> QoSProfile:
 
 
 NEWEST: Final = reliable(1)
-"""Of what only the newest counts: a command, a chunk, an observation."""
+"""Profile where only the newest message counts: a command, a chunk, an observation."""
 
 EVERY: Final = reliable(10)
-"""Of what each message counts: a status, a press of a button."""
+"""Profile where each message counts: a status, a press of a button."""
 
 LATCHED: Final = latched(1)
-"""Of what holds until the next message: a description, the state of an episode."""
+"""Profile of what holds until the next message: a description, the state of an episode."""
 
 NEWEST_SENSOR: Final = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
-"""Of a sensor, or a gamepad, whose newest message alone is looked at."""
+"""Profile of a sensor or a gamepad of which only the newest message is read."""

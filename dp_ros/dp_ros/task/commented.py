@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A task file that explains itself: every value with what it means, and its unit."""
+"""A task file with comments: the meaning and the unit of every value."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ _COMMENTS: Final[Mapping[str, str]] = {
     'joints': 'Joints of the arm in the order of the actions, as its controller names them.',
     'gripper_joints': 'Fingers that the policy moves too; empty: none.',
     'state_names': 'Values of the observed state where these are not the joints; else empty.',
-    'observations': f'What a frame holds beside images: {", then ".join(OBSERVATIONS)}.',
-    'action': f'What an action is: {" or ".join(ACTIONS)} of joints and gripper_joints.',
+    'observations': f'Contents of a frame beside images: {", then ".join(OBSERVATIONS)}.',
+    'action': f'Contents of an action: {" or ".join(ACTIONS)} of joints and gripper_joints.',
     'cameras': 'Cameras by name, in the order of the observation.',
-    'size': 'Height and width of what the policy sees [px].',
+    'size': 'Height and width of the images of the policy [px].',
     'topic': 'Topic of the raw images; compressed ones are on <topic>/compressed.',
-    'crop': 'Top, left, height, width of what is cut out before resizing [px]; empty: all of it.',
-    'tolerance': 'Largest distance of an image from the time of its frame [s]; 0: 0.4 dt.',
+    'crop': 'Top, left, height, width of the part that is kept [px]; empty: the whole image.',
+    'tolerance': 'Largest time from an image to its frame [s]; 0: 0.4 dt.',
     'latency': 'Age of an image when it is stamped [s]; it is subtracted from the stamp.',
-    'dt': 'Spacing of frames and of actions [s].',
-    'n_obs_steps': 'Frames of an observation.',
-    'horizon': 'Actions of a chunk; n_obs_steps - 1 of them belong to the past.',
-    'n_action_steps': 'Actions to follow before a new chunk is due.',
-    'camera_slop': 'Largest distance of the images of a synchronized set [s].',
+    'dt': 'Time between frames and between actions [s].',
+    'n_obs_steps': 'Number of frames of an observation.',
+    'horizon': 'Number of actions of a chunk; the first n_obs_steps - 1 belong to the past.',
+    'n_action_steps': 'Number of actions to follow before a new chunk is due.',
+    'camera_slop': 'Largest difference of the stamps of a synchronized set of images [s].',
     'joint_latency': 'Age of joint states when they are stamped [s]; subtracted from the stamp.',
     'max_joint_gap': 'Longest time between two joint states to interpolate over [s].',
-    'topics': 'Where the other streams are; nodes can remap them.',
-    'joint_states': 'Joint states of the arm, and of the fingers where the policy moves them.',
-    'commands': "Trajectories that the arm's controller is sent.",
-    'gripper': 'Trajectories that the gripper is asked for.',
+    'topics': 'Topics of the other streams; nodes can remap them.',
+    'joint_states': 'Joint states of the arm, and of the fingers if the policy moves them.',
+    'commands': "Trajectories that are sent to the arm's controller.",
+    'gripper': 'Target trajectories of the gripper.',
 }
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A task: what recording, training and running have to agree on, as one frozen value.
+"""A task: everything that recording, training and running have to agree on, in one value.
 
-It is written once, in a task file, and travels: into every bag, every checkpoint, and from the
-policy node to the nodes beside it. Networks, training and a site's safety are not in it.
+It is written once, in a task file, and stored in every bag and every checkpoint; the policy node
+sends it to the other nodes. It does not hold networks, training settings or safety limits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dp_ros.values import ConfigError, as_names, brief, make_value, require, sho
 OBSERVATIONS: Final = ('joint_positions', 'commanded_positions')
 ACTIONS: Final = ('joint_positions',)
 
-# What a chunk and an image have at most: a description of a few bytes must not ask for gigabytes.
+# Upper limits of sizes: a task file of a few bytes must not make a reader allocate gigabytes.
 _MOST_STEPS: Final = 4096
 _MOST_PIXELS: Final = 4096
 _MOST_FRAMES: Final = 100
@@ -30,11 +30,11 @@ _MOST_SECONDS: Final = 10.0
 class Camera:
     """A camera of the observation.
 
-    :param size: (height, width) of the policy's images [px].
+    :param size: (height, width) of the images of the policy [px].
     :param topic: topic of its raw images; empty: ``camera/<name>/image_raw``.
-    :param crop: (top, left, height, width) of what is cut out of an image before it is resized
-        [px]; empty: all of it.
-    :param tolerance: largest distance of an image from the time of its frame [s]; 0: 0.4 dt.
+    :param crop: (top, left, height, width) of the part of an image that is kept before resizing
+        [px]; empty: the whole image.
+    :param tolerance: largest time from an image to its frame [s]; 0: 0.4 dt.
     :param latency: age of an image when it is stamped [s]; it is subtracted from the stamp.
     """
 
@@ -61,11 +61,11 @@ class Camera:
 
 @dataclass(frozen=True)
 class Topics:
-    """Where the streams of a task are, beside its cameras; nodes can remap them.
+    """Topics of the streams of a task other than cameras; nodes can remap them.
 
-    :param joint_states: of the arm, and of the fingers where the policy moves them.
-    :param commands: trajectories that the arm's controller is sent.
-    :param gripper: trajectories that the gripper is asked for.
+    :param joint_states: topic of the joint states of the arm, and of the fingers that are moved.
+    :param commands: topic of the trajectories that are sent to the arm's controller.
+    :param gripper: topic of the target trajectories of the gripper.
     """
 
     joint_states: str = 'joint_states'
@@ -75,22 +75,22 @@ class Topics:
 
 @dataclass(frozen=True)
 class Task:
-    """What is observed, what is commanded, and in which steps.
+    """Observations, actions and time steps of a task.
 
-    :param name: the task's, by which the simulation knows it.
-    :param joints: the arm's joints, in the order of the actions.
-    :param gripper_joints: fingers that the policy moves too, behind ``joints``.
-    :param state_names: values of the observed state where these are not the joints.
-    :param observations: what a frame's state holds: ``joint_positions``, and behind them
+    :param name: name of the task, by which the simulation chooses its scenes.
+    :param joints: names of the arm's joints, in the order of the actions.
+    :param gripper_joints: names of the fingers that the policy moves too, behind ``joints``.
+    :param state_names: names of the observed values where these are not the joints.
+    :param observations: contents of a frame's state: ``joint_positions``, and behind them
         ``commanded_positions`` or nothing.
-    :param action: what an action is: ``joint_positions``, commanded at its time.
-    :param cameras: each camera by its name, in the order of the observation.
-    :param dt: spacing of frames and of actions [s].
-    :param n_obs_steps: To, frames of an observation.
-    :param horizon: Tp, actions that are denoised; the first To - 1 belong to the past.
-    :param n_action_steps: Ta, actions to follow before a new chunk is due.
-    :param camera_slop: largest distance of the images of a synchronized set [s].
-    :param joint_latency: age of joint states when they are stamped [s].
+    :param action: contents of an action: ``joint_positions``, commanded at its time.
+    :param cameras: cameras by name, in the order of the observation.
+    :param dt: time between frames and between actions [s].
+    :param n_obs_steps: To, number of frames of an observation.
+    :param horizon: Tp, number of denoised actions; the first To - 1 belong to the past.
+    :param n_action_steps: Ta, number of actions to follow before a new chunk is due.
+    :param camera_slop: largest difference of the stamps of a synchronized set of images [s].
+    :param joint_latency: age of joint states when they are stamped [s], subtracted from the stamp.
     :param max_joint_gap: longest time between two joint states to interpolate over [s].
     """
 
@@ -129,29 +129,29 @@ class Task:
 
     @property
     def joint_names(self) -> tuple[str, ...]:
-        """What is commanded, in order: the arm's joints, then the gripper's."""
+        """Names of the commanded joints, in order: those of the arm, then the fingers."""
         return self.joints + self.gripper_joints
 
     @property
     def observed_names(self) -> tuple[str, ...]:
-        """The values of a frame's state, in order."""
+        """Names of the values of a frame's state, in order."""
         measured = self.state_names or self.joint_names
         commanded = tuple(f'{name} commanded' for name in self.joint_names)
         return (*measured, *(commanded if self.observes_commands else ()))
 
     @property
     def observes_commands(self) -> bool:
-        """Whether a frame's state holds what the joints were commanded, too."""
+        """Whether a frame's state also holds commanded positions."""
         return 'commanded_positions' in self.observations
 
     @property
     def camera_names(self) -> tuple[str, ...]:
-        """The cameras, in order."""
+        """Names of the cameras, in order."""
         return tuple(self.cameras)
 
     @property
     def image_sizes(self) -> dict[str, tuple[int, int]]:
-        """(height, width) [px] of each camera."""
+        """Image size (height, width) [px] of each camera."""
         return {name: (camera.size[0], camera.size[1]) for name, camera in self.cameras.items()}
 
     @property
@@ -161,7 +161,7 @@ class Task:
 
     @property
     def n_points(self) -> int:
-        """Actions of a chunk that do not belong to the past of the observation."""
+        """Number of actions of a chunk that do not belong to the past."""
         return self.horizon - self.n_obs_steps + 1
 
     # ---- checks
@@ -208,17 +208,17 @@ class Task:
 
 
 def task_from_dict(values: Mapping[str, Any], what: str = 'task') -> Task:
-    """Make the task that ``task_to_dict`` or a file's author wrote.
+    """Make a task from the keys of a task file.
 
-    :param what: how errors name it.
-    :raises ConfigError: for a key that does not exist, or a value refused.
+    :param what: name of the task in errors.
+    :raises ConfigError: for an unknown key, or a value that is not allowed.
     """
     task: Task = _make(Task, values, what)
     return task
 
 
 def task_to_dict(task: Task) -> dict[str, Any]:
-    """Return all of it, as JSON and YAML can hold it; the order is that of a task file."""
+    """Return all values of a task for JSON or YAML, in the order of a task file."""
     keys = ('name', 'joints', 'gripper_joints', 'state_names', 'observations', 'action')
     values = {key: _plain(getattr(task, key)) for key in keys}
     values['cameras'] = {
@@ -266,7 +266,7 @@ def _camera(name: Any, given: Any) -> Camera:
 
 
 def _make(kind: type[Any], values: Any, what: str) -> Any:
-    """Make a value; whatever is refused is told with what it is of."""
+    """Make a value; errors begin with ``what``."""
     try:
         return make_value(kind, values, what)
     except ConfigError as error:

@@ -15,7 +15,7 @@ _DESCRIPTION: Final = 'policy.json'
 
 
 def task_path(named: str, shipped: Path) -> Path:
-    """Return the file that is meant: by its name one of the shipped ones, or a path.
+    """Return the path of a task file, given as a path or as the name of a shipped one.
 
     :param shipped: folder of the shipped task files.
     """
@@ -26,7 +26,7 @@ def task_path(named: str, shipped: Path) -> Path:
 def read_task(path: Path) -> Task:
     """Read a task file, or the task of a checkpoint's folder.
 
-    :raises ConfigError: when it cannot be read, or says something that is not allowed.
+    :raises ConfigError: when it cannot be read, or holds a value that is not allowed.
     """
     if path.is_dir():
         return _of_checkpoint(path)
@@ -39,10 +39,10 @@ def read_task(path: Path) -> Task:
 
 
 def parse_task(text: str, what: str) -> Task:
-    """Read what ``task_text`` wrote.
+    """Read a task from the text of a task file.
 
-    :param what: how errors name it.
-    :raises ConfigError: when it cannot be read, or says something that is not allowed.
+    :param what: name of the text in errors.
+    :raises ConfigError: when it cannot be read, or holds a value that is not allowed.
     """
     try:
         return _made(parse_yaml(text, what), what)
@@ -51,7 +51,7 @@ def parse_task(text: str, what: str) -> Task:
 
 
 def task_text(task: Task) -> str:
-    """Return the task as YAML, whole."""
+    """Return the task as YAML with all its keys."""
     text: str = yaml.safe_dump(task_to_dict(task), sort_keys=False, default_flow_style=None)
     return text
 

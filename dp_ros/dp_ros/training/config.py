@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a policy is trained, as frozen values that check themselves."""
+"""Training configuration: frozen values that check themselves."""
 
 from __future__ import annotations
 
@@ -16,21 +16,29 @@ from dp_ros.values import make_value, require
 
 @dataclass(frozen=True)
 class TrainConfig(Component):
-    """How a policy is trained.
+    """Settings of the training of a policy.
 
-    :param batch_size: windows of a batch, on each of the devices.
+    :param steps: number of steps of the optimiser.
+    :param batch_size: windows of a batch, on each device.
     :param gradient_accumulation_steps: batches of a step.
-    :param lr_schedule: what follows the warm-up, down to zero by a ``cosine`` or ``constant``.
-    :param weight_decay: of weight matrices; norms, biases and embeddings have none.
-    :param mixed_precision: ``bf16`` for networks in bfloat16, with weights in float32.
+    :param learning_rate: highest learning rate, reached at the end of the warm-up.
+    :param lr_schedule: schedule after the warm-up: ``cosine``, down to zero, or ``constant``.
+    :param weight_decay: weight decay of weight matrices; norms, biases and embeddings have none.
+    :param warmup_steps: steps in which the learning rate rises from zero.
+    :param gradient_clip: largest norm of the gradient.
+    :param mixed_precision: ``bf16``: networks compute in bfloat16, with weights in float32.
     :param ema_power: exponent of the warm-up of the moving average of the weights.
-    :param actions: what counts as the arm's actions: ``commanded``, or ``measured``, as where it
-        was guided by hand; ``auto``: commanded where anything was.
+    :param ema_max: largest decay of the moving average of the weights.
+    :param seed: seed of the validation split, the initial weights, the batches and the noise.
+    :param actions: positions that become the arm's actions: ``commanded``, ``measured`` (for hand
+        guiding), or ``auto``: commanded if the recording holds a command, else measured.
     :param pad_after: steps that a window's actions may reach past the end of its episode, where
         its last action repeats; None: ``n_action_steps`` - 1, as in the papers.
     :param validation_share: share of the episodes kept out of training, in whole scenes.
-    :param checkpoint_every: steps between two saved states, to resume from.
-    :param keep_every: steps between two policies kept beside the last one; none if 0.
+    :param validation_every: steps between two measurements on these episodes.
+    :param checkpoint_every: steps between two saved states, from which training can resume.
+    :param keep_every: steps between two policies kept beside the last one; 0: none is kept.
+    :param num_inference_steps: denoising steps of the measurements.
     """
 
     name: ClassVar = 'train'
@@ -86,7 +94,7 @@ class TrainConfig(Component):
 
 @dataclass(frozen=True)
 class RunConfig:
-    """A training configuration file: the policy and how it is trained."""
+    """A training configuration: the policy, and how it is trained."""
 
     policy: PolicyConfig
     train: TrainConfig = field(default_factory=TrainConfig)
@@ -101,15 +109,15 @@ class RunConfig:
 
     @property
     def pad_after(self) -> int:
-        """Steps that actions may reach past the end of an episode."""
+        """Number of steps that actions may reach past the end of an episode."""
         given = self.train.pad_after
         return self.policy.n_action_steps - 1 if given is None else given
 
 
 def parse_run(values: Mapping[str, Any], task: Task) -> RunConfig:
-    """Make the configuration of a training run from a file's values, for a task.
+    """Make a training configuration from the values of a file, for a task.
 
-    :raises ConfigError: for a section or a key that does not exist, or a value refused.
+    :raises ConfigError: for an unknown section or key, or a value that is not allowed.
     """
     require(
         set(values) <= {'policy', 'train'},

@@ -20,7 +20,7 @@ def read_config(
 ) -> RunConfig:
     """Read a training configuration, with values changed as `SECTION.KEY=VALUE`.
 
-    :param recorded: the task that the recordings hold, for a file without a task.
+    :param recorded: task of the recordings, for a file without a task.
     :raises ConfigError: when it cannot be read or contradicts itself.
     """
     try:
@@ -38,7 +38,7 @@ def read_config(
 
 
 def parse_config(values: dict[str, Any], changes: Sequence[str] = ()) -> RunConfig:
-    """Make a training configuration of a file's sections, as `read_config` does."""
+    """Make a training configuration from the sections of a file, as `read_config` does."""
     for change in changes:
         _change(values, change)
         if isinstance(values.get('task'), str):
@@ -53,7 +53,7 @@ def parse_config(values: dict[str, Any], changes: Sequence[str] = ()) -> RunConf
 
 
 def action_spec(run: RunConfig) -> ActionSpec:
-    """Return which actions go with the windows of a policy in training."""
+    """Return the specification of the actions in the windows of a run."""
     return ActionSpec(run.policy.n_obs_steps, run.policy.horizon, run.pad_after)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What training measured: a line of JSON for each measurement, and TensorBoard's curves."""
+"""Measurements of training: a line of JSON for each, and curves for TensorBoard."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ TENSORBOARD: Final = 'tensorboard'
 
 
 class MetricsLog:
-    """The log of one run in ``out``."""
+    """Log of the measurements of one run in ``out``."""
 
     def __init__(self, out: Path) -> None:
         self._file, self._curves = out / METRICS, out / TENSORBOARD
         self._writer: SummaryWriter | None = None
 
     def resume(self, step: int) -> None:
-        """Drop what was measured after ``step``: it will be measured again."""
+        """Drop measurements after ``step``; they will be made again."""
         lines = self._file.read_text().splitlines() if self._file.is_file() else []
         kept = [line for line in lines if json.loads(line)['step'] <= step]
         self._file.write_text(''.join(f'{line}\n' for line in kept))
@@ -32,7 +32,7 @@ class MetricsLog:
         )
 
     def write(self, values: Mapping[str, Any]) -> None:
-        """Add a measurement: a step, and numbers by their names."""
+        """Add a measurement: a step, and numbers by name."""
         with self._file.open('a') as file:
             file.write(json.dumps(values) + '\n')
         if self._writer is None:
@@ -48,6 +48,6 @@ class MetricsLog:
 
 
 def clear_metrics(out: Path) -> None:
-    """Remove what another run in ``out`` measured."""
+    """Remove measurements of another run in ``out``."""
     (out / METRICS).unlink(missing_ok=True)
     shutil.rmtree(out / TENSORBOARD, ignore_errors=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model card: how a policy was made and what it was measured to do."""
+"""The model card: how a policy was made, and how well it works."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ACTIONS: Final = {'joint_positions': 'commanded positions of the joints'}
 def write_model_card(folder: Path, description: Mapping[str, Any], commands: str) -> None:
     """Write README.md beside the checkpoint.
 
-    :param description: the checkpoint's; ``commands``: the shell commands that made it.
+    :param description: description of the checkpoint; ``commands``: shell commands that made it.
     """
     task, training = task_from_dict(description['task']), description['training']
     steps = training['steps']
@@ -52,7 +52,7 @@ sha256 `{training['data_digest'][:16]}…` |
 
 
 def _seen(task: Task) -> str:
-    """Say what a frame of the observation holds."""
+    """Describe the contents of a frame of the observation."""
     seen = [_image(name, camera) for name, camera in task.cameras.items()]
     states = task.state_names or task.joint_names
     same = states == task.joint_names
@@ -81,7 +81,7 @@ def _part(role: str, settings: Mapping[str, Any]) -> str:
 
 
 def add_measurement(folder: Path, command: str, figures: str) -> None:
-    """Append what an evaluation printed, replacing what the same command printed before."""
+    """Add the output of an evaluation; replace an older one of the same command."""
     file = folder / 'README.md'
     card = file.read_text() if file.is_file() else f'# {folder.resolve().name}\n'
     head, _, measured = card.partition(_MARK)

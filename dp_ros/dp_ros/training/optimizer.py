@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""AdamW with its parameter groups, the learning rate's schedule, and the precision."""
+"""AdamW with its parameter groups, the schedule of the learning rate, and the precision."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SCHEDULES: Final[Mapping[str, Callable[[Optimizer, TrainConfig], LRScheduler]]]
 def make_optimizer(
     module: nn.Module, settings: TrainConfig, betas: tuple[float, float] = Method.betas
 ) -> AdamW:
-    """Make AdamW (Loshchilov and Hutter 2019), with the betas of the method that is trained."""
+    """Make AdamW (Loshchilov and Hutter 2019) with the betas of a method."""
     decayed, free = split_parameters(module)
     groups = [
         {'params': decayed, 'weight_decay': settings.weight_decay},
@@ -38,7 +38,7 @@ def make_optimizer(
 
 
 def split_parameters(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """Split what is trained into matrices, which decay, and the rest, which does not.
+    """Split trained parameters into matrices, which decay, and the rest, which does not.
 
     The rest are norms, biases, embeddings and tokens: pulling them to zero regularises nothing.
     """
@@ -54,15 +54,15 @@ def split_parameters(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Par
 
 
 def make_schedule(optimizer: Optimizer, settings: TrainConfig) -> LRScheduler:
-    """Make the warm-up from zero, and what follows it."""
+    """Make the schedule: a warm-up from zero, then the one that the settings name."""
     return _SCHEDULES[settings.lr_schedule](optimizer, settings)
 
 
 def make_accelerator(settings: TrainConfig, device: str | None) -> Accelerator:
-    """Make what spreads training over devices.
+    """Make the accelerator, which spreads training over devices.
 
-    :param device: 'cpu' to stay on the CPU; by default accelerate chooses.
-    :raises ConfigError: for bf16 where the device does not have it.
+    :param device: 'cpu' to stay on the CPU; None: accelerate chooses.
+    :raises ConfigError: for bf16 on a device that does not support it.
     """
     require(
         settings.mixed_precision == 'no' or (device != 'cpu' and has_bf16()),
@@ -77,5 +77,5 @@ def make_accelerator(settings: TrainConfig, device: str | None) -> Accelerator:
 
 
 def has_bf16() -> bool:
-    """Return whether there is a GPU that computes in bfloat16 itself."""
+    """Tell whether there is a GPU with native bfloat16."""
     return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a training run leaves: the state to resume from, and what its checkpoints say of it."""
+"""Records of a training run: the state to resume from, and its description in checkpoints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import torch
 STATE: Final = 'state'
 RUN: Final = 'run.json'
 KEPT: Final = 'steps'
-"""Folder of the policies that were kept on the way."""
+"""Folder of the policies that are kept during training."""
 
 
 def describe_training(
@@ -26,9 +26,9 @@ def describe_training(
     dataset: WindowDataset,
     measured: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return what a checkpoint says about its training.
+    """Return the description of the training for a checkpoint.
 
-    :param measured: at the policy's step, as the run's metrics hold it.
+    :param measured: measurement at the policy's step, as in the run's metrics.
     """
     device = next(network.parameters()).device
     name = torch.cuda.get_device_name(device) if device.type == 'cuda' else 'CPU'
@@ -48,7 +48,7 @@ def describe_training(
 
 
 def saved_state(out: Path) -> Path | None:
-    """Return the whole state that was saved last in ``out``, or None."""
+    """Return the folder of the last complete state in ``out``, or None."""
     # A kill between removing the old state and renaming the new one leaves only the new one.
     for state in (out / STATE, out / f'{STATE}.part'):
         if (state / RUN).is_file():
@@ -57,6 +57,6 @@ def saved_state(out: Path) -> Path | None:
 
 
 def clear_state(out: Path) -> None:
-    """Remove what resuming needs, when the run has ended and its policy is stored."""
+    """Remove the state to resume from, after the run has ended and its policy is stored."""
     for name in (STATE, f'{STATE}.part'):
         shutil.rmtree(out / name, ignore_errors=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is trained: networks fitted to the data, and the loss of a batch."""
+"""The networks that are trained, and the loss of a batch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 class TrainingStep(nn.Module):
     """The loss of a batch as one module, so that accelerate can spread it over devices.
 
-    :param teacher: the policy that a distillation learns from.
+    :param teacher: network of the policy that a distillation learns from.
     """
 
     def __init__(self, network: PolicyNetwork, teacher: PolicyNetwork | None = None) -> None:
@@ -24,7 +24,7 @@ class TrainingStep(nn.Module):
         self.auxiliary = network.config.method.make_auxiliary(network, teacher)
 
     def forward(self, batch: Batch, augment: bool = True) -> Tensor:
-        """Return the loss of what the network's method minimises."""
+        """Return the loss of a batch, by the network's method."""
         network = self.network
         cond = network.condition(batch.state, batch.images, augment)
         actions = network.actions(batch.actions)
@@ -33,9 +33,9 @@ class TrainingStep(nn.Module):
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Let a module evaluate, without dropout, for as long as the block runs.
+    """Put a module into evaluation mode, without dropout, while the block runs.
 
-    What evaluated before, as the teacher of a distillation, goes on to.
+    Parts that were in evaluation mode before, like a teacher, stay in it afterwards.
     """
     training = [part for part in module.modules() if part.training]
     module.eval()
@@ -47,9 +47,9 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 def make_network(dataset: WindowDataset, policy: PolicyConfig) -> PolicyNetwork:
-    """Make the networks, with normalisers fitted to the data and pretrained weights, if named.
+    """Make the networks: fit normalisers to the data, load pretrained weights if named.
 
-    :raises DatasetError: when the data are not of the policy's shapes.
+    :raises DatasetError: when the windows do not have the policy's shapes.
     """
     _check_data(dataset, policy)
     network = PolicyNetwork(policy)
@@ -60,7 +60,7 @@ def make_network(dataset: WindowDataset, policy: PolicyConfig) -> PolicyNetwork:
 
 
 def _check_data(dataset: WindowDataset, policy: PolicyConfig) -> None:
-    """Refuse windows that are not of the policy's shapes."""
+    """Check that windows have the policy's shapes."""
     expected = {
         'state': (policy.n_obs_steps, len(policy.observed_names)),
         'actions': (policy.horizon, len(policy.joint_names)),

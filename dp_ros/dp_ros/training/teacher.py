@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The teacher of a distillation: read once, when training starts."""
+"""The teacher of a distillation, loaded once, when training starts."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from dp_ros.values import ConfigError, require
 def load_teacher(policy: PolicyConfig) -> tuple[PolicyConfig, PolicyNetwork | None]:
     """Load the teacher that the policy's method names, if it needs one.
 
-    :returns: the policy with what its method takes from the teacher, and the teacher or None.
-    :raises ConfigError: when the teacher cannot be read or is of another kind.
+    :returns: the policy, with the settings of the teacher that its method needs, and the teacher.
+    :raises ConfigError: when the teacher cannot be read or is no diffusion policy.
     """
     method = policy.method
     if not isinstance(method, Consistency):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Train a policy on windows; can be interrupted and resumed, and gives the same from its seed."""
+"""Training of a policy on windows: it can be interrupted and resumed; one seed decides all."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class TrainingError(RuntimeError):
 
 
 StepReport = Callable[[int, float], None]
-"""Told the step and the smoothed loss after every step."""
+"""A function that gets the step and the smoothed loss after every step."""
 
 
 class Trainer:
     """One training run.
 
-    :param out: folder of the run's metrics and of the state to resume from.
+    :param out: folder of the metrics and of the state to resume from.
     :raises ConfigError: when the teacher of a distillation cannot be used.
     """
 
@@ -123,7 +123,7 @@ class Trainer:
         return {'validation_loss': loss, 'action_error': error}
 
     def save(self) -> None:
-        """Write what resuming needs; the last state stays until the new one is whole."""
+        """Save the state to resume from; the last one is kept until the new one is complete."""
         if not self.accelerator.is_main_process:
             return
         part, state = self.out / f'{STATE}.part', self.out / STATE
@@ -134,9 +134,9 @@ class Trainer:
         part.rename(state)
 
     def resume(self) -> None:
-        """Go on from the saved state.
+        """Continue from the saved state.
 
-        :raises ConfigError: when there is none, or it is of other data or settings.
+        :raises ConfigError: when there is no state, or it belongs to other data or settings.
         """
         state = saved_state(self.out)
         if state is None:
@@ -153,7 +153,7 @@ class Trainer:
 
     @contextmanager
     def _averaged(self) -> Iterator[PolicyNetwork]:
-        """Yield the network with the averaged weights in it, for as long as the block runs."""
+        """Yield the network with the averaged weights while the block runs."""
         self._ema.store(self._network.parameters())
         self._ema.copy_to(self._network.parameters())
         try:
@@ -162,7 +162,7 @@ class Trainer:
             self._ema.restore(self._network.parameters())
 
     def _measure(self, logged: bool, kept: bool) -> None:
-        """Measure the averaged policy, and log it, or store it beside the last one, or both."""
+        """Measure the averaged policy, then log the measurement, keep the policy, or both."""
         measured = self._progress() | self.validate()
         if not self.accelerator.is_main_process:
             return
@@ -174,7 +174,7 @@ class Trainer:
                 save_checkpoint(self.out / KEPT / f'{self.step:07d}', network, made)
 
     def _advance(self) -> float:
-        """Take one optimiser step; its batch and noise depend on seed and step alone."""
+        """Take one optimiser step; its batch and noise depend only on seed and step."""
         settings, rank = self.config.train, self.accelerator.process_index
         seeds = np.random.SeedSequence([settings.seed, self.step, rank]).generate_state(2)
         rng = np.random.default_rng(int(seeds[0]))
@@ -230,13 +230,14 @@ def train(
     resume: bool = False,
     device: str | None = None,
 ) -> PolicyNetwork:
-    """Train in ``out``, and leave the last state there until ``clear_state``.
+    """Train in ``out``; the last state stays there until ``clear_state``.
 
-    :param device: 'cpu' to stay on the CPU; by default accelerate chooses.
-    :raises ConfigError: when ``out`` holds another run, ``resume`` finds none, the teacher of a
-        distillation cannot be used, or the device cannot do what the settings want.
-    :raises DatasetError: when the data are not of the policy's shapes, or one episode alone.
-    :raises TrainingError: when the loss is not finite any more.
+    :param device: 'cpu' to stay on the CPU; None: accelerate chooses.
+    :raises ConfigError: when ``out`` holds another run, there is none to ``resume``, the teacher
+        of a distillation cannot be used, or the device does not support the settings.
+    :raises DatasetError: when the windows do not have the policy's shapes, or there is only one
+        episode.
+    :raises TrainingError: when the loss is no longer finite.
     """
     out.mkdir(parents=True, exist_ok=True)
     if not resume and saved_state(out) is not None:

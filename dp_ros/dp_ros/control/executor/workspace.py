@@ -11,9 +11,9 @@ from dp_ros.control.executor.chunk import ChunkRefused
 
 @dataclass(frozen=True)
 class Workspace:
-    """The box between two corners in the base frame [m].
+    """A box between two corners in the base frame [m].
 
-    :raises ValueError: when there is no room between the corners.
+    :raises ValueError: when ``low`` is not below ``high`` along every axis.
     """
 
     low: tuple[float, float, float]
@@ -30,9 +30,9 @@ class Workspace:
                 )
 
     def check(self, tcp: Array) -> None:
-        """Check where the TCP (3,) is [m].
+        """Check that the TCP (3,) [m] is inside.
 
-        :raises ChunkRefused: when it is outside.
+        :raises ChunkRefused: when it is not.
         """
         outside = self.crossing(tcp[None])
         if outside is not None:
@@ -42,7 +42,7 @@ class Workspace:
             )
 
     def crossing(self, tcp: Array) -> tuple[int, str] | None:
-        """Return which of its positions (m, 3) [m] is outside first, and beyond which border."""
+        """Return index and border of the first TCP position of (m, 3) [m] that is outside."""
         outside = ~((tcp >= self.low) & (tcp <= self.high))
         if not outside.any():
             return None

@@ -34,9 +34,10 @@ class Action(Enum):
 class TwistInput:
     """The newest wanted velocity of the TCP.
 
-    ``model`` is of the arm; while it is None nothing is wanted.
+    ``model`` is the model of the arm; without one no velocity is wanted.
 
     :param max_linear: largest linear velocity [m/s]; faster inputs are slowed to it.
+    :param max_angular: largest angular velocity [rad/s], likewise.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class TwistInput:
         self.set((shares * np.repeat(self._limits, 3)).tolist(), in_tool, now_ns)
 
     def wish(self, q: Array) -> Wish | None:
-        """Return the joint velocities wanted at positions (n,), None for none."""
+        """Return the wanted joint velocities at positions (n,), or None."""
         model = self.model
         if model is None or not self._twist.any():
             return None

@@ -15,14 +15,14 @@ _CENTRING: Final = 0.3  # [1/s]
 
 
 def joint_velocity(model: ArmModel, q: Array, twist: Array) -> Array:
-    """Return joint velocities (n,) [rad/s] that move the TCP by a twist, as well as they can.
+    """Return joint velocities (n,) [rad/s] that come closest to a twist of the TCP.
 
-    They are damped only near singularities, so that elsewhere the TCP moves as it is told. What
-    they leave free, the elbow, goes towards the middle of the joints' ranges.
+    They are damped only near singularities; elsewhere they give the twist exactly. The motion
+    that leaves the TCP in place, the elbow's, goes towards the middle of the joints' ranges.
     Source: Nakamura and Hanafusa 1986; the damping as in Chiaverini 1997, equation 12; the middle
     as in Liegeois 1977.
 
-    :param q: (n,) [rad]; ``twist``: (6,) linear [m/s], then angular [rad/s], in the base frame.
+    :param q: (n,) joint positions [rad].
     """
     u, singular, vt = np.linalg.svd(model.tcp.jacobian(q), full_matrices=False)
     share = min(1.0, float(singular[-1]) / _SINGULAR)
@@ -34,13 +34,13 @@ def joint_velocity(model: ArmModel, q: Array, twist: Array) -> Array:
 
 
 def from_tool(tcp: Tcp, q: Array, twist: Array) -> Array:
-    """Turn a twist (6,) in the TCP's own directions into the base's."""
+    """Rotate a twist (6,) from the directions of the TCP to those of the base."""
     rotation = tcp.pose(q)[:3, :3]
     return np.concatenate([rotation @ twist[:3], rotation @ twist[3:]])
 
 
 def clamped(twist: Array, max_linear: float, max_angular: float) -> Array:
-    """Return the twist (6,) no faster than allowed [m/s, rad/s], in its direction."""
+    """Return the twist (6,) slowed to the limits [m/s], [rad/s], in the same direction."""
     excess = max(
         1.0,
         float(np.linalg.norm(twist[:3])) / max_linear,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the controller is one that the executor can drive."""
+"""Checks that the controller is one that the executor can drive."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
 _PERIOD = 0.2
-_LOOKS = 5  # A controller that fits is asked every so many periods whether it still does.
+_LOOKS = 5  # Number of periods after which a controller that fits is checked again.
 _NOT_YET = ('the controller is not checked yet',)
 
 
 class RobotChecks:
-    """Judges the controller whenever it appears.
+    """Checks the controller whenever it appears.
 
-    The node that listens to the commands is the controller's when it has the controller's name;
-    it is asked again and again, for it may be deactivated. Any other listener, such as a
-    simulation, has nothing to be asked.
+    A listener of the commands is the controller if it has the controller's name. It is checked
+    again and again, because it may be deactivated. Any other listener, such as a simulation, is
+    not checked.
 
-    :param topic: of the commands, with its namespace.
+    :param topic: full name of the command topic.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class RobotChecks:
 
     @property
     def misfits(self) -> tuple[str, ...] | None:
-        """All that does not fit, or None when there is no controller to be asked."""
+        """Reasons why it does not fit, empty if it does; None: no controller listens."""
         return self._controller
 
     def renew(self) -> None:
@@ -65,7 +65,7 @@ class RobotChecks:
         try:
             self._controller = await self._misfits()
         except Unanswered as error:
-            if self._controller != ():  # One that fitted is not held because others are busy.
+            if self._controller != ():  # One that fitted stays valid while nobody answers.
                 self._controller = (str(error),)
 
     async def _misfits(self) -> tuple[str, ...]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the executor knows of the robot beyond its joints, and how it gets it back."""
+"""The executor's link to the robot: its description, its checks, its faults, its recovery."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ ROBOT: Final = 'robot'
 class RobotLink:
     """Holds the interlocks `checks` and `robot`, and serves `~/recover`.
 
-    It hands on which arm `robot_description` describes. Joints that are named as an FR3's are one
-    as long as there is no description; others may not move before there is.
+    It hands on the arm that `robot_description` describes. Without a description, joints with an
+    FR3's names are taken for an FR3; other joints may not move.
 
-    An arm that was free to move does not move again by itself when its fault is over: the
-    interlock `stop` is left, for a person to take back.
+    An arm that was free to move does not move again by itself when a fault is over: the
+    interlock `stop` stays, for a person to clear.
 
-    :param topic: of the commands, with its namespace.
-    :param inhibit: sets an interlock to a reason.
-    :param release: takes interlocks back and begins where the arm is measured to be, or says
-        why it cannot.
-    :param adopt: takes what is known of the arm, or says that it still moves.
+    :param topic: full name of the command topic.
+    :param inhibit: function that sets an interlock with a reason.
+    :param release: function that clears interlocks and begins where the arm is measured to be;
+        it returns why it cannot, or None.
+    :param adopt: function that takes the model of the arm, or returns False while the arm moves.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class RobotLink:
         self.tick()
 
     def tick(self) -> None:
-        """Set and take back the interlocks by what is known now."""
+        """Set or clear the two interlocks by what is known now."""
         found = self._found()
         for name, reason in found.items():
             if reason is None and name in self._held:
@@ -86,7 +86,7 @@ class RobotLink:
         self._was_free |= not any(found.values())
 
     def _give_back(self, name: str) -> str | None:
-        """Return None once what held the arm is taken back, at the latest when it is at rest."""
+        """Clear an interlock and return None, or return its reason while the arm still moves."""
         held = self._held[name]
         if self._release(name) is not None:
             return held
@@ -98,7 +98,7 @@ class RobotLink:
         return {CHECKS: '; '.join(self._misfits()) or None, ROBOT: self._state.inhibition()}
 
     def _misfits(self) -> tuple[str, ...]:
-        """Say why it is not known how the arm may be moved, and what does not fit."""
+        """Return what is not known of the arm, and what does not fit."""
         controller = None if self._checks is None else self._checks.misfits
         arm: tuple[str, ...] = ()
         if not self._adopt(self._model):
@@ -111,7 +111,7 @@ class RobotLink:
 
     @property
     def _model(self) -> ArmModel | None:
-        """What is known of the arm; where nothing is checked a name is enough."""
+        """Model of the arm; without checks the names of its joints are enough."""
         if self._arm.model is None and self._checks is None:
             return self._by_name
         return self._arm.model

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a Franka says of its mode and errors, where franka_msgs is installed."""
+"""Mode and errors that a Franka reports, where franka_msgs is installed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TOPIC = 'franka_robot_state_broadcaster/robot_state'
 
 
 class RobotState:
-    """Feeds a `RobotWatch`, on a clock that leaves out when this process was not run."""
+    """Feeds a `RobotWatch`, with a clock that stands still while this process is not run."""
 
     def __init__(self, node: Node, watch: RobotWatch) -> None:
         self._watch = watch
@@ -33,7 +33,7 @@ class RobotState:
         self._topic = PolledTopic(node, kind, _TOPIC)
 
     def inhibition(self) -> str | None:
-        """Say why the robot cannot be moved now, or return None; asked at every `TICK`."""
+        """Return why the robot cannot be moved now, or None; call it at every `TICK`."""
         now_ns = int(self._steady.now().nanoseconds)
         self._missed_ns += self._ticks.late_ns(now_ns)
         now_ns -= self._missed_ns

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the policy intends, as markers: paths of the TCP."""
+"""Markers of what the policy intends: paths of the TCP."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _MOST_STEPS: Final = 12
 class Intention:
     """TCP paths in the base frame [m].
 
-    :param executed: (k, 3) where the TCP was; ``chunk``: (n_points, 3) where it shall go.
-    :param n_committed: points of the chunk that are followed before the next one is due.
-    :param fan: (n_samples, n_points, 3) other chunks for the same observation.
-    :param denoising: (n_steps + 1, n_points, 3) the chunk from noise to path.
+    :param executed: (k, 3) past path; ``chunk``: (n_points, 3) path of the chunk.
+    :param n_committed: number of the chunk's points to follow before the next chunk is due.
+    :param fan: (n_samples, n_points, 3) paths of other chunks for the same observation.
+    :param denoising: (n_steps + 1, n_points, 3) path of the chunk at each step, from noise on.
     """
 
     executed: Array
@@ -42,7 +42,7 @@ class Intention:
 
 
 class MarkerWriter:
-    """Writes an intention as markers, and deletes those of the last one that have no successor."""
+    """Writes an intention as markers; deletes markers of the last one that it does not replace."""
 
     def __init__(self, frame_id: str) -> None:
         self._frame_id = frame_id

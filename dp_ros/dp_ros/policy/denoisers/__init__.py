@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The networks that denoise, a module each; a configuration chooses one by its name."""
+"""The denoising networks, one per module; a configuration chooses one by its name."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every denoiser has in common: sample, timestep and conditioning in, a chunk out."""
+"""The common interface of denoisers: sample, timestep and conditioning in, prediction out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Shapes:
-    """What a denoiser maps: (B, Tp, n_in), (B,), (B, To · frame_dim) → (B, Tp, n_out)."""
+    """Shapes of a denoiser: (B, Tp, n_in), (B,), (B, To · frame_dim) → (B, Tp, n_out)."""
 
     n_in: int
     n_out: int
@@ -21,12 +21,12 @@ class Shapes:
 
     @property
     def cond_dim(self) -> int:
-        """Values of the conditioning: those of all frames."""
+        """Number of values of the conditioning, over all frames."""
         return self.n_obs_steps * self.frame_dim
 
 
 class Denoiser(Component):
-    """Settings of a denoiser; ``make`` makes its network."""
+    """Settings of a denoiser; ``make`` builds its network."""
 
     def make(self, shapes: Shapes) -> DenoiserNetwork:
         """Make the network."""
@@ -36,18 +36,18 @@ class Denoiser(Component):
 class DenoiserNetwork(nn.Module):
     """Sample (B, Tp, n_in), timestep (B,), conditioning (B, To · frame_dim) → (B, Tp, n_out).
 
-    It works in two parts, so that what the sample does not change can be made ahead of it: for
-    all timesteps of a chunk at once.
+    It works in two parts: ``prepare`` does not depend on the sample, so that it runs once for all
+    timesteps of a chunk.
     """
 
     def forward(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
-        """Predict what it was trained for."""
+        """Return the prediction (B, Tp, n_out)."""
         return self.predict(sample, self.prepare(timestep, cond))
 
     def prepare(self, timestep: Tensor, cond: Tensor) -> Tensor:
-        """Make (B, ...) of timesteps and conditioning what ``predict`` needs of them."""
+        """Return (B, ...) what ``predict`` needs of timesteps and conditioning."""
         raise NotImplementedError
 
     def predict(self, sample: Tensor, prepared: Tensor) -> Tensor:
-        """Predict, with what was prepared for every sample, or one for all."""
+        """Return the prediction, with one prepared value for each sample or one for all."""
         raise NotImplementedError

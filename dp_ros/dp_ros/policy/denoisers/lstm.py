@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A recurrent network over the actions of a chunk, as behaviour cloning used before diffusion.
+"""A recurrent network over the actions of a chunk, as used in behaviour cloning.
 
 With the method `mixture` it is the LSTM-GMM of Mandlekar et al. 2021. Every step sees the same
 conditioning and its own value of the sample.
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Lstm(Denoiser):
-    """The network's settings."""
+    """Settings of the network."""
 
     name: ClassVar = 'lstm'
     lowest: ClassVar = {'hidden_dim': 1, 'n_layers': 1, 'timestep_dim': 2}
@@ -52,11 +52,11 @@ class ConditionalLstm(DenoiserNetwork):
         self.out = nn.Linear(hidden_dim, shapes.n_out)
 
     def prepare(self, timestep: Tensor, cond: Tensor) -> Tensor:
-        """Make what every step is told, (B, D + timestep_dim)."""
+        """Return the input of every step besides the sample, (B, D + timestep_dim)."""
         return torch.cat([self.timestep(timestep), cond], dim=-1)
 
     def predict(self, sample: Tensor, prepared: Tensor) -> Tensor:
-        """Predict what it was trained for."""
+        """Return the prediction (B, T, n_out)."""
         told = prepared[:, None].expand(len(sample), sample.shape[1], -1)
         hidden, _ = self.lstm(torch.cat([sample, told], dim=-1))
         return self.out(hidden)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a network is told the timestep."""
+"""Embeddings of the timestep."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class Sinusoid(nn.Module):
-    """Sines, then cosines, of the timestep (B,) → (B, dim), as of positions in Vaswani 2017."""
+    """Sines, then cosines, of the timestep (B,) → (B, dim), as in Vaswani et al. 2017."""
 
     frequencies: Tensor
 

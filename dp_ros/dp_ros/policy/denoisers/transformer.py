@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The time-series diffusion transformer of Diffusion Policy (Chi et al. 2023, section III-B).
 
-Each action of the chunk is a token; so are the timestep and each frame of the observation, which
-the actions look up by cross-attention, or which stand before them in one row. Layers normalise
-first (Xiong et al. 2020).
+Each action of the chunk is a token; so are the timestep and each frame of the observation. The
+actions attend to these by cross-attention, or all tokens form one row. Layers normalise first
+(Xiong et al. 2020).
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Transformer(Denoiser):
-    """The transformer's settings.
+    """Settings of the transformer.
 
-    :param conditioning: ``cross_attention``, or ``prepended`` for one row of tokens.
-    :param n_cond_layers: layers that the conditioning's tokens go through on their own; 0 for
-        two linear ones. The prepended ones have none.
-    :param causal: an action sees itself and those before it, and by cross-attention only the
-        frames up to it, counted from the first.
+    :param conditioning: ``cross_attention``: actions attend to the conditioning's tokens;
+        ``prepended``: these stand before the actions in one row.
+    :param n_cond_layers: layers of the conditioning's tokens on their own; 0: two linear layers.
+        With ``prepended`` there are none.
+    :param causal: whether an action attends only to itself and earlier actions, and by
+        cross-attention only to the frames up to it, counted from the first.
     """
 
     name: ClassVar = 'transformer'
@@ -87,9 +88,9 @@ class Attention(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, key_value: Tensor, mask: Tensor | None) -> Tensor:
-        """Let tokens (B, T, D) look at what ``key_value`` made of others, (B, S, 2·D).
+        """Let tokens (B, T, D) attend to others, given as keys and values (B, S, 2·D).
 
-        :param mask: (T, S), where they may look.
+        :param mask: (T, S) whether a token may attend to another.
         """
         parts = (self.query(x), *key_value.chunk(2, dim=-1))
         query, key, value = (
@@ -112,7 +113,7 @@ class FeedForward(nn.Sequential):
 
 
 class Layer(nn.Module):
-    """Attention among the tokens, to the memory where there is one, and a feed-forward."""
+    """Self-attention, cross-attention to a memory if there is one, and a feed-forward."""
 
     def __init__(self, settings: Transformer, crossed: bool = False) -> None:
         super().__init__()
@@ -139,7 +140,7 @@ class Layer(nn.Module):
 
 
 class _TokenNetwork(DenoiserNetwork):
-    """What both variants have: tokens of actions, timestep and frames, layers, and a head."""
+    """Common part of both variants: tokens of actions, timestep and frames, layers, a head."""
 
     mask: Tensor | None
 
@@ -164,7 +165,7 @@ class _TokenNetwork(DenoiserNetwork):
         return torch.cat([token, self.frames(frames)], dim=1)
 
     def hide_later(self, n_tokens: int, causal: bool) -> None:
-        """Hide from every token those that come after it."""
+        """Mask for every token those that come after it, if ``causal``."""
         shown = torch.ones(n_tokens, n_tokens, dtype=torch.bool).tril()
         self.register_buffer('mask', shown if causal else None, persistent=False)
 
@@ -172,7 +173,7 @@ class _TokenNetwork(DenoiserNetwork):
 class CrossTransformer(_TokenNetwork):
     """Denoiser: sample (B, T, n_in), timesteps (B,), conditioning (B, D) → (B, T, n_out).
 
-    The actions' tokens look up the conditioning's.
+    The actions' tokens attend to those of the conditioning.
     """
 
     memory_mask: Tensor | None
@@ -188,12 +189,12 @@ class CrossTransformer(_TokenNetwork):
                 nn.Linear(dim, 4 * dim), nn.Mish(), nn.Linear(4 * dim, dim)
             )
         self.hide_later(shapes.horizon, settings.causal)
-        # The timestep comes before the first frame, and is seen by all.
+        # The timestep comes before the first frame, and all tokens attend to it.
         shown = torch.ones(shapes.horizon, n_told, dtype=torch.bool).tril(1)
         self.register_buffer('memory_mask', shown if settings.causal else None, persistent=False)
 
     def prepare(self, timestep: Tensor, cond: Tensor) -> Tensor:
-        """Make each layer's keys and values of the conditioning, (B, n_layers, 1 + To, 2·D)."""
+        """Return each layer's keys and values of the conditioning, (B, n_layers, 1 + To, 2·D)."""
         memory = self.encoder(self.drop(self.told(timestep, cond) + self.cond_positions))
         layers: list[Any] = list(self.layers)
         return torch.stack([layer.across.key_value(memory) for layer in layers], dim=1)
@@ -210,7 +211,7 @@ class CrossTransformer(_TokenNetwork):
 class PrependedTransformer(_TokenNetwork):
     """Denoiser: sample (B, T, n_in), timesteps (B,), conditioning (B, D) → (B, T, n_out).
 
-    One row: the conditioning's tokens, then the actions'.
+    One row of tokens: those of the conditioning, then those of the actions.
     """
 
     def __init__(self, shapes: Shapes, settings: Transformer) -> None:
@@ -220,7 +221,7 @@ class PrependedTransformer(_TokenNetwork):
         self.hide_later(n_tokens, settings.causal)
 
     def prepare(self, timestep: Tensor, cond: Tensor) -> Tensor:
-        """Make the tokens before the actions', (B, 1 + To, D)."""
+        """Return the tokens of the conditioning, (B, 1 + To, D)."""
         return self.told(timestep, cond)
 
     def predict(self, sample: Tensor, prepared: Tensor) -> Tensor:

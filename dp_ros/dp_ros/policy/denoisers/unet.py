@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Unet(Denoiser):
-    """The U-Net's settings.
+    """Settings of the U-Net.
 
     :param down_dims: channels of each level; the length halves from one level to the next.
-    :param out_groups: groups of the last norm; 0 for ``n_groups``. The networks of Diffusion
-        Policy and LeRobot have 8 there, whatever the others have.
-    :param film_scale: modulate by scale and shift; by shift only, where it is false.
-    :param skips: what a level of the way up is given of the way down: ``above``, the output of
-        the level it climbs to (Ronneberger et al. 2015), or ``own``, that of the level it is at,
-        as in Diffusion Policy and LeRobot, which leaves the first level's unused.
+    :param out_groups: groups of the last norm; 0: ``n_groups``. The networks of Diffusion Policy
+        and LeRobot always have 8 there.
+    :param film_scale: whether FiLM scales and shifts; false: it only shifts.
+    :param skips: input that a level on the way up gets from the way down: ``above``, the output
+        of the level that it leads to (Ronneberger et al. 2015), or ``own``, the output of its own
+        level, as in Diffusion Policy and LeRobot; the first level's output is then unused.
     """
 
     name: ClassVar = 'unet'
@@ -61,7 +61,7 @@ class Unet(Denoiser):
             require(value % 2 == remainder, f'unet.{key} = {value}: needs an {kind} one')
 
     def check(self, policy: PolicyConfig) -> None:
-        """Refuse a horizon that cannot be halved from level to level."""
+        """Check that the horizon can be halved from level to level."""
         shrink = 2 ** (len(self.down_dims) - 1)
         require(
             policy.horizon % shrink == 0,
@@ -86,9 +86,9 @@ class ConvBlock(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions with FiLM between them, and a way around.
+    """Two convolutions with FiLM between them, and a skip connection.
 
-    ``film`` makes of the conditioning the scales and shifts (B, n_film) that ``forward`` takes.
+    ``film`` maps the conditioning to the scales and shifts (B, n_film) that ``forward`` takes.
     """
 
     def __init__(self, n_in: int, n_out: int, cond_dim: int, settings: Unet) -> None:
@@ -156,12 +156,12 @@ class ConditionalUnet1D(DenoiserNetwork):
         )
 
     def prepare(self, timestep: Tensor, cond: Tensor) -> Tensor:
-        """Make the scales and shifts of all blocks, (B, F)."""
+        """Return the scales and shifts of all blocks, (B, F)."""
         told = torch.cat([self.timestep(timestep), cond], dim=-1)
         return torch.cat([block.film(told) for block in self._blocks()], dim=-1)
 
     def predict(self, sample: Tensor, prepared: Tensor) -> Tensor:
-        """Predict the noise, or the clean sample, by what it was trained for."""
+        """Return the prediction (B, T, n_out)."""
         sizes = [block.n_film for block in self._blocks()]
         films = iter(torch.split(prepared, sizes, dim=-1))
         x = sample.transpose(1, 2)
@@ -180,6 +180,6 @@ class ConditionalUnet1D(DenoiserNetwork):
         return self.out(x).transpose(1, 2)
 
     def _blocks(self) -> list[Any]:
-        """Return the residual blocks in the order in which a sample meets them."""
+        """Return the residual blocks in the order in which a sample passes them."""
         levels: list[Any] = [*self.down, self.middle, *self.up]
         return [block for level in levels for block in (level.first, level.second)]

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images to keypoints: a small CNN with group norm and a spatial softmax.
 
-Positions are in the uncropped image, so that a random crop changes what is seen but not where it
-is.
+Keypoints are positions in the uncropped image, so that a random crop does not move them.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ _GROUPS: Final = 4
 
 @dataclass(frozen=True)
 class Cnn(Encoder):
-    """The CNN's settings.
+    """Settings of the CNN.
 
-    :param channels: of each convolution; the first two halve the image.
+    :param channels: channels of each convolution; the first two halve the image.
     """
 
     name: ClassVar = 'cnn'
@@ -42,7 +41,7 @@ class Cnn(Encoder):
 
     @property
     def n_features(self) -> int:
-        """The keypoints' coordinates."""
+        """Number of coordinates of the keypoints."""
         return 2 * self.n_keypoints
 
     def make(self, size: tuple[int, int]) -> ImageEncoder:
@@ -53,7 +52,7 @@ class Cnn(Encoder):
 class ImageEncoder(nn.Module):
     """Images of one camera (B, 3, H, W) → keypoints (B, 2·K).
 
-    :param crop: (height, width) of what is seen of the image [px].
+    :param crop: (height, width) of the visible part of the image [px].
     """
 
     def __init__(
@@ -78,9 +77,9 @@ class ImageEncoder(nn.Module):
         self.register_buffer('scale', scale, persistent=False)
 
     def forward(self, images: Tensor, offset: Tensor | None = None) -> Tensor:
-        """Encode.
+        """Encode images.
 
-        :param offset: (B, 2) top and left of each crop [px]; the centre when not given.
+        :param offset: (B, 2) top and left of each crop [px]; None: the centre.
         """
         points = self.softmax(self.features(cut_out(images, self.crop, offset))) * self.scale
         if offset is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every image encoder has in common: how images are augmented, cropped and normalised."""
+"""The common part of image encoders: images are augmented, cropped and normalised."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Encoder(Component):
-    """Settings of an image encoder; ``make`` makes its network for one camera, or for all.
+    """Settings of an image encoder; ``make`` builds its network for one camera, or for all.
 
-    :cvar smallest_crop: what must be left of an image on either side [px].
-    :param crop_margin: how far the image is cropped on each side [px]; at random in training.
-    :param shared: one network for all cameras, instead of one each.
-    :param mean: of red, green and blue in 0..1; with ``std`` what the network sees is
-        (image - mean) / std. DINOv2 wants ImageNet's.
-    :param color_jitter: how far brightness, contrast and saturation are changed in training,
-        each by a factor of 1 ± this.
+    :cvar smallest_crop: smallest height and width of a cropped image [px].
+    :param crop_margin: margin that is cropped on each side [px]; in training the crop is random.
+    :param shared: whether all cameras share one network; false: each has its own.
+    :param mean: mean of red, green and blue in 0..1; the network gets (image - mean) / std.
+        DINOv2 needs ImageNet's.
+    :param std: standard deviation of red, green and blue, likewise.
+    :param color_jitter: largest changes of brightness, contrast and saturation in training, each
+        a factor of 1 ± this.
     """
 
     smallest_crop: ClassVar[int] = 16
@@ -50,11 +51,11 @@ class Encoder(Component):
         )
 
     def crop(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Return height and width of what is left of an image of this size [px]."""
+        """Return height and width of the cropped image, from the image's size [px]."""
         return size[0] - 2 * self.crop_margin, size[1] - 2 * self.crop_margin
 
     def check(self, policy: PolicyConfig) -> None:
-        """Refuse images of which the crop leaves too little, and sizes that cannot share."""
+        """Check that the cropped images are large enough, and of one size if shared."""
         for name, size in policy.image_sizes.items():
             require(
                 min(self.crop(size)) >= self.smallest_crop,
@@ -68,10 +69,10 @@ class Encoder(Component):
         )
 
     def augment(self, images: Tensor, n_frames: int) -> tuple[Tensor, Tensor]:
-        """Draw how a training step sees windows of ``n_frames``, all frames of one alike.
+        """Draw colours and crops of a training step, alike for all frames of a window.
 
-        :param images: (B, 3, H, W) in 0..1, the frames of a window in a row.
-        :returns: the images with other colours, and the offset of each one's crop (B, 2) [px].
+        :param images: (B, 3, H, W) in 0..1; the ``n_frames`` of a window follow each other.
+        :returns: the images with other colours, and the offset of each crop (B, 2) [px].
         """
         n_windows, device = len(images) // n_frames, images.device
         offset = torch.randint(2 * self.crop_margin + 1, (n_windows, 2), device=device)
@@ -82,26 +83,26 @@ class Encoder(Component):
         return images, offset.repeat_interleave(n_frames, dim=0).to(torch.float32)
 
     def normalize(self, images: Tensor) -> Tensor:
-        """Return (images - mean) / std, of (B, 3, H, W) in 0..1."""
+        """Return (images - mean) / std for images (B, 3, H, W) in 0..1."""
         mean, std = (images.new_tensor(value)[:, None, None] for value in (self.mean, self.std))
         return (images - mean) / std
 
     @property
     def n_features(self) -> int:
-        """Features of one image."""
+        """Number of features of one image."""
         raise NotImplementedError
 
     def make(self, size: tuple[int, int]) -> nn.Module:
         """Make the network for images of (height, width).
 
-        It takes images (B, 3, H, W), normalised, and the offset of each crop (B, 2) [px] or None
-        for the centre; and gives (B, n_features).
+        It maps normalised images (B, 3, H, W) to (B, n_features); its second input is the offset
+        of each crop (B, 2) [px], None for the centre.
         """
         raise NotImplementedError
 
     def load_pretrained(self, network: nn.Module) -> None:
-        """Load weights to start training from, where the settings name some.
+        """Load the weights that training starts from, if the settings name any.
 
-        :param network: what ``make`` made.
+        :param network: network that ``make`` built.
         :raises ConfigError: when they cannot be read or do not fit.
         """

@@ -24,9 +24,9 @@ _SHRINK: Final = 32
 
 @dataclass(frozen=True)
 class Resnet(Encoder):
-    """The ResNet's settings.
+    """Settings of the ResNet.
 
-    :param width: channels of the first stage; each further one has twice as many.
+    :param width: channels of the first stage; each further stage has twice as many.
     """
 
     name: ClassVar = 'resnet'
@@ -47,7 +47,7 @@ class Resnet(Encoder):
 
     @property
     def n_features(self) -> int:
-        """As many as the keypoints have coordinates."""
+        """Number of coordinates of the keypoints."""
         return 2 * self.n_keypoints
 
     def make(self, size: tuple[int, int]) -> ResnetEncoder:
@@ -58,7 +58,7 @@ class Resnet(Encoder):
 class ResnetEncoder(nn.Module):
     """Images of one camera (B, 3, H, W) → features (B, 2·K).
 
-    :param crop: (height, width) of what is seen of the image [px].
+    :param crop: (height, width) of the visible part of the image [px].
     """
 
     def __init__(self, crop: tuple[int, int], depth: int, width: int, n_keypoints: int) -> None:
@@ -72,16 +72,16 @@ class ResnetEncoder(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, images: Tensor, offset: Tensor | None = None) -> Tensor:
-        """Encode.
+        """Encode images.
 
-        :param offset: (B, 2) top and left of each crop [px]; the centre when not given.
+        :param offset: (B, 2) top and left of each crop [px]; None: the centre.
         """
         maps = self.keypoints(self.backbone(cut_out(images, self.crop, offset)))
         return self.relu(self.out(self.softmax(maps).flatten(1)))
 
 
 class BasicBlock(nn.Module):
-    """Two convolutions, and a way around that changes size and channels with them."""
+    """Two convolutions, and a skip connection that changes size and channels likewise."""
 
     def __init__(self, n_in: int, n_out: int, stride: int) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class BasicBlock(nn.Module):
 
 
 def make_backbone(depth: int, width: int) -> nn.Sequential:
-    """Make (B, 3, H, W) → (B, 8·width, H / 32, W / 32), initialised as by He et al. (2015)."""
+    """Build (B, 3, H, W) → (B, 8·width, H / 32, W / 32), initialised as by He et al. (2015)."""
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         conv1=nn.Conv2d(3, width, 7, 2, 3, bias=False),
         bn1=_norm(width),

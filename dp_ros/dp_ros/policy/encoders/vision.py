@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What image encoders share: crops, colour jitter and the spatial softmax."""
+"""Common parts of image encoders: crops, colour jitter and the spatial softmax."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 def cut_out(images: Tensor, size: tuple[int, int], offset: Tensor | None = None) -> Tensor:
     """Cut (B, 3, *size) out of (B, 3, H, W).
 
-    :param offset: (B, 2) top and left of each crop [px]; the centre when not given.
+    :param offset: (B, 2) top and left of each crop [px]; None: the centre.
     """
     if offset is None:
         top, left = centre(images, size)
@@ -32,7 +32,7 @@ def centre(images: Tensor, size: tuple[int, int]) -> tuple[int, int]:
 def jitter_colors(images: Tensor, factors: Tensor) -> Tensor:
     """Change brightness, contrast and saturation of images (B, 3, H, W) in 0..1, in that order.
 
-    :param factors: (B, 3), one of each; 1 changes nothing, 0 is black, grey, and without colour.
+    :param factors: (B, 3), one for each; 1: no change, 0: black, uniform grey, no colour.
     """
     brightness, contrast, saturation = factors.T[..., None, None, None]
     images = (brightness * images).clamp(0, 1)
@@ -50,8 +50,8 @@ def _grey(images: Tensor) -> Tensor:
 class SpatialSoftmax(nn.Module):
     """Feature maps (B, K, h, w) → expected positions (B, K, 2), x first, in -1..1 of the map.
 
-    The expected position of each feature (Finn et al. 2016) says where something is to a fraction
-    of a pixel, which pooling would lose.
+    The expected position of a feature (Finn et al. 2016) is exact to a fraction of a pixel, which
+    pooling would lose.
     """
 
     grid: Tensor

@@ -2,7 +2,7 @@
 """Images to one feature vector: a vision transformer (Dosovitskiy et al. 2021) as in DINOv2.
 
 Parameters have the names of DINOv2's own files and of timm's (Oquab et al. 2023), so that their
-weights load as they are, from a local safetensors file; nothing is ever downloaded.
+weights load unchanged from a local safetensors file; nothing is ever downloaded.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _UNUSED: Final = 'mask_token'
 
 @dataclass(frozen=True)
 class Vit(Encoder):
-    """The transformer's settings; the defaults are those of DINOv2's ViT-S/14.
+    """Settings of the transformer; the defaults are those of DINOv2's ViT-S/14.
 
     :param patch_size: side of a patch [px], which must divide the crop.
-    :param feature: the class token, ``cls``, or the ``mean`` of the patches.
+    :param feature: output of the network: class token (``cls``) or ``mean`` of the patches.
     :param checkpoint: safetensors file with the weights that training starts from; empty: random
-        ones. A trained policy holds its own and does not read it.
+        ones. A trained policy holds its own weights and does not read the file.
     """
 
     name: ClassVar = 'vit'
@@ -59,7 +59,7 @@ class Vit(Encoder):
         require(self.dim % 4 == 0, f'vit.dim = {self.dim}: needs a multiple of 4')
 
     def check(self, policy: PolicyConfig) -> None:
-        """Refuse images whose crop is not made of whole patches."""
+        """Check that cropped images consist of whole patches."""
         super().check(policy)
         for name, size in policy.image_sizes.items():
             crop = self.crop(size)
@@ -71,7 +71,7 @@ class Vit(Encoder):
 
     @property
     def n_features(self) -> int:
-        """The width of the tokens."""
+        """Number of features: the width of the tokens."""
         return self.dim
 
     def make(self, size: tuple[int, int]) -> VisionTransformer:
@@ -98,7 +98,7 @@ class Vit(Encoder):
 class VisionTransformer(nn.Module):
     """Images of one camera (B, 3, H, W) → features (B, dim).
 
-    :param crop: (height, width) of what is seen of the image [px].
+    :param crop: (height, width) of the visible part of the image [px].
     """
 
     def __init__(self, crop: tuple[int, int], settings: Vit) -> None:
@@ -113,9 +113,9 @@ class VisionTransformer(nn.Module):
         nn.init.trunc_normal_(self.cls_token, std=0.02)
 
     def forward(self, images: Tensor, offset: Tensor | None = None) -> Tensor:
-        """Encode.
+        """Encode images.
 
-        :param offset: (B, 2) top and left of each crop [px]; the centre when not given.
+        :param offset: (B, 2) top and left of each crop [px]; None: the centre.
         """
         patches = self.patch_embed(cut_out(images, self.crop, offset))
         tokens = torch.cat([self.cls_token.expand(len(patches), -1, -1), patches], dim=1)
@@ -135,7 +135,7 @@ class PatchEmbedding(nn.Module):
         self.proj = nn.Conv2d(3, dim, patch, patch)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Embed."""
+        """Embed the patches of images."""
         return self.proj(images).flatten(2).transpose(1, 2)
 
 
@@ -157,7 +157,7 @@ class SelfAttention(nn.Module):
 
 
 class LayerScale(nn.Module):
-    """A factor for each channel of what a block adds."""
+    """A learned factor for each channel of a block's output."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -188,10 +188,10 @@ class Block(nn.Module):
 
 
 def make_positions(grid: tuple[int, int], dim: int) -> Tensor:
-    """Make the position embedding (1, 1 + N, dim) to start from.
+    """Return the initial position embedding (1, 1 + N, dim).
 
-    Sines and cosines of row and column, as of Beyer et al. 2022: from small random numbers a
-    transformer takes many more demonstrations to learn where a patch is.
+    Sines and cosines of row and column, as in Beyer et al. 2022: from small random numbers a
+    transformer needs many more demonstrations to learn where a patch is.
     """
     frequencies = 10_000 ** (-torch.arange(dim // 4) / (dim // 4))
     sides = torch.meshgrid(*(torch.arange(side) for side in grid), indexing='ij')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What evaluates the networks: eager PyTorch as the reference, and what does the same faster."""
+"""Engines that evaluate the networks: eager PyTorch as the reference, and faster ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENGINES: Final = ('auto', 'torch', 'openvino', 'cuda_graph')
 
 
 def make_engine(name: str, network: PolicyNetwork, device: str, num_threads: int) -> Engine:
-    """Make the engine; 'auto' takes the fastest that the device has.
+    """Make the engine; 'auto' chooses the fastest for the device.
 
     :raises ConfigError: when the engine cannot run here.
     """

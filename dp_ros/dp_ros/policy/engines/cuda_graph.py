@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A CUDA graph over the whole sampling loop.
 
-At batch 1 a GPU waits for Python between thousands of small kernels. A graph holds the very
-kernels that eager PyTorch ran, all steps of a chunk, and is started by one command.
+At batch 1 a GPU waits for Python between thousands of small kernels. A graph holds the same
+kernels as eager PyTorch, for all steps of a chunk, and is started by one command.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class CudaGraphEngine(TorchEngine):
     def walk(
         self, noise: Tensor, cond: Tensor, sampler: str, num_inference_steps: int, draw: Draw
     ) -> Iterator[Tensor]:
-        """Denoise by the loop that was captured when such a chunk was asked for first."""
+        """Denoise by a captured loop; the first chunk of its kind captures it."""
         key = (len(noise), sampler, num_inference_steps)
         if key not in self._loops:
             if len(self._loops) == _MOST_GRAPHS:
@@ -62,14 +62,14 @@ class CudaGraphEngine(TorchEngine):
 
 
 class CapturedWalk:
-    """A walk as a graph; what it takes lies where it lay when the graph was made."""
+    """A walk as a graph; its inputs are copied to the tensors that it was captured with."""
 
     def __init__(self, walk: Walk, noise: Tensor, cond: Tensor) -> None:
         self._noise, self._cond = noise.clone(), cond.clone()
         self._drawn: list[Tensor] = []
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):  # What is made once, as libraries' workspaces, is no part.
+        with torch.cuda.stream(aside):  # Allocates workspaces before the capture, not in it.
             deque(walk(self._noise, self._cond, self._make_room), 0)
             for _ in range(_WARM_UPS):
                 deque(walk(self._noise, self._cond, self._hand_out()), 0)
@@ -79,7 +79,7 @@ class CapturedWalk:
             self._samples = list(walk(self._noise, self._cond, self._hand_out()))
 
     def __call__(self, noise: Tensor, cond: Tensor, draw: Draw) -> Iterator[Tensor]:
-        """Yield the samples; all noise is drawn before the first step, in the same order."""
+        """Yield the samples; all noise is drawn before the first step, in the eager order."""
         self._noise.copy_(noise)
         self._cond.copy_(cond)
         for room in self._drawn:

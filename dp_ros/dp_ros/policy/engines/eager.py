@@ -33,7 +33,7 @@ class TorchEngine:
     def walk(
         self, noise: Tensor, cond: Tensor, sampler: str, num_inference_steps: int, draw: Draw
     ) -> Iterator[Tensor]:
-        """Denoise on the device; everything is done anew at every step."""
+        """Denoise on the device; every step runs the whole denoiser."""
         start, told = noise.to(self.device), cond.expand(len(noise), -1)
         walk = self._network.config.method.walk
         yield from walk(self._network.denoise, start, told, sampler, num_inference_steps, draw)

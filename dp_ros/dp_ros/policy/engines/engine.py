@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every engine does: evaluate a policy's networks on one observation."""
+"""The interface of engines, which evaluate a policy's networks on one observation."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Engine(Protocol):
     def walk(
         self, noise: Tensor, cond: Tensor, sampler: str, num_inference_steps: int, draw: Draw
     ) -> Iterator[Tensor]:
-        """Yield the samples from noise (B, Tp, n_in) on, under one conditioning (1, D).
+        """Yield the samples, from noise (B, Tp, n_in) on, for one conditioning (1, D).
 
         They may be on another device than the noise.
         """
 
 
 def to_tensors(state: Floats, images: Images) -> tuple[Tensor, dict[str, Tensor]]:
-    """Make the batch of one that the networks take: (1, To, S) and (1, To, 3, H, W) each."""
+    """Return the networks' input, a batch of one: (1, To, S), and (1, To, 3, H, W) each."""
     values = torch.from_numpy(np.asarray(state, dtype=np.float32))[None]
     pixels = {
         name: torch.from_numpy(np.ascontiguousarray(np.moveaxis(value, -1, 1)))[None]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """OpenVINO on a CPU.
 
-At batch 1 PyTorch bypasses oneDNN for small convolutions. OpenVINO does the same arithmetic many
-times faster, the faster the more it knows ahead: shapes that are fixed, tensors that stay where
-they are, and what the noisy sample does not change, prepared for all steps of a chunk at once.
+At batch 1 PyTorch bypasses oneDNN for small convolutions. OpenVINO computes the same networks
+several times faster. It gains from fixed shapes, from tensors that stay in place, and from
+preparing at once, for all steps of a chunk, whatever does not depend on the noisy sample.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class OpenVinoEngine:
     def walk(
         self, noise: Tensor, cond: Tensor, sampler: str, num_inference_steps: int, draw: Draw
     ) -> Iterator[Tensor]:
-        """Denoise by a network that is prepared for all the timesteps."""
+        """Denoise with everything prepared that does not depend on the sample."""
         method = self._network.config.method
         shapes = self._network.shapes
         asked = _timesteps(method, shapes.n_in, shapes.n_out, sampler, num_inference_steps)
@@ -78,7 +78,7 @@ class OpenVinoEngine:
 
     @cached_property
     def _predict_many(self) -> _Compiled:
-        """The network for several samples at a time, compiled when they are first wanted."""
+        """The network for several samples at a time, compiled at first use."""
         return self._compile_predict(any_batch=True)
 
     def _compile_predict(self, any_batch: bool) -> _Compiled:
@@ -90,7 +90,7 @@ class OpenVinoEngine:
 def _timesteps(
     method: Method, n_in: int, n_out: int, sampler: str, num_inference_steps: int
 ) -> tuple[float, ...]:
-    """Return the timesteps at which a walk asks, whatever it is answered."""
+    """Return the timesteps at which a walk calls the denoiser."""
     asked: dict[float, None] = {}
 
     def note(sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
@@ -103,9 +103,9 @@ def _timesteps(
 
 
 class _Compiled:
-    """A module compiled by OpenVINO, asked through tensors that stay where they are.
+    """A module compiled by OpenVINO; its input tensors stay in place.
 
-    :param any_batch: leave the first dimension of every input open.
+    :param any_batch: whether the first dimension of every input stays open.
     """
 
     def __init__(
@@ -127,7 +127,7 @@ class _Compiled:
             'INFERENCE_NUM_THREADS': num_threads,
             'INFERENCE_PRECISION_HINT': 'f32',
             'PERFORMANCE_HINT': 'LATENCY',
-            'SNIPPETS_MODE': 'DISABLE',  # They do not know Mish, and fail where shapes are fixed.
+            'SNIPPETS_MODE': 'DISABLE',  # Snippets lack Mish, and fail with fixed shapes.
         }
         compiled = openvino.Core().compile_model(model, 'CPU', settings)
         self._request = compiled.create_infer_request()
@@ -143,7 +143,7 @@ class _Compiled:
         return torch.from_numpy(self._request.get_output_tensor(0).data.copy())
 
     def _place(self, index: int, value: Tensor) -> NDArray[Any]:
-        """Make room for an input as large as this value."""
+        """Return the input tensor that holds this value."""
         tensor = self._request.get_input_tensor(index)
         tensor.shape = value.shape
         room: NDArray[Any] = tensor.data
@@ -151,9 +151,9 @@ class _Compiled:
 
 
 def _import_openvino() -> Any:
-    """Import OpenVINO without what it would tell its makers over the network, at every engine."""
+    """Import OpenVINO without its telemetry, which sends data over the network."""
     modules: dict[str, Any] = sys.modules
-    modules.setdefault('openvino_telemetry', None)  # As if it was not installed.
+    modules.setdefault('openvino_telemetry', None)  # As if it were not installed.
     import openvino
 
     return openvino

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies that others trained, made into ours; nothing of what a file holds is ever run."""
+"""Importers of policies that other libraries trained; no code from a file is ever run."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints of Diffusion Policy's own code (Chi et al. 2023): a `.ckpt` of its workspaces.
 
-The low-dimensional policies that condition on the observation, with U-Net or transformer.
+Only low-dimensional policies that condition on the observation, with U-Net or transformer.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from dp_ros.policy.importing.weights import TRANSFORMER, UNET, below, rename
 from torch import Tensor
 
 _SCHEDULERS: Final = {'DDPMScheduler': 'ddpm', 'DDIMScheduler': 'ddim'}
-# What diffusers means where a key is missing.
+# Defaults of diffusers for missing keys.
 _SCHEDULER_DEFAULTS: Final[Mapping[str, Any]] = {
     'num_train_timesteps': 1000,
     'beta_schedule': 'linear',
@@ -51,13 +51,13 @@ _SCHEDULER_NEEDED: Final[Mapping[str, Any]] = {
 def load(file: Path, names: Names) -> Imported:
     """Read a `.ckpt`.
 
-    :raises SourceError: naming what it holds that cannot be read or represented.
+    :raises SourceError: naming what cannot be read or represented.
     """
     return convert(restricted_pickle.load(file), names)
 
 
 def convert(payload: Any, names: Names) -> Imported:
-    """Make a policy of what a `.ckpt` holds: `cfg` and `state_dicts`.
+    """Make a policy from the contents of a `.ckpt`: `cfg` and `state_dicts`.
 
     :raises SourceError: naming what cannot be represented.
     """
@@ -150,7 +150,7 @@ def _read_transformer(policy: Settings, model: Settings) -> Mapping[str, Any]:
 
 
 def _weights(content: Settings, cfg: Settings) -> Mapping[str, Tensor]:
-    """Return the weights that the source's own evaluation uses: the averaged ones, if any."""
+    """Return the weights that the source evaluates with: the averaged ones, if there are any."""
     training = Settings(cfg.take('training', {}), 'training')
     name = 'ema_model' if training.flag('use_ema', False) else 'model'
     states = Settings(content.take('state_dicts'), 'state_dicts')
@@ -162,7 +162,7 @@ def _weights(content: Settings, cfg: Settings) -> Mapping[str, Tensor]:
 
 
 def _bounds(tensors: Mapping[str, Tensor], key: str) -> tuple[Tensor, Tensor]:
-    """Return what its normaliser, x · scale + offset, maps to -1 and to 1."""
+    """Return the values that its normaliser, x · scale + offset, maps to -1 and to 1."""
     params = Settings(tensors, 'normaliser')
     scale, offset = (
         params.take(f'normalizer.params_dict.{key}.{name}').double()
@@ -173,7 +173,7 @@ def _bounds(tensors: Mapping[str, Tensor], key: str) -> tuple[Tensor, Tensor]:
     return (-1 - offset) / scale, (1 - offset) / scale
 
 
-# What reads a policy's denoiser, and the names of its weights.
+# Reader of the denoiser's settings and names of its weights, by class.
 _POLICIES: Final = {
     'DiffusionUnetLowdimPolicy': (_read_unet, UNET),
     'DiffusionTransformerLowdimPolicy': (_read_transformer, TRANSFORMER),

@@ -19,7 +19,7 @@ _FINGERS: Final = 'finger'
 
 
 def is_format_1(source: Path) -> bool:
-    """Say whether a folder holds such a checkpoint."""
+    """Tell whether a folder holds a checkpoint of format 1."""
     try:
         description = read_json(source / DESCRIPTION)
     except (OSError, OutsideError):
@@ -28,9 +28,9 @@ def is_format_1(source: Path) -> bool:
 
 
 def renew(source: Path, out: Path) -> None:
-    """Write the same policy in the present format: the same weights, and a task.
+    """Write the policy in the present format: the same weights, and a task.
 
-    :raises SourceError: for one that was altered, or says what cannot be represented.
+    :raises SourceError: for a checkpoint that was altered, or cannot be represented.
     """
     file, description = source / DESCRIPTION, read_json(source / DESCRIPTION)
     if description.get('sha256') != digest_of(description):

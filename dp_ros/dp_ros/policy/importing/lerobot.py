@@ -39,7 +39,7 @@ from torch import Tensor
 CONFIG: Final = 'config.json'
 _WEIGHTS: Final = 'model.safetensors'
 _STATE, _ACTION = 'observation.state', 'action'
-# LeRobot's own, where an old file lacks a key.
+# LeRobot's defaults for keys that an old file lacks.
 _DIFFUSION: Final[Mapping[str, Any]] = {
     'num_train_timesteps': 100,
     'beta_schedule': 'squaredcos_cap_v2',
@@ -48,7 +48,7 @@ _DIFFUSION: Final[Mapping[str, Any]] = {
     'prediction_type': 'epsilon',
     'clip_sample': True,
 }
-# What changes training or storing alone, or the encoder that a policy without cameras has not.
+# Settings of training or storing only, or of the encoder that a policy without cameras lacks.
 _UNUSED: Final = (
     *('device', 'use_amp', 'push_to_hub', 'repo_id', 'private', 'tags', 'license'),
     *('pretrained_path', 'drop_n_last_frames', 'do_mask_loss_for_padding'),
@@ -63,10 +63,10 @@ _RESNETS: Final = {'resnet18': 18, 'resnet34': 34}
 
 @dataclass(frozen=True)
 class _Features:
-    """What goes in and out.
+    """Inputs and outputs of a policy.
 
-    :param states: (name, kind, size) of each, in the order of the conditioning.
-    :param cameras: (height, width) of the images of each.
+    :param states: (name, kind, size) of each state, in the order of the conditioning.
+    :param cameras: (height, width) of each camera's images [px].
     """
 
     states: Sequence[tuple[str, str, int]]
@@ -102,7 +102,7 @@ def load(folder: Path, names: Names) -> Imported:
 def _read_values(
     config: Settings, features: _Features, stats: Stats, names: Names
 ) -> dict[str, Any]:
-    """Return the fields of our configuration."""
+    """Return the fields of a `PolicyConfig`."""
     modes = [stats.mode(kind) for _, kind, size in features.states for _ in range(size)]
     values: dict[str, Any] = {
         'task': {
@@ -125,7 +125,7 @@ def _read_values(
 
 
 def _read_features(config: Settings) -> _Features:
-    """Read what goes in and out; the state comes first, then the environment's."""
+    """Read inputs and outputs; the robot's state comes first, then the environment's."""
     inputs = Settings(config.take('input_features'), 'input_features')
     states = [(_STATE, 'STATE', _shape(inputs.take(_STATE), 'STATE')[0])]
     cameras: dict[str, tuple[int, int]] = {}
@@ -154,7 +154,7 @@ def _shape(feature: Any, kind: str) -> tuple[int, ...]:
 
 
 def _camera_name(key: str) -> str:
-    """Return the last part of a feature's name, as `front` of `observation.images.front`."""
+    """Return the last part of a feature's name: `front` of `observation.images.front`."""
     return key.rpartition('.')[-1]
 
 
@@ -188,7 +188,7 @@ def _read_encoder(config: Settings, features: _Features, stats: Stats) -> Mappin
 
 
 def _margin(crop: Any, features: _Features) -> int:
-    """Return what is cropped on each side [px]."""
+    """Return the margin that is cropped on each side [px]."""
     size = next(iter(features.cameras.values()))
     wanted = list(size) if crop is None else crop
     pair = isinstance(wanted, list) and [type(side) for side in wanted] == [int, int]
@@ -209,5 +209,5 @@ def _load_weights(network: PolicyNetwork, tensors: Mapping[str, Tensor]) -> None
 
 
 def _state_bounds(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Map a constant state to -1, as LeRobot does; off it, LeRobot's value would be 10⁸."""
+    """Widen the range of constant states so that they map to -1, as in LeRobot."""
     return low, torch.where(low == high, low + 2, high)

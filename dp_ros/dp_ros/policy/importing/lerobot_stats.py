@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a LeRobot checkpoint normalises: modes, statistics, and the ranges that they mean."""
+"""Normalisation of a LeRobot checkpoint: modes, statistics, and the ranges they give."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 _MODES: Final = {'MIN_MAX': 'min_max', 'MEAN_STD': 'mean_std', 'IDENTITY': 'none'}
-# What the steps of a processor do to values, beside normalising: nothing.
+# Steps of a processor that do not change values.
 _HARMLESS: Final = ('rename_observations_processor', 'to_batch_processor', 'device_processor')
-# What is asked before the policy, and after it: a file, and its step that changes values.
+# Processor before the policy, and after it: its file, and its step that changes values.
 _BEFORE: Final = ('policy_preprocessor.json', 'normalizer_processor')
 _AFTER: Final = ('policy_postprocessor.json', 'unnormalizer_processor')
 _OLD: Final = ('normalize_inputs.buffer_', 'unnormalize_outputs.buffer_')
@@ -25,8 +25,8 @@ _OLD: Final = ('normalize_inputs.buffer_', 'unnormalize_outputs.buffer_')
 class Stats:
     """Statistics and modes of features.
 
-    :param values: `FEATURE.STATISTIC` → tensor.
-    :param modes: kind of feature, as STATE → how it is normalised.
+    :param values: tensor by `FEATURE.STATISTIC`.
+    :param modes: mode of normalisation by kind of feature, such as STATE.
     """
 
     def __init__(self, values: Mapping[str, Tensor], modes: Mapping[str, str]) -> None:
@@ -34,14 +34,14 @@ class Stats:
         self._modes = modes
 
     def mode(self, kind: str) -> str:
-        """Return our name of a kind's mode.
+        """Return our name for the mode of a kind of feature.
 
-        :raises SourceError: for one that we do not have.
+        :raises SourceError: for a mode that cannot be represented.
         """
         return _MODES[Settings(self._modes, 'normalisation').one_of(kind, _MODES, 'IDENTITY')]
 
     def bounds(self, key: str, kind: str, size: int) -> tuple[Tensor, Tensor]:
-        """Return what is mapped to -1 and to 1."""
+        """Return the values that are mapped to -1 and to 1."""
         mode = self.mode(kind)
         if mode == 'none':
             return -torch.ones(size), torch.ones(size)
@@ -51,9 +51,9 @@ class Stats:
         return mean - std, mean + std
 
     def pixels(self, keys: Sequence[str]) -> tuple[list[float], list[float]]:
-        """Return mean and deviation of the pixels, if all cameras have the same.
+        """Return mean and standard deviation of the pixels, which all cameras must share.
 
-        :raises SourceError: if they have not.
+        :raises SourceError: when cameras are normalised differently.
         """
         found = [self._pixels(key) for key in keys]
         if any(each != found[0] for each in found):
@@ -75,16 +75,16 @@ class Stats:
 
 
 def _underscored(name: str) -> str:
-    """Return a statistic's name with its feature's dots replaced, as old checkpoints have it."""
+    """Return a statistic's name with underscores for dots, as in old checkpoints."""
     feature, _, statistic = name.rpartition('.')
     return f'{feature.replace(".", "_")}.{statistic}'
 
 
 def load_stats(folder: Path, tensors: Mapping[str, Tensor], modes: Mapping[str, str]) -> Stats:
-    """Read the statistics, from the processors' files if there are any.
+    """Read the statistics, from the processors' files or from old checkpoints' weights.
 
-    :param tensors: all weights; ``modes``: the configuration's, as old checkpoints have them.
-    :raises SourceError: naming what is missing, or a step of a processor that is unknown.
+    :param tensors: all weights; ``modes``: modes of the configuration; both for old checkpoints.
+    :raises SourceError: naming what is missing, or an unknown step of a processor.
     """
     if not (folder / _BEFORE[0]).exists():
         return Stats(_old_values(tensors), modes)
@@ -125,5 +125,5 @@ def _find_step(file: Path, wanted: str) -> Settings:
 
 
 def _old_values(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return what is among the weights, as `normalize_inputs.buffer_observation_state.min`."""
+    """Return statistics from the weights: `normalize_inputs.buffer_observation_state.min` …."""
     return {name: value for prefix in _OLD for name, value in below(tensors, prefix).items()}

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read what `torch.save` wrote as plain values, without running anything that it names.
+"""Reader of `torch.save` files as plain values that runs no code from the file.
 
-A pickle is a program: it may name any function and call it. Here a name means one of the few
-stand-ins below, which only hold values, or the file is refused and the name said. OmegaConf's
-containers become dicts and lists; neither OmegaConf nor dill is needed, nor are they used.
+A pickle is a program: it may name any function and call it. Here a name stands for one of the few
+stand-ins below, which only hold values, or the file is refused and the name reported. OmegaConf's
+containers become dicts and lists; neither OmegaConf nor dill is needed or used.
 
-A short program can also make much: what it makes is bounded by what is read. Tensors are views
-of their storage, which is read once; and values used many times count as often.
+A short program can also make large values, so their size is limited by the size of the file:
+tensors are views of their storage, which is read once, and values used repeatedly count each time.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MOST_PICKLE: Final = 8_000_000
 _MOST_DEPTH: Final = 64
 _MOST_DIMENSIONS: Final = 8
 _MOST_REPEATED: Final = 65_536
-"""Values of a tensor that repeats those of its storage, as where all statistics are one."""
+"""Most values of a tensor that repeats those of its storage, like a constant statistic."""
 _STORAGES: Final[Mapping[str, torch.dtype]] = {
     'torch.FloatStorage': torch.float32,
     'torch.DoubleStorage': torch.float64,
@@ -46,14 +46,14 @@ _NODES: Final = ('Any', 'String', 'Integer', 'Float', 'Boolean', 'Path', 'Bytes'
 
 
 class Made:
-    """What a pickle may make, but not change: it would call a method of its choice."""
+    """An object that a pickle may make, but not change: that would call a method of its choice."""
 
     def __setstate__(self, state: Any) -> None:
         raise SourceError(f'it sets the state of a {type(self).__name__.lower()}')
 
 
 class Record(Made):
-    """What stands for an object of OmegaConf: its state, and no more."""
+    """Stand-in for an object of OmegaConf: it only holds the state."""
 
     state: Mapping[str, Any] = {}
 
@@ -62,7 +62,7 @@ class Record(Made):
 
 
 class _Dict(dict[Any, Any]):
-    """What stands for an ordered dict, which may carry attributes: they are dropped."""
+    """Stand-in for an ordered dict; attributes are dropped."""
 
     def __setstate__(self, state: Any) -> None:
         pass
@@ -70,14 +70,14 @@ class _Dict(dict[Any, Any]):
 
 @dataclass(frozen=True)
 class Storage(Made):
-    """The values of one tensor or more."""
+    """Values of one or more tensors."""
 
     values: Tensor
 
 
 @dataclass(frozen=True)
 class View(Made):
-    """A tensor, before it is made."""
+    """A tensor as a view of a storage, before it is made."""
 
     storage: Storage
     offset: int
@@ -85,25 +85,25 @@ class View(Made):
     stride: tuple[int, ...]
 
     def tensor(self) -> Tensor:
-        """Make the tensor, which takes no memory."""
+        """Make the tensor; it uses the memory of the storage."""
         return self.storage.values.as_strided(self.size, self.stride, self.offset)
 
 
 @dataclass(frozen=True)
 class Text(Made):
-    """Bytes that are written as a text."""
+    """Bytes that a pickle holds as a text."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Function(Made):
-    """What stands for a function or class."""
+    """Stand-in for a function or class."""
 
     call: Callable[..., Any] = field(repr=False)
 
     def __call__(self, *arguments: Any) -> Any:
-        """Call what it stands for."""
+        """Call the function of this module that replaces it."""
         return self.call(*arguments)
 
 
@@ -151,7 +151,7 @@ _TYPES: Final = (
     'typing.Any',
     *(f'{module}.{name}' for module in ('builtins', '__builtin__') for name in ('dict', 'list')),
 )
-# What torch.save does not write: sets and buffers, and older ways to make an object.
+# Operations that torch.save does not write: sets, buffers, older ways to make an object.
 _UNUSED: Final = (
     *(pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.BYTEARRAY8, pickle.NEXT_BUFFER),
     *(pickle.READONLY_BUFFER, pickle.INST, pickle.OBJ, pickle.NEWOBJ_EX),
@@ -160,11 +160,11 @@ _UNUSED: Final = (
 
 
 def _checked(code: bytes, keys: slice) -> Callable[[Any], None]:
-    """Make an operation refuse keys that hold others.
+    """Make an operation refuse keys that are containers.
 
-    To hash a key that is made of another one twice, and so on, takes for ever.
+    Hashing a key that holds another one twice, and so on, takes exponentially long.
 
-    :param keys: where they are on the stack.
+    :param keys: positions of the keys on the stack.
     """
     load = pickle._Unpickler.dispatch[code[0]]
 
@@ -178,9 +178,9 @@ def _checked(code: bytes, keys: slice) -> Callable[[Any], None]:
 
 
 class _Unpickler(pickle._Unpickler):
-    """Knows no name but those above.
+    """Unpickler that knows only the names above.
 
-    The one in Python: the one in C makes a memo as long as a pickle says.
+    It is Python's own: the one in C allocates a memo as long as the pickle says.
     """
 
     dispatch: ClassVar[dict[int, Any]] = {
@@ -201,7 +201,7 @@ class _Unpickler(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         path = f'{module}.{name}'
         if path in _RECORDS:
-            return type('Record', (Record,), {})  # A new one, for a pickle can change it.
+            return type('Record', (Record,), {})  # A new one: a pickle can change a class.
         if path in _FUNCTIONS:
             return Function(_FUNCTIONS[path])
         if path in _STORAGES or path in _TYPES:
@@ -226,7 +226,7 @@ class _Unpickler(pickle._Unpickler):
 def load(file: Path) -> Any:
     """Read a file of `torch.save`: dicts, lists, tuples, numbers, strings, bytes and tensors.
 
-    :raises SourceError: for anything else in it, by name, and for a file that cannot be read.
+    :raises SourceError: for anything else, by name, and for a file that cannot be read.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -241,7 +241,7 @@ def load(file: Path) -> Any:
         raise SourceError(
             f'{file}: truncated, or not written by torch.save of PyTorch 1.6 or newer ({error})'
         ) from error
-    except Exception as error:  # A broken pickle can end in an error of any kind.
+    except Exception as error:  # A broken pickle can raise any error.
         reason = brief(f'{type(error).__name__}: {error}')
         raise SourceError(f'{file}: broken ({reason})') from error
 
@@ -249,7 +249,7 @@ def load(file: Path) -> Any:
 def _folder(archive: zipfile.ZipFile, size: int) -> str:
     """Return the folder in the archive that holds everything, with its slash.
 
-    :param size: of the archive [bytes].
+    :param size: size of the archive [bytes].
     """
     for entry in archive.infolist():
         if entry.compress_type != zipfile.ZIP_STORED:
@@ -265,10 +265,10 @@ def _folder(archive: zipfile.ZipFile, size: int) -> str:
 
 
 class _Plain:
-    """Replaces what stands for something else by what it holds.
+    """Replaces stand-ins by the values that they hold.
 
-    :param size: of the pickle [bytes]; its values may weigh ten times as much where they are
-        used more than once, and little pickles a bit more.
+    :param size: size of the pickle [bytes]; its values may weigh 10 · size + 100 000, because they
+        can be used more than once.
     """
 
     def __init__(self, size: int) -> None:
@@ -278,12 +278,12 @@ class _Plain:
     def make(self, value: Any) -> Any:
         """Return the plain value.
 
-        :raises SourceError: for one that is nested too deep, or too large where written out.
+        :raises SourceError: for a value that is nested too deep, or too large when written out.
         """
         return self._make(value, 0)[0]
 
     def _make(self, value: Any, depth: int) -> tuple[Any, int]:
-        """Return a plain value and how much it weighs, each value and character as one."""
+        """Return a plain value and its weight: one for each value and each character."""
         if depth > _MOST_DEPTH:
             raise SourceError(f'its values are nested deeper than {_MOST_DEPTH} levels')
         if id(value) not in self._done:

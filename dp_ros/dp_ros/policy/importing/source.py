@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the importers share: reading settings to the last key, names, and the ends of ranges."""
+"""Common parts of the importers: settings that are read completely, names, ranges."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ import torch
 from torch import Tensor
 
 MOST_COUNTED: Final = 10_000
-"""What a source may say that there is of anything, as its dimensions or steps."""
+"""Largest number that a source may give, for example of dimensions or steps."""
 _REQUIRED: Final = object()
-# The narrowest range that our normaliser does not take for a constant dimension.
+# The narrowest range that our normaliser does not treat as constant.
 _NARROW: Final = 4e-6
-# The most that our normalisers hold beside the weights.
+# Most values of our normalisers, which are not among the weights.
 _NORMALIZERS: Final = 100_000
 
 
 class SourceError(ValueError):
-    """A policy cannot be imported; the message names what stands in the way, in a line."""
+    """A policy cannot be imported; the message names the reason in one line."""
 
     def __init__(self, message: str) -> None:
         super().__init__(brief(message))
@@ -37,10 +37,11 @@ class SourceError(ValueError):
 
 @dataclass(frozen=True)
 class Names:
-    """What a source does not know.
+    """Values that a source does not hold.
 
-    :param joints: what the actions are; numbered where not given. ``states``: likewise.
-    :param dt: spacing of observations and of actions [s].
+    :param joints: names of the actions' values; empty: they are numbered.
+    :param states: names of the state's values, likewise.
+    :param dt: time between observations and between actions [s].
     """
 
     joints: tuple[str, ...] = ()
@@ -52,7 +53,8 @@ class Names:
 class Imported:
     """A policy of another library.
 
-    :param sampler: how its library samples it; ``num_inference_steps``: and in how many steps.
+    :param sampler: sampler that its library uses.
+    :param num_inference_steps: number of steps that its library uses.
     """
 
     network: PolicyNetwork
@@ -85,7 +87,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
 
 
 class Settings:
-    """Settings of a source, read to the last key, so that none is passed over."""
+    """Settings of a source; `finish` refuses keys that were not read, so none is overlooked."""
 
     def __init__(self, values: Any, what: str) -> None:
         if not isinstance(values, Mapping):
@@ -95,7 +97,7 @@ class Settings:
     def take(self, key: str, default: Any = _REQUIRED) -> Any:
         """Return a value.
 
-        :raises SourceError: where there is none, nor a default.
+        :raises SourceError: where there is neither a value nor a default.
         """
         value = self._left.pop(key, default)
         if value is _REQUIRED:
@@ -105,7 +107,7 @@ class Settings:
         return value
 
     def flag(self, key: str, default: bool) -> bool:
-        """Return whether something is so.
+        """Return a boolean.
 
         :raises SourceError: for anything but true or false.
         """
@@ -117,7 +119,7 @@ class Settings:
     def count(self, key: str, default: int | None = None) -> int:
         """Return a positive whole number.
 
-        :param default: what takes the place of a missing one and of None.
+        :param default: number in place of a missing one and of None.
         :raises SourceError: where there is none.
         """
         value = self.take(key, _REQUIRED if default is None else default)
@@ -143,9 +145,9 @@ class Settings:
         return value
 
     def need(self, key: str, needed: Any, default: Any = _REQUIRED) -> None:
-        """Refuse anything but the one value that can be represented here.
+        """Check that a setting has the one value that can be represented here.
 
-        :param default: what the source means where the key is missing; what is needed, if none.
+        :param default: the source's default for a missing key; else the needed value.
         """
         value = self.take(key, needed if default is _REQUIRED else default)
         if type(value) is not type(needed) or value != needed:
@@ -154,22 +156,22 @@ class Settings:
             )
 
     def rest(self) -> dict[str, Any]:
-        """Return what was not read yet."""
+        """Return the settings that were not read yet."""
         return self._left
 
     def finish(self) -> None:
-        """Refuse what was not read.
+        """Check that all settings were read.
 
-        :raises SourceError: naming it.
+        :raises SourceError: naming those that were not.
         """
         if self._left:
             raise SourceError(f'{self._what}: unknown settings {sorted(map(str, self._left))}')
 
 
 def numbered(given: Sequence[str], count: int, kind: str) -> tuple[str, ...]:
-    """Return the names given, or numbered ones.
+    """Return the given names, or numbered ones.
 
-    :raises SourceError: when there are not as many as the policy has.
+    :raises SourceError: when their number is not the policy's.
     """
     names = tuple(given) or tuple(f'{kind}_{index}' for index in range(count))
     if len(names) != count:
@@ -178,9 +180,9 @@ def numbered(given: Sequence[str], count: int, kind: str) -> tuple[str, ...]:
 
 
 def read_diffusion(scheduler: Settings, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the settings of diffusers' DDPM or DDIM scheduler, as our method's.
+    """Read the settings of diffusers' DDPM or DDIM scheduler as settings of `Diffusion`.
 
-    :param defaults: what the source means where a key is missing.
+    :param defaults: the source's defaults for missing keys.
     """
     values = {key: scheduler.take(key, value) for key, value in defaults.items()}
     limit = scheduler.take('clip_sample_range', 1.0)
@@ -190,10 +192,10 @@ def read_diffusion(scheduler: Settings, defaults: Mapping[str, Any]) -> dict[str
 
 
 def make_network(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> PolicyNetwork:
-    """Make the networks of a configuration, untrained.
+    """Make the untrained networks of a configuration.
 
-    :param tensors: what the source holds, at least as many weights as the networks.
-    :raises SourceError: for what our configuration refuses.
+    :param tensors: weights of the source, at least as many as the networks have.
+    :raises SourceError: for values that `PolicyConfig` refuses.
     """
     try:
         config = PolicyConfig(**values)
@@ -206,7 +208,7 @@ def make_network(values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Po
 def load_module(module: torch.nn.Module, tensors: Mapping[str, Tensor], what: str) -> None:
     """Load weights under our names.
 
-    :raises SourceError: naming the first that is missing, too many or of another shape.
+    :raises SourceError: naming the first that is missing, unknown or of another shape.
     """
     wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in tensors.items()}
@@ -221,7 +223,7 @@ def load_module(module: torch.nn.Module, tensors: Mapping[str, Tensor], what: st
 
 
 def set_bounds(normalizer: Normalizer, low: Tensor, high: Tensor) -> None:
-    """Set what is mapped to -1..1.
+    """Set the range that is mapped to -1..1.
 
     :raises SourceError: for another number of dimensions, or values that are not finite.
     """
@@ -238,7 +240,7 @@ def set_bounds(normalizer: Normalizer, low: Tensor, high: Tensor) -> None:
 
 
 def widen(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Give constant actions the narrowest range, so that they stay what they are."""
+    """Give constant actions the narrowest range that keeps their value."""
     half = (torch.maximum(low.abs(), high.abs()) * 1e-6).clamp(min=_NARROW / 2)
     constant = low == high
     return torch.where(constant, low - half, low), torch.where(constant, high + half, high)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names of the references' weights, and ours."""
+"""Mapping from the weights' names of other libraries to ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 from torch import Tensor
 
 Renaming = Sequence[tuple[str, str]]
-"""Patterns and what takes their place, one after the other."""
+"""Patterns and their replacements, applied in order."""
 
 UNET: Final[Renaming] = (
     (r'^diffusion_step_encoder\.1\.', 'timestep.layers.0.'),
@@ -56,12 +56,12 @@ RESNET: Final[Renaming] = (
     (r'^backbone\.7\.', 'backbone.layer4.'),
     (r'^pool\.nets\.', 'keypoints.'),
 )
-# What the references keep beside their weights: masks, grids, and a parameter without use.
+# Entries of other libraries that are no weights: masks, grids, an unused parameter.
 _EXTRA: Final = re.compile(r'(^|\.)(_dummy_variable|mask|memory_mask|pos_grid)$')
 
 
 def rename(tensors: Mapping[str, Tensor], renaming: Renaming) -> dict[str, Tensor]:
-    """Return weights under our names, attention's input projections taken apart."""
+    """Return weights under our names, with attention's input projections split."""
     found: dict[str, Tensor] = {}
     for name, value in tensors.items():
         if _EXTRA.search(name):

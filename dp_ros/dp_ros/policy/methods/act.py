@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Action chunking with transformers: a conditional variational autoencoder (Zhao et al. 2023).
 
-In training an encoder tells the denoiser's network, by a latent z, which of the possible chunks is
-meant; when the policy runs, z is 0, the mean of its prior. The network is the policy's denoiser,
-in the original a transformer; z takes the place of the noisy sample.
+In training an encoder tells the denoiser's network by a latent z which of the possible chunks to
+predict. When the policy runs, z is 0, the mean of its prior. The network is the policy's denoiser
+(a transformer in the original); z takes the place of the noisy sample.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Act(Method):
-    """L1 distance of the chunk, and what the latent tells beyond its prior.
+    """Method that minimises the L1 distance of the chunk and the latent's divergence.
 
-    :param latent_dim: Z, values of the latent.
-    :param kl_weight: beta, of the Kullback-Leibler divergence.
+    :param latent_dim: Z, number of values of the latent.
+    :param kl_weight: beta, weight of the Kullback-Leibler divergence.
     :param encoder_dim: width of the encoder's layers.
     """
 
@@ -50,7 +50,7 @@ class Act(Method):
         )
 
     def n_in(self, n_joints: int) -> int:
-        """Return the values of the latent, given with every action."""
+        """Return the number of values of the latent, which every action gets."""
         return self.latent_dim
 
     def make_auxiliary(
@@ -63,7 +63,7 @@ class Act(Method):
     def loss(
         self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None
     ) -> Tensor:
-        """L1 distance and beta times the divergence from the prior [nats]."""
+        """Return the L1 distance plus beta times the divergence from the prior [nats]."""
         mean, log_var = cast(nn.Module, auxiliary)(actions, cond)
         latent = mean + (log_var / 2).exp() * torch.randn_like(mean)
         chunk = ask(denoise, latent[:, None].expand(-1, actions.shape[1], -1), cond)
@@ -79,12 +79,12 @@ class Act(Method):
         num_inference_steps: int,
         draw: Draw,
     ) -> Iterator[Tensor]:
-        """Yield the one chunk of the prior's mean, whatever the noise."""
+        """Yield the chunk of the prior's mean; the noise has no effect."""
         yield ask(denoise, torch.zeros_like(noise), cond)
 
 
 def divergence_from_prior(mean: Tensor, log_var: Tensor) -> Tensor:
-    """Return (B,) the divergence of Gaussians (B, Z) from the standard one [nats].
+    """Return the divergence (B,) of Gaussians (B, Z) from the standard one [nats].
 
     Kingma and Welling 2014, appendix B.
     """
@@ -92,7 +92,7 @@ def divergence_from_prior(mean: Tensor, log_var: Tensor) -> Tensor:
 
 
 class ChunkEncoder(nn.Module):
-    """Transformer over a token of its own, the conditioning and the actions: chunk → latent."""
+    """Transformer over a class token, the conditioning and the actions: chunk → latent."""
 
     def __init__(self, settings: Act, n_joints: int, horizon: int, cond_dim: int) -> None:
         super().__init__()

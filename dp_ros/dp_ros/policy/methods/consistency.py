@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Consistency distillation: a trained diffusion policy in one to four steps.
 
-The student maps every point of one of the teacher's denoising paths to the end of that path (Song
-et al. 2023, algorithm 2; for policies, Prasad et al. 2024). Its target at the next point is its
-own answer there, without a second, averaged network (Song and Dhariwal 2024, section 3.2).
+The student maps every point of the teacher's denoising path to the end of that path (Song et al.
+2023, algorithm 2; for policies, Prasad et al. 2024). Its target is its own answer at the next
+point, without a second, averaged network (Song and Dhariwal 2024, section 3.2).
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from dp_ros.policy.network import PolicyNetwork
 
 _OWN: Final = ('method', 'task')
-"""Settings of a policy in which student and teacher may differ, or which are compared apart."""
+"""Settings of a policy that may differ between student and teacher, or are compared apart."""
 
 
 @dataclass(frozen=True)
 class Consistency(Method):
-    """Predict the end of the teacher's path from any point of it.
+    """Method that predicts the end of the teacher's path from any point of it.
 
     :param teacher: folder of the diffusion policy's checkpoint; only training needs it.
-    :param process: the teacher's diffusion, which a checkpoint of the student carries; training
-        takes it from the teacher where it is not given.
-    :param num_solver_steps: N, points of a path: steps of DDIM by the teacher.
+    :param process: settings of the teacher's diffusion, stored in the student's checkpoint; None:
+        training takes them from the teacher.
+    :param num_solver_steps: N, number of points of a path: the teacher's DDIM steps.
     """
 
     name: ClassVar = 'consistency'
@@ -59,18 +59,18 @@ class Consistency(Method):
         )
 
     def check(self, policy: PolicyConfig) -> None:
-        """Refuse a policy in which the teacher's process cannot work."""
+        """Check that the teacher's process can work in the policy."""
         if self.process is not None:
             self._diffusion.check(policy)
 
     def check_complete(self) -> None:
-        """Refuse to run without the teacher's process."""
+        """Check that the teacher's process is there."""
         require(self.process is not None, 'consistency.process is missing: training fills it in')
 
     def taught_by(self, teacher: PolicyConfig) -> Consistency:
-        """Return these settings with the teacher's process, unless they have one.
+        """Return these settings with the teacher's process if they have none.
 
-        :raises ConfigError: when the teacher is no diffusion policy, or knows fewer steps.
+        :raises ConfigError: when the teacher is no diffusion policy, or has fewer steps.
         """
         process = _process_of(teacher)
         return self if self.process is not None else replace(self, process=process)
@@ -87,15 +87,15 @@ class Consistency(Method):
 
     @property
     def max_inference_steps(self) -> int:
-        """The student knows the points of the teacher's paths."""
+        """Most denoising steps: the number of points of the teacher's paths."""
         return self.num_solver_steps
 
     def make_auxiliary(
         self, network: PolicyNetwork, teacher: PolicyNetwork | None = None
     ) -> nn.Module:
-        """Put the teacher's weights into the student, and return the teacher's denoiser.
+        """Copy the teacher's weights into the student, and return the teacher's denoiser.
 
-        The student sees through the teacher's encoders, and leaves them as they are.
+        The student keeps the teacher's encoders unchanged.
 
         :raises ConfigError: when the teacher is no diffusion policy of the same shape.
         """
@@ -109,7 +109,7 @@ class Consistency(Method):
     def loss(
         self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None
     ) -> Tensor:
-        """Squared distance of the answers at two neighbouring points of a path.
+        """Return the squared distance of the answers at two neighbouring points of a path.
 
         :param auxiliary: the teacher's denoiser.
         """
@@ -128,7 +128,7 @@ class Consistency(Method):
     def _step(
         self, teacher: Denoise, sample: Tensor, here: Tensor, there: Tensor, cond: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Let the teacher take a step of DDIM; return the chunk it sees, and the next point."""
+        """Take a DDIM step of the teacher; return the chunk it predicts, and the next point."""
         process = self._diffusion
         clean, noise = process.clean_and_noise(teacher(sample, here, cond), sample, here)
         alpha, sigma = process.signal(there)
@@ -137,8 +137,8 @@ class Consistency(Method):
     def _weight(self, alpha: Tensor, sigma: Tensor) -> Tensor:
         """Return the weights of the loss, 1 unless noise is predicted.
 
-        Then the chunk is what is left over, divided by alpha: where little signal is, its errors
-        are those of the prediction many times over (min-SNR, Hang et al. 2023, with gamma 1).
+        From predicted noise the chunk follows by a division by alpha, which multiplies errors
+        where there is little signal (min-SNR, Hang et al. 2023, with gamma 1).
         """
         if self._diffusion.prediction_type != 'epsilon':
             return torch.ones_like(alpha)
@@ -155,7 +155,7 @@ class Consistency(Method):
     ) -> Iterator[Tensor]:
         """Yield the noise, and the chunk after every step (Song et al. 2023, algorithm 1).
 
-        Every step but the first adds noise to the chunk of the last one, less from step to step.
+        Every step but the first adds noise to the last chunk, less from step to step.
         """
         grid, count = self._grid[::-1], num_inference_steps
         chosen = [grid[step * len(grid) // count] for step in range(count)]
@@ -170,9 +170,9 @@ class Consistency(Method):
             yield sample
 
     def _answer(self, denoise: Denoise, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
-        """Return where the student says that the paths through samples (B, Tp, J) end.
+        """Return the student's ends of the paths through samples (B, Tp, J).
 
-        At the end itself, where it must be the sample, it is never asked.
+        It is never called at the end itself, where the answer must be the sample.
         """
         prediction = denoise(sample, timestep, cond)
         return self._diffusion.clean_and_noise(prediction, sample, timestep)[0]
@@ -186,7 +186,7 @@ def _process_of(teacher: PolicyConfig) -> Diffusion:
 
 
 def _check_alike(student: PolicyConfig, teacher: PolicyConfig, process: Diffusion) -> None:
-    steps = student.task.n_action_steps  # How much is followed changes nothing in what is learned.
+    steps = student.task.n_action_steps  # This does not change what is learned.
     difference = first_difference(student.task, replace(teacher.task, n_action_steps=steps))
     require(
         difference is None, f'the tasks of student and consistency.teacher differ: {difference}'

@@ -2,7 +2,7 @@
 """Denoising diffusion over action chunks (Ho et al. 2020).
 
 Samplers: DDIM (Song et al. 2021), DDPM, and DPM-Solver++ of second order (Lu et al. 2022). The
-schedules are diffusers'; the noise comes from outside, so that a seed gives the same
+schedules are those of diffusers; the noise comes from outside, so that a seed gives the same
 chunk again.
 """
 
@@ -29,12 +29,15 @@ _DPM: Final = 'dpmsolver++'
 
 @dataclass(frozen=True)
 class Diffusion(Method):
-    """Predict the noise in a noisy chunk, the chunk itself, or the velocity between the two.
+    """Method that predicts the noise in a noisy chunk, the chunk, or the velocity.
 
-    :param num_train_timesteps: K, steps of the forward process.
-    :param beta_start: first variance of the linear schedules; ``beta_end``: their last.
-    :param prediction_type: ``v_prediction`` is that of Salimans and Ho 2022.
-    :param clip_sample: keep the denoised sample inside the normalised range.
+    :param num_train_timesteps: K, number of steps of the forward process.
+    :param beta_schedule: schedule of the noise, as in diffusers.
+    :param beta_start: first variance of the linear schedules.
+    :param beta_end: last variance of the linear schedules.
+    :param prediction_type: output of the network: the noise (``epsilon``), the chunk (``sample``)
+        or the velocity (``v_prediction``, Salimans and Ho 2022).
+    :param clip_sample: whether the denoised chunk is clipped to the normalised range.
     """
 
     name: ClassVar = 'diffusion'
@@ -62,18 +65,18 @@ class Diffusion(Method):
         )
 
     def check(self, policy: PolicyConfig) -> None:
-        """Refuse to clip what is not normalised to its range."""
+        """Check that actions are normalised to their range if they are clipped."""
         check_clipping(self, self.clip_sample, policy)
 
     @property
     def max_inference_steps(self) -> int:
-        """Denoising takes at most the steps of the forward process."""
+        """Most denoising steps: those of the forward process."""
         return self.num_train_timesteps
 
     def loss(
         self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None = None
     ) -> Tensor:
-        """Mean squared error of what is predicted, at random timesteps."""
+        """Return the mean squared error of the prediction, at random timesteps."""
         scheduler = make_scheduler(self, 'ddpm')
         noise = torch.randn_like(actions)
         timestep = torch.randint(self.num_train_timesteps, (len(actions),), device=actions.device)
@@ -106,7 +109,7 @@ class Diffusion(Method):
         self, denoise: Denoise, sample: Tensor, cond: Tensor, num_inference_steps: int
     ) -> Iterator[Tensor]:
         """Yield the sample after every step of DPM-Solver++."""
-        # A copy, for setting the timesteps must not disturb a walk that is under way.
+        # A copy: setting the timesteps must not disturb a walk that is under way.
         scheduler = copy(make_scheduler(self, _DPM))
         scheduler.set_timesteps(timesteps=self.timesteps(num_inference_steps))
         for timestep in scheduler.timesteps:
@@ -117,25 +120,25 @@ class Diffusion(Method):
             yield sample
 
     def timesteps(self, num_inference_steps: int) -> list[int]:
-        """Spread steps from the noisy end of the forward process ('trailing', in whole numbers).
+        """Return timesteps spread from the noisy end of the forward process ('trailing').
 
-        Unlike 'leading' ones, which end at 0, they leave the solver no last step that is far
-        longer than the others in log-signal-to-noise, where its second order would overshoot.
+        With 'leading' timesteps, which end at 0, the solver's last step would be far longer than
+        the others in log-signal-to-noise, and its second order would overshoot.
         """
         count, total = num_inference_steps, self.num_train_timesteps
         return [step * total // count - 1 for step in range(count, 0, -1)]
 
     def signal(self, timestep: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the shares (B, 1, 1) of chunk and noise, alpha and sigma, at timesteps (B,)."""
+        """Return alpha and sigma, the shares (B, 1, 1) of chunk and noise, at timesteps (B,)."""
         bar = _signal_shares(self, timestep.device)[timestep][:, None, None]
         return bar.sqrt(), (1 - bar).sqrt()
 
     def clean_and_noise(
         self, prediction: Tensor, sample: Tensor, timestep: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the chunk and the noise that a prediction says a sample is made of.
+        """Return the chunk and the noise of a sample, according to a prediction.
 
-        :param sample: (B, Tp, J) that the prediction is for; ``timestep``: (B,).
+        :param sample: (B, Tp, J) noisy chunk of the prediction; ``timestep``: (B,).
         """
         alpha, sigma = self.signal(timestep)
         if self.prediction_type == 'sample':
@@ -145,7 +148,7 @@ class Diffusion(Method):
         return alpha * sample - sigma * prediction, alpha * prediction + sigma * sample
 
     def clip(self, clean: Tensor) -> Tensor:
-        """Keep a denoised chunk inside the normalised range, if that is wanted."""
+        """Clip a denoised chunk to the normalised range if ``clip_sample``."""
         return clean.clamp(-1, 1) if self.clip_sample else clean
 
 
@@ -162,7 +165,7 @@ def _signal_shares(method: Diffusion, device: torch.device) -> Tensor:
 
 
 def check_clipping(method: Method, clip_sample: bool, policy: PolicyConfig) -> None:
-    """Refuse to clip actions whose mode of normalisation leaves the range.
+    """Check that clipped actions are normalised to their range.
 
     :raises ConfigError: naming both settings.
     """

@@ -5,9 +5,8 @@ Time runs from noise at 0 to the chunk at 1, as in Lipman et al. and in pi0 (Bla
 
     x(t) = t · chunk + (1 - t) · noise        velocity = chunk - noise
 
-Rectified flow (Liu et al. 2023) draws the same lines. The network learns the velocity, or the
-chunk, to which the velocity leads in the time that is left; samplers follow it from 0 to 1 in
-equal steps.
+Rectified flow (Liu et al. 2023) has the same straight paths. The network learns the velocity, or
+the chunk, which gives the velocity; samplers follow it from time 0 to 1 in equal steps.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ if TYPE_CHECKING:
 
 _MOST_STEPS: Final = 1000
 _LATEST: Final = 0.999
-"""Latest time that 'beta' draws: s of Black et al. 2024, appendix B."""
+"""Latest time of 'beta': s of Black et al. 2024, appendix B."""
 
 
 def _beta(zeros: Tensor) -> Tensor:
-    """Draw early, noisy times more often: (s - t) / s is distributed as Beta(1.5, 1).
+    """Draw times, early (noisy) ones more often: (s - t) / s is distributed as Beta(1.5, 1).
 
     Its distribution function is u^1.5, inverted in closed form (Black et al. 2024, appendix B).
     """
@@ -47,15 +46,15 @@ _TIMES: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
 
 @dataclass(frozen=True)
 class FlowMatching(Method):
-    """Predict the velocity from noise to chunk.
+    """Method that predicts the velocity from noise to chunk.
 
-    :param prediction_type: ``velocity``, or ``sample``: the chunk, learned in fewer steps where
-        chunks are smooth and few-dimensional, as noise is not (Li and He 2025).
-    :param time_sampling: of the times trained at: ``uniform``, ``logit_normal`` (Esser et al.
-        2024, most in the middle) or ``beta`` (Black et al. 2024, most near the noise).
-    :param timestep_scale: what the network is told at time 1; its sinusoidal embedding is made
-        for timesteps that are far apart.
-    :param clip_sample: keep the chunk at the end inside the normalised range.
+    :param prediction_type: output of the network: ``velocity``, or ``sample``, the chunk, which
+        is learned in fewer steps where chunks are smooth and few-dimensional (Li and He 2025).
+    :param time_sampling: distribution of the times in training: ``uniform``, ``logit_normal``
+        (most in the middle, Esser et al. 2024) or ``beta`` (most near noise, Black et al. 2024).
+    :param timestep_scale: timestep that the network gets at time 1; its sinusoidal embedding is
+        made for timesteps that are far apart.
+    :param clip_sample: whether the final chunk is clipped to the normalised range.
     """
 
     name: ClassVar = 'flow_matching'
@@ -72,18 +71,18 @@ class FlowMatching(Method):
     clip_sample: bool = True
 
     def check(self, policy: PolicyConfig) -> None:
-        """Refuse to clip what is not normalised to its range."""
+        """Check that actions are normalised to their range if they are clipped."""
         check_clipping(self, self.clip_sample, policy)
 
     @property
     def max_inference_steps(self) -> int:
-        """The steps may be as small as one likes; more than this help nobody."""
+        """Most denoising steps: any number works, but more than this gains nothing."""
         return _MOST_STEPS
 
     def loss(
         self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None = None
     ) -> Tensor:
-        """Mean squared error of the prediction, at random times (Lipman et al. 2023, eq. 23)."""
+        """Return the mean squared error at random times (Lipman et al. 2023, eq. 23)."""
         noise = torch.randn_like(actions)
         time = _TIMES[self.time_sampling](actions.new_zeros(len(actions)))
         share = time[:, None, None]
@@ -102,9 +101,9 @@ class FlowMatching(Method):
     ) -> Iterator[Tensor]:
         """Yield the noise, and the sample after every step.
 
-        A step of Heun's asks twice, but for the last: at time 1 there is no noise left from which
-        a velocity could be learned, so that step is one of Euler's (as in Karras et al. 2022,
-        algorithm 1).
+        A step of Heun's method calls the network twice, except the last, which is one of Euler's
+        (as in Karras et al. 2022, algorithm 1): at time 1 there is no noise left from which a
+        velocity could be learned.
         """
 
         def velocity(sample: Tensor, step: int) -> Tensor:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The adversarial baseline: a conditional GAN (Goodfellow et al. 2014; Mirza and Osindero 2014).
 
-The denoiser's network makes a chunk of noise in one go; a critic learns to tell it from what
-people did. Left alone it settles on one of the ways that people went; a reward for chunks that
-differ holds against that.
+The denoiser's network makes a chunk from noise in one step; a critic learns to tell it from a
+demonstration. Without more it settles on one of the demonstrated ways; a reward for chunks that
+differ counteracts that.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Gan(Method):
-    """Two losses, minimised together.
+    """Method that minimises the losses of generator and critic together.
 
     :param critic_dim: width of the critic's two hidden layers.
-    :param gradient_penalty: weight of the critic's squared gradient at what people did (R1,
-        Mescheder et al. 2018, gamma); without it the two chase each other.
-    :param diversity: weight of the distance between two chunks, relative to that of their noise
-        (Yang et al. 2019), which is rewarded up to ``diversity_limit``.
+    :param gradient_penalty: weight of the critic's squared gradient at demonstrations (gamma of
+        R1, Mescheder et al. 2018); without it the two losses do not settle.
+    :param diversity: weight of the reward for the distance of two chunks, relative to that of
+        their noise (Yang et al. 2019).
+    :param diversity_limit: largest distance that is rewarded.
     """
 
     name: ClassVar = 'gan'
@@ -57,9 +58,9 @@ class Gan(Method):
     def loss(
         self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None
     ) -> Tensor:
-        """Sum of the critic's and of the generator's loss (Goodfellow et al. 2014, section 3).
+        """Return the sum of critic's and generator's loss (Goodfellow et al. 2014, section 3).
 
-        Each is constant in what the other one trains, so that one backward pass serves both.
+        Each is constant in the other's weights, so that one backward pass serves both.
         """
         critic, seen = cast(nn.Module, auxiliary), cond.detach()
         noise = torch.randn(2, *actions.shape, device=actions.device)
@@ -81,12 +82,12 @@ class Gan(Method):
         num_inference_steps: int,
         draw: Draw,
     ) -> Iterator[Tensor]:
-        """Yield the chunk that is made of the noise."""
+        """Yield the chunk that is made from the noise."""
         yield ask(denoise, noise, cond)
 
 
 class Critic(nn.Module):
-    """Judge of chunks (B, Tp, J) under conditioning (B, D): (B, 1), high where they seem real."""
+    """Network of chunks (B, Tp, J) and conditioning (B, D) → (B, 1), high if they seem real."""
 
     def __init__(self, n_chunk: int, cond_dim: int, dim: int) -> None:
         super().__init__()
@@ -99,17 +100,17 @@ class Critic(nn.Module):
         )
 
     def forward(self, chunk: Tensor, cond: Tensor) -> Tensor:
-        """Judge."""
+        """Return the logits (B, 1)."""
         return self.layers(torch.cat([chunk.flatten(1), cond], dim=1))
 
 
 def _surprise(logit: Tensor) -> Tensor:
-    """Return -log sigmoid: how unexpected it is that this was taken for real [nats]."""
+    """Return -log sigmoid of a logit, its surprise at a real chunk [nats]."""
     return functional.softplus(-logit).mean()
 
 
 def _squared_gradient(critic: nn.Module, actions: Tensor, cond: Tensor) -> Tensor:
-    """Return the mean of |d critic / d chunk|², also where no gradient is wanted otherwise."""
+    """Return the mean of |d critic / d chunk|², even inside ``torch.no_grad``."""
     with torch.enable_grad():
         chunk = actions.detach().requires_grad_()
         (slope,) = torch.autograd.grad(critic(chunk, cond).sum(), chunk, create_graph=True)

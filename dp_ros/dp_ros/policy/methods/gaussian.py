@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Gaussian baseline: a mean and a standard deviation for every value of the chunk.
 
-It knows how far people differ, but not that they went two ways: its mean is between them.
+It learns how far demonstrations differ, but of two ways it takes the mean between them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Gaussian(Method):
-    """Negative log-likelihood of independent Gaussians.
+    """Method that minimises the negative log-likelihood of independent Gaussians.
 
-    :param min_std: least standard deviation, of normalised actions.
-    :param temperature: share of the standard deviation that is drawn; 0 gives the mean.
+    :param min_std: smallest standard deviation of normalised actions.
+    :param temperature: factor on the standard deviation when drawing; 0: the mean.
     """
 
     name: ClassVar = 'gaussian'
@@ -31,13 +31,13 @@ class Gaussian(Method):
     temperature: float = 1.0
 
     def n_out(self, n_joints: int) -> int:
-        """Return the channels of mean and log-deviation."""
+        """Return the number of channels of mean and log-deviation."""
         return 2 * n_joints
 
     def loss(
         self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None = None
     ) -> Tensor:
-        """Negative log-likelihood of a value, on average [nats]."""
+        """Return the mean negative log-likelihood of a value [nats]."""
         mean, std = self.split(ask(denoise, torch.zeros_like(actions), cond))
         return -log_normal(actions, mean, std).mean()
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every method has in common: a loss to learn by, and a walk from noise to a chunk."""
+"""The interface of methods: a loss for training, and a walk from noise to a chunk."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Denoise = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(sample (B, Tp, n_in), timestep (B,), conditioning (B, D)) → prediction (B, Tp, n_out)."""
 
 Draw = Callable[[Tensor], Tensor]
-"""Gives fresh Gaussian noise, of the shape and on the device of a tensor."""
+"""A function that returns Gaussian noise with the shape and the device of a tensor."""
 
 
 @dataclass(frozen=True)
 class Method(Component):
-    """What a policy learns about chunks of actions, all in normalised values.
+    """Method by which a policy learns chunks of actions; all values are normalised.
 
-    :cvar samplers: the ways to denoise a chunk, the default first; empty where none is.
-    :cvar stochastic: whether the noise decides about the chunk.
-    :cvar betas: decay of the optimiser's averages; Diffusion Policy's.
+    :cvar samplers: names of the samplers, the default first; empty where nothing is denoised.
+    :cvar stochastic: whether the chunk depends on the noise.
+    :cvar betas: decay rates of the optimiser's averages, those of Diffusion Policy.
     """
 
     samplers: ClassVar[tuple[str, ...]] = ()
@@ -41,15 +41,15 @@ class Method(Component):
         return 1
 
     def n_in(self, n_joints: int) -> int:
-        """Return the channels of the sample that the denoiser takes."""
+        """Return the number of channels of the denoiser's sample."""
         return n_joints
 
     def n_out(self, n_joints: int) -> int:
-        """Return the channels of what the denoiser predicts."""
+        """Return the number of channels of the denoiser's prediction."""
         return n_joints
 
     def check_complete(self) -> None:
-        """Refuse settings of which training has yet to fill in some.
+        """Check that no setting is left for training to fill in.
 
         :raises ConfigError: naming what is missing.
         """
@@ -57,21 +57,21 @@ class Method(Component):
     def make_auxiliary(
         self, network: PolicyNetwork, teacher: PolicyNetwork | None = None
     ) -> nn.Module | None:
-        """Make the network that only training needs besides the policy's own, or None.
+        """Make the additional network that only training needs, or None.
 
-        A method that starts from trained weights puts them into ``network``.
+        A method that starts from trained weights copies them into ``network``.
 
-        :param teacher: the policy that a distillation learns from.
+        :param teacher: network of the policy that a distillation learns from.
         """
         return None
 
     def loss(
         self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None
     ) -> Tensor:
-        """Return what is minimised.
+        """Return the loss that training minimises.
 
-        :param actions: (B, Tp, J); ``cond``: (B, D); ``auxiliary``: what
-            ``make_auxiliary`` made.
+        :param actions: (B, Tp, J) demonstrated actions; ``cond``: (B, D) conditioning.
+        :param auxiliary: network that ``make_auxiliary`` made.
         """
         raise NotImplementedError
 
@@ -84,24 +84,24 @@ class Method(Component):
         num_inference_steps: int,
         draw: Draw,
     ) -> Iterator[Tensor]:
-        """Yield the chunk (B, Tp, J) after every step; the last one is the answer.
+        """Yield the chunk (B, Tp, J) after every step; the last one is the result.
 
-        :param noise: (B, Tp, n_in) to start from; ``cond``: (B, D).
-        :param draw: gives whatever noise is added on the way.
+        :param noise: (B, Tp, n_in) noise to start from; ``cond``: (B, D) conditioning.
+        :param draw: function that draws the noise that is added on the way.
         """
         raise NotImplementedError
 
     def sampler(self, wanted: str) -> str:
-        """Return the sampler that 'auto' means; what it is called where there is none."""
+        """Return the sampler, for 'auto' the default; the method's name if it has none."""
         if not self.samplers:
             return self.name
         return self.samplers[0] if wanted == 'auto' else wanted
 
     def check_sampling(self, sampler: str, num_inference_steps: int) -> None:
-        """Check how chunks are to be drawn; a method without samplers takes anything.
+        """Check sampler and number of steps; a method without samplers takes any.
 
         :param sampler: one of ``samplers``, or 'auto' for the first.
-        :raises ConfigError: when this method cannot do it.
+        :raises ConfigError: when this method cannot use them.
         """
         if not self.samplers:
             return
@@ -115,7 +115,7 @@ class Method(Component):
 
 
 def drawn_from(generator: torch.Generator) -> Draw:
-    """Draw by a generator of the CPU, so that a seed means the same noise on every device."""
+    """Draw by a generator of the CPU, so that a seed gives the same noise on every device."""
 
     def draw(like: Tensor) -> Tensor:
         return torch.randn(like.shape, generator=generator).to(like.device)
@@ -124,5 +124,5 @@ def drawn_from(generator: torch.Generator) -> Draw:
 
 
 def ask(denoise: Denoise, sample: Tensor, cond: Tensor) -> Tensor:
-    """Ask the network once, at timestep 0, as methods do that do not denoise."""
+    """Call the network once, at timestep 0, for methods that do not denoise."""
     return denoise(sample, sample.new_zeros(len(sample)), cond)

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Mixture(Method):
-    """Negative log-likelihood of a mixture of Gaussians over chunks.
+    """Method that minimises the negative log-likelihood of a mixture of Gaussians over chunks.
 
-    :param n_modes: M, components of the mixture.
-    :param min_std: least standard deviation, of normalised actions.
-    :param temperature: share of the component's standard deviation that is drawn; 0, as is usual
-        when such a policy is run, gives its mean.
+    :param n_modes: M, number of components of the mixture.
+    :param min_std: smallest standard deviation of normalised actions.
+    :param temperature: factor on the component's standard deviation when drawing; 0, as usual
+        for such policies: its mean.
     """
 
     name: ClassVar = 'mixture'
@@ -34,13 +34,13 @@ class Mixture(Method):
     temperature: float = 0.0
 
     def n_out(self, n_joints: int) -> int:
-        """Return the channels of every component's mean, log-deviation and weight."""
+        """Return the number of channels of every component's mean, log-deviation and weight."""
         return self.n_modes * (2 * n_joints + 1)
 
     def loss(
         self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None = None
     ) -> Tensor:
-        """Negative log-likelihood of a chunk, for each of its values [nats]."""
+        """Return the negative log-likelihood of a chunk per value [nats]."""
         logits, mean, std = self.split(ask(denoise, torch.zeros_like(actions), cond))
         densities = log_normal(actions[:, None], mean, std).sum(dim=(2, 3))
         likelihood = torch.logsumexp(logits.log_softmax(dim=1) + densities, dim=1)
@@ -55,7 +55,7 @@ class Mixture(Method):
         num_inference_steps: int,
         draw: Draw,
     ) -> Iterator[Tensor]:
-        """Yield a chunk: what is drawn chooses the component, the noise where in it."""
+        """Yield a chunk: a draw chooses the component, the noise the place in it."""
         logits, mean, std = self.split(ask(denoise, torch.zeros_like(noise), cond))
         share = torch.special.ndtr(draw(logits[:, :1]))
         below = logits.softmax(dim=1).cumsum(dim=1) < share
@@ -66,7 +66,7 @@ class Mixture(Method):
     def split(self, prediction: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return logits (B, M), means and standard deviations (B, M, Tp, J) of a prediction.
 
-        A component's weight is predicted for every action; the chunk's is their mean.
+        A component's logit is predicted for every action; the chunk's is their mean.
         """
         logits, values = prediction[..., : self.n_modes], prediction[..., self.n_modes :]
         values = values.reshape(*values.shape[:-1], self.n_modes, -1)

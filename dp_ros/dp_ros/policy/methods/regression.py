@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The squared-error baseline: the denoiser's network, asked once, from nothing.
+"""The squared-error baseline: the denoiser's network, called once, with a sample of zeros.
 
-Trained to the mean of what was demonstrated, it goes where nobody went when people went two ways.
+It learns the mean of the demonstrations: where these go two ways, it goes between them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Regression(Method):
-    """Squared error."""
+    """Method that minimises the squared error."""
 
     name: ClassVar = 'regression'
     stochastic: ClassVar = False
@@ -26,7 +26,7 @@ class Regression(Method):
     def loss(
         self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None = None
     ) -> Tensor:
-        """Mean squared error of the chunk."""
+        """Return the mean squared error of the chunk."""
         return functional.mse_loss(ask(denoise, torch.zeros_like(actions), cond), actions)
 
     def walk(
@@ -38,5 +38,5 @@ class Regression(Method):
         num_inference_steps: int,
         draw: Draw,
     ) -> Iterator[Tensor]:
-        """Yield the one answer, whatever the noise."""
+        """Yield the one chunk; the noise has no effect."""
         yield ask(denoise, torch.zeros_like(noise), cond)

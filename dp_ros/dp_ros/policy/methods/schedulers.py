@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The schedulers of diffusion, and DDIM and DDPM as tables.
 
-The schedules are diffusers'. What a step of DDIM or DDPM does to sample and prediction depends on
-nothing but the settings, so it is worked out once.
+The schedules are those of diffusers. The coefficients of a DDIM or DDPM step depend only on the
+settings, so they are computed once.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 class Step:
     """One step towards the clean chunk.
 
-    :param timestep: that of the sample.
+    :param timestep: timestep of the sample.
     :param clean: p, q, r of the clean chunk (p·sample + q·prediction) / r.
-    :param clip: keep it inside the normalised range.
-    :param onward: shares of the clean chunk, sample and prediction in the next sample.
-    :param noise: standard deviation of what is added.
+    :param clip: whether the clean chunk is clipped to the normalised range.
+    :param onward: factors of clean chunk, sample and prediction in the next sample.
+    :param noise: standard deviation of the noise that is added.
     """
 
     timestep: int
@@ -51,7 +51,7 @@ class Step:
 
 @cache
 def make_steps(method: Diffusion, sampler: str, num_inference_steps: int) -> tuple[Step, ...]:
-    """Work out the steps of ``ddim`` (Song et al. 2021, eq. 12) or ``ddpm`` (Ho et al., eq. 7)."""
+    """Return the steps of ``ddim`` (Song et al. 2021, eq. 12) or ``ddpm`` (Ho et al., eq. 7)."""
     bars = make_scheduler(method, sampler).alphas_cumprod.double()
     stride = method.num_train_timesteps // num_inference_steps
     timesteps = [index * stride for index in reversed(range(num_inference_steps))]
@@ -98,8 +98,8 @@ def _step(
 
 @cache
 def make_scheduler(method: Diffusion, sampler: str) -> Any:
-    """Make diffusers' scheduler, every setting written out; training uses DDPM's."""
-    # diffusers takes over a second to import: only who denoises pays for it.
+    """Make diffusers' scheduler with all settings given; training uses that of DDPM."""
+    # diffusers takes over a second to import: it is only imported to denoise.
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
     from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
@@ -127,9 +127,9 @@ def make_scheduler(method: Diffusion, sampler: str) -> Any:
 
 
 def _make_dpm_solver(betas: dict[str, Any]) -> Any:
-    """Make DPM-Solver++(2M): an ODE solver, whose only noise is what it starts from.
+    """Make DPM-Solver++(2M), an ODE solver that adds no noise.
 
-    It is given the clean chunk whatever the network predicts, for it would not clip it. The last
+    It gets the clean chunk, whatever the network predicts, because it would not clip it. The last
     step is of first order and ends without noise.
     """
     from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
