@@ -11,16 +11,16 @@ import yaml
 
 _END: Final = '...\n'  # What PyYAML ends a single value with.
 _HEAD: Final = """\
-# A task file: what recording, training and running agree on. Recording keeps it in every bag,
-# training in the checkpoint, and the policy node gives it to the nodes beside it.
-# `ros2 run dp_ros task check FILE` says what is wrong with one.
+# Task file: the values that recording, training and running have to agree on. Every bag and every
+# checkpoint contains it, and the policy node publishes it for the other nodes.
+# `ros2 run dp_ros task check FILE` checks it and names errors.
 """
 
 _COMMENTS: Final[Mapping[str, str]] = {
     'name': 'Name of the task; the simulation knows reach and pick_place.',
     'joints': 'Joints of the arm in the order of the actions, as its controller names them.',
     'gripper_joints': 'Fingers that the policy moves too; empty: none.',
-    'state_names': 'Values of the observed state where these are not the joints; else empty.',
+    'state_names': 'Names of the observed state's values; empty: those of the joints.',
     'observations': f'Contents of a frame beside images: {", then ".join(OBSERVATIONS)}.',
     'action': f'Contents of an action: {" or ".join(ACTIONS)} of joints and gripper_joints.',
     'cameras': 'Cameras by name, in the order of the observation.',
