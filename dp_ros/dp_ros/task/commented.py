@@ -20,7 +20,7 @@ _COMMENTS: Final[Mapping[str, str]] = {
     'name': 'Name of the task; the simulation knows reach and pick_place.',
     'joints': 'Joints of the arm in the order of the actions, as its controller names them.',
     'gripper_joints': 'Fingers that the policy moves too; empty: none.',
-    'state_names': 'Names of the observed state's values; empty: those of the joints.',
+    'state_names': 'Names of the values of the observed state; empty: those of the joints.',
     'observations': f'Contents of a frame beside images: {", then ".join(OBSERVATIONS)}.',
     'action': f'Contents of an action: {" or ".join(ACTIONS)} of joints and gripper_joints.',
     'cameras': 'Cameras by name, in the order of the observation.',
