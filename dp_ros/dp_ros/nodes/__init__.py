@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ROS nodes: each translates between messages and the core, and decides nothing itself."""
+"""The ROS nodes: each translates between messages and the core, which decides."""

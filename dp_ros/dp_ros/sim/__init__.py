@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated FR3 and its world, scripted experts, and the judge of what was commanded."""
+"""The simulated FR3 and its world, scripted experts, and the judge of the commands."""

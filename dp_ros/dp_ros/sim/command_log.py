@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the simulated controller commanded, sample by sample."""
+"""Log of the commands of the simulated controller, sample by sample."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 
 PERIOD_NS: Final = to_ns(PERIOD)
 CAPACITY: Final = 600_000
-"""Samples that are kept: ten minutes, 72 MB."""
+"""Number of samples that are kept: ten minutes, 72 MB."""
 
 
 @dataclass(frozen=True)
 class CommandLog:
     """Successive commands, one per millisecond, n of them.
 
-    :param stamp_ns: time of the first one [ns]; ``positions``, ``measured``: (n, 7) [rad].
-    :param trajectory_ids: (n,) which accepted trajectory gave the command, 0 for none.
+    :param stamp_ns: time of the first command [ns].
+    :param positions: (n, 7) commanded positions [rad]; ``measured``: measured ones.
+    :param trajectory_ids: (n,) number of the accepted trajectory of the command, 0: none.
     """
 
     stamp_ns: int
@@ -33,7 +34,7 @@ class CommandLog:
 
 
 class CommandRecorder:
-    """Keeps the newest ``capacity`` samples, and at most one batch more.
+    """Recorder that keeps the newest ``capacity`` samples, and at most one batch more.
 
     :param start_ns: time of the sample with index 0 [ns].
     """
@@ -45,7 +46,7 @@ class CommandRecorder:
         self.first = self.total = 0
 
     def append(self, positions: Array, measured: Array, trajectory_id: int) -> None:
-        """Add samples (n, 7) that one trajectory commanded."""
+        """Add samples (n, 7) of one trajectory."""
         ids = np.full(len(positions), trajectory_id, dtype=np.uint32)
         self._batches.append((positions, measured, ids))
         self.total += len(ids)
@@ -53,9 +54,9 @@ class CommandRecorder:
             self.first += len(self._batches.popleft()[2])
 
     def read(self, start: int = 0, max_samples: int = 0) -> CommandLog:
-        """Return samples from index ``start`` on; ``max_samples`` 0 means all.
+        """Return samples from index ``start`` on; ``max_samples`` 0: all.
 
-        :raises ValueError: when the sample ``start`` is not kept any more.
+        :raises ValueError: when the sample ``start`` is no longer kept.
         """
         if start < self.first:
             raise ValueError(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What scripted experts are made of: minimum-jerk motions of the TCP, as joint trajectories."""
+"""Parts of scripted experts: minimum-jerk motions of the TCP as joint trajectories."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from dp_ros.sim.world import READY
 import numpy as np
 
 FINE: Final = 0.01
-"""Between two points of a path [s]."""
+"""Time between two points of a path [s]."""
 
 KEEP_EVERY: Final = 4
-"""Points of a path for one of its trajectory."""
+"""Number of points of a path per point of its trajectory."""
 
 
 def path_times(duration: float) -> Array:
-    """Return the times of a path's points [s], for whole steps of its trajectory."""
+    """Return the times of a path's points [s]; they make whole steps of its trajectory."""
     steps = KEEP_EVERY * round(duration / FINE / KEEP_EVERY)
     return np.arange(steps + 1, dtype=np.float64) * FINE
 
 
 def minimum_jerk(progress: Array) -> Array:
-    """From 0 to 1 as a hand moves (Flash and Hogan 1985), constant before and after."""
+    """Return a minimum-jerk motion from 0 to 1 (Flash and Hogan 1985), constant outside."""
     s = np.clip(progress, 0, 1)
     return s**3 * (10 - 15 * s + 6 * s**2)
 
 
 def down(yaw: float) -> Array:
-    """Orientation of a hand that points straight down, turned about the vertical [rad]."""
+    """Return the orientation of a hand that points down, turned about the vertical [rad]."""
     c, s = np.cos(yaw), np.sin(yaw)
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]) @ kinematics.DOWN
 
 
 def joint_trajectory(points: Array, yaws: Array | None = None) -> Trajectory:
-    """Turn a path of the TCP into a trajectory of the arm, which rests at both ends.
+    """Convert a path of the TCP to a trajectory of the arm, which rests at both ends.
 
-    :param points: (n, 3) [m] every 10 ms; ``yaws``: (n,) of the hand [rad], 0 by default.
+    :param points: (n, 3) positions [m] every 10 ms; ``yaws``: (n,) angles of the hand [rad], or 0.
     :returns: joint positions, velocities and accelerations every 40 ms; ``start_ns`` is 0.
     """
     yaws = np.zeros(len(points)) if yaws is None else yaws
@@ -61,7 +61,7 @@ def joint_trajectory(points: Array, yaws: Array | None = None) -> Trajectory:
 
 
 def _derivative(values: Array) -> Array:
-    """Rate of change of rows 10 ms apart, zero at both ends, where the arm rests."""
+    """Return the rate of change of rows 10 ms apart; zero at both ends, where the arm rests."""
     rate = np.zeros_like(values)
     rate[1:-1] = (values[2:] - values[:-2]) / (2 * FINE)
     return rate

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gripper's adapter and its fake Hand as the nodes run them, without ROS."""
+"""The core of the nodes `gripper` and `fake_gripper` together, without ROS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LATENCY: Final = 0.2
 
 
 class SimulatedHand:
-    """From what a policy asks of the fingers to what they are commanded."""
+    """Converter from a policy's targets of the fingers to commands."""
 
     def __init__(self) -> None:
         scale = WidthScale(0.0, FINGER_OPEN, STROKE)
@@ -26,7 +26,7 @@ class SimulatedHand:
         self._hand = FakeHand(FINGER_NAMES, _LATENCY)
 
     def on_target(self, target: Trajectory, now_ns: int) -> None:
-        """Take what is asked of the fingers.
+        """Take a target of the fingers.
 
         :raises TargetRefused: with the reason.
         """
@@ -35,7 +35,7 @@ class SimulatedHand:
     def tick(self, now_ns: int, width: float) -> Trajectory | None:
         """Return the motion that the fingers begin now, if any.
 
-        :param width: measured between the fingers [m].
+        :param width: measured width between the fingers [m].
         """
         self._core.on_width(now_ns, width)
         self._hand.on_width(now_ns, width)

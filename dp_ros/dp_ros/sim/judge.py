@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a real FR3 would accept a stream of commanded positions, by an independent judge."""
+"""Check by an independent judge whether a real FR3 would accept a stream of commands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 class Violation:
     """One command that the robot would refuse.
 
-    :param sample: its index in the stream; ``joint``: 1 to 7.
+    :param sample: index of the command in the stream; ``joint``: 1 to 7.
     """
 
     sample: int
@@ -29,8 +29,8 @@ class Violation:
 def judge(positions: Array) -> list[Violation]:
     """Check commanded joint positions (n, 7) [rad] at 1 kHz against the FR3's motion limits.
 
-    The judge is franka-sim's, which reports what the robot's firmware would refuse; it is no
-    code of this project.
+    The judge is that of franka-sim, not of this project: it reports what the robot's firmware
+    would refuse.
     """
     if len(positions) == 0:
         return []
@@ -54,10 +54,10 @@ def judge(positions: Array) -> list[Violation]:
 def boundary_velocity_steps(
     positions: Array, trajectory_ids: NDArray[np.int64], period: float = 0.001
 ) -> Array:
-    """Largest change of velocity between two samples where one trajectory replaced another.
+    """Return the largest change of velocity between samples where a trajectory replaced another.
 
-    :param positions: (n, n_joints) commanded [rad]; ``trajectory_ids``: (n,).
-    :returns: (n_boundaries,) [rad/s].
+    :param positions: (n, n_joints) commanded positions [rad]; ``trajectory_ids``: (n,).
+    :returns: (n_boundaries,) changes [rad/s].
     """
     velocities = np.diff(positions, axis=0) / period
     changes = np.abs(np.diff(velocities, axis=0)).max(axis=1, initial=0.0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The MuJoCo model: the FR3 of the franky-sim package on a table, with the things of a task."""
+"""The MuJoCo model: the FR3 of the package franky-sim on a table, with the objects of a task."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _TABLE_COLOUR: Final = (0.36, 0.34, 0.33, 1.0)
 def build_model(scenario: AnyScenario, visual: bool = False) -> mujoco.MjModel:
     """Compile the model.
 
-    :param visual: keep the robot's visual meshes; without them its white collision hulls are
-        drawn, sixty times faster.
+    :param visual: whether to draw the robot's visual meshes; False: its collision hulls in white,
+        sixty times faster.
     """
     folder = assets()
     spec = mujoco.MjSpec.from_file(str(folder / 'fr3.xml'))
@@ -50,7 +50,7 @@ def build_model(scenario: AnyScenario, visual: bool = False) -> mujoco.MjModel:
 
 
 def _beautify(spec: mujoco.MjSpec) -> None:
-    """Smooth edges, a bright background, and cheaper balls for the lines drawn in."""
+    """Set smooth edges, a bright background, and coarser balls for drawn lines."""
     spec.visual.quality.offsamples = 4
     spec.visual.quality.numstacks = 6
     spec.add_texture(
@@ -83,7 +83,7 @@ def _show_hulls(spec: mujoco.MjSpec, body: mujoco.MjsBody) -> None:
 
 
 def _strengthen_hand(servo: mujoco.MjsActuator) -> None:
-    """Let the fingers follow their commands; the servo as delivered takes ten seconds."""
+    """Let the fingers follow their commands; the original servo takes ten seconds."""
     servo.gainprm[0] *= 100
     servo.biasprm[1] *= 100
     servo.biasprm[2] *= 10

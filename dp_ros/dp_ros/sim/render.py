@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures for people: recorded joint positions replayed with paths drawn in.
+"""Pictures for people: recorded joint positions with paths drawn into the scene.
 
-Slower and prettier than the cameras of the world, and never seen by a policy.
+They are slower and prettier than the cameras' images; no policy sees them.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ Shape = LineStrip | Spheres
 
 @dataclass(frozen=True)
 class Viewpoint:
-    """Where one looks from: at ``target`` [m], ``distance`` [m] away, angles in degrees.
+    """A view of ``target`` [m] from ``distance`` [m], angles in degrees.
 
-    :param azimuth: direction of the look around z, 180 from the front back to the robot.
+    :param azimuth: direction of view about z; 180: from the front towards the robot.
     """
 
     target: tuple[float, float, float]
@@ -59,7 +59,7 @@ OBLIQUE: Final = Viewpoint((0.44, 0.0, 0.22), 1.35, 140.0, -33.0)
 
 
 class VideoScene:
-    """Draws the robot with its visual meshes, the scene, and shapes as RViz would show them."""
+    """Draws the robot with its visual meshes, the scene, and shapes as in RViz."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class VideoScene:
     ) -> Rgb:
         """Return one picture (height, width, 3), rgb.
 
-        :param joint_positions: (7,) [rad], or (9,) with the fingers [m].
+        :param joint_positions: (7,) positions [rad], or (9,) with the fingers [m].
         """
         self._data.qpos[: len(joint_positions)] = joint_positions
         self._scenario.place(self._model, self._data, scene)

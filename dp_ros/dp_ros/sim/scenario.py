@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a task is to the simulation: scenes, things on the table, cameras, and a judgement."""
+"""The simulated side of a task: scenes, objects, cameras, and the check of success."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ Point3D = tuple[float, float, float]
 class SimCamera:
     """A camera fixed to a body of the model.
 
-    :param eye: its position in the body's frame [m]; ``target``: the point it looks at.
-    :param up: the direction that is up in the image; ``fovy``: vertical field of view [deg].
+    :param eye: position in the body's frame [m]; ``target``: point that it looks at.
+    :param up: direction that is up in the image; ``fovy``: vertical field of view [deg].
     """
 
     body: str
@@ -34,7 +34,7 @@ class SimCamera:
     fovy: float
 
     def rotation(self) -> Array:
-        """Columns are x right, y up, z backwards in the body's frame, as MuJoCo's cameras."""
+        """Rotation (3, 3) in the body's frame; columns are right, up, backwards, as in MuJoCo."""
         z = np.subtract(self.eye, self.target)
         z /= np.linalg.norm(z)
         x = np.cross(self.up, z)
@@ -47,15 +47,15 @@ class Scene(Protocol):
 
     @property
     def seed(self) -> int:
-        """The seed that gives this scene."""
+        """Seed of the scene."""
 
     @property
     def start(self) -> Point3D:
-        """TCP position at the start."""
+        """Position of the TCP at the start [m]."""
 
     @property
     def goal_point(self) -> Point3D:
-        """The point where the task ends."""
+        """Point where the task ends [m]."""
 
     def with_goal(self, goal: Point2D) -> Self:
         """Return the same scene with its goal elsewhere.
@@ -70,23 +70,23 @@ S = TypeVar('S', bound=Scene)
 class Scenario(ABC, Generic[S]):
     """The simulated side of one task.
 
-    What is asked about a `world` is asked after every ten milliseconds of it.
+    The methods with a `world` are called after every 10 ms of simulated time.
     """
 
     name: ClassVar[str]
     cameras: ClassVar[Mapping[str, SimCamera]]
     obstacles: ClassVar[Mapping[str, str]]
-    """Geometries that the arm must not touch, and what they are called when it does."""
+    """Geometries that the arm must not touch, and their names in messages."""
     tolerated: ClassVar[frozenset[str]] = frozenset({'fr3_link0_collision'})
     """Geometries that may touch everything."""
     objects: ClassVar[tuple[str, ...]] = ()
-    """Bodies that can be moved."""
+    """Names of the bodies that can be moved."""
     sides: ClassVar[tuple[str, ...]]
-    """The ways in which the task can be done."""
+    """Names of the ways in which the task can be done."""
     finger_start: ClassVar[float] = 0.0
     """Position of each finger at the start [m]."""
     tolerance: ClassVar[float] = 0.0
-    """How far from the goal point counts as there [m]."""
+    """Largest distance from the goal point that counts as reached [m]."""
 
     @abstractmethod
     def sample(self, seed: int) -> S:
@@ -94,36 +94,36 @@ class Scenario(ABC, Generic[S]):
 
     @abstractmethod
     def furnish(self, spec: mujoco.MjSpec) -> None:
-        """Put the task's things into the model, beside the arm and the table."""
+        """Add the objects of the task to the model of arm and table."""
 
     @abstractmethod
     def place(self, model: mujoco.MjModel, data: mujoco.MjData, scene: S) -> None:
-        """Put everything where it is at the start."""
+        """Put all objects at their start."""
 
     @abstractmethod
     def move_goal(self, model: mujoco.MjModel, data: mujoco.MjData, scene: S) -> None:
-        """Put the goal where it lies in the scene; the rest stays."""
+        """Move the goal to its place in the scene; other objects stay."""
 
     @abstractmethod
     def distance(self, world: FrankaWorld) -> float:
-        """Return how far the task is from its end [m]."""
+        """Return the distance that is left to the goal [m]."""
 
     @abstractmethod
     def succeeded(self, world: FrankaWorld) -> bool:
-        """Whether the task is done, collisions aside."""
+        """Tell whether the task is done; collisions are judged elsewhere."""
 
     def failed(self, world: FrankaWorld) -> bool:
-        """Whether the task cannot be done any more, collisions aside."""
+        """Tell whether the task can no longer be done; collisions are judged elsewhere."""
         return False
 
     @abstractmethod
     def side(self, world: FrankaWorld) -> str:
-        """Name which one of ``sides`` is taken, '' while that is open."""
+        """Return the one of ``sides`` that is taken, '' while that is open."""
 
 
 AnyScenario = Scenario[Any]
 
 
 def place_mocap(model: mujoco.MjModel, data: mujoco.MjData, body: str, position: Point3D) -> None:
-    """Put a body that nothing moves but this at a position [m]."""
+    """Put a mocap body, which only this function moves, at a position [m]."""
     data.mocap_pos[model.body(body).mocapid[0]] = position

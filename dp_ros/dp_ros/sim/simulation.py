@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The robot, its controller and the running episode, advanced to a given time."""
+"""The robot, its controllers and the running episode, advanced to a given time."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from dp_ros.sim.world import FrankaWorld
 import numpy as np
 
 _BATCH = 10
-"""Steps from one judgement to the next."""
+"""Number of steps from one check of the episode to the next."""
 
 
 _SLACK = 0.05
-"""By how much a first trajectory may begin elsewhere than the arm is [rad]."""
+"""Largest distance of a first trajectory's begin from the arm [rad]."""
 
 
 class EpisodeState(IntEnum):
-    """How the episode stands; the numbers are those of dp_ros_msgs/EpisodeStatus."""
+    """State of the episode; the numbers are those of dp_ros_msgs/EpisodeStatus."""
 
     IDLE = 0
     RUNNING = 1
@@ -34,10 +34,10 @@ class EpisodeState(IntEnum):
 
 
 class Simulation:
-    """A world with its joint trajectory controller, and the judgement of the episode.
+    """A world with its joint trajectory controllers, and the state of the episode.
 
-    Time is what `advance` is told: the state is that of ``now_ns``, always a whole number of
-    milliseconds after the reset.
+    `advance` sets the time: the state is that at ``now_ns``, a whole number of milliseconds after
+    the reset.
     """
 
     def __init__(self, world: FrankaWorld, now_ns: int) -> None:
@@ -46,7 +46,7 @@ class Simulation:
         self.state = EpisodeState.IDLE
 
     def reset(self, scene: Scene, now_ns: int) -> None:
-        """Begin an episode: arm at rest at the scene's start, empty command log."""
+        """Begin an episode: the arm rests at the scene's start, the command log is empty."""
         self.world.reset(scene)
         self.now_ns = self.start_ns = now_ns
         self.state = EpisodeState.RUNNING
@@ -59,8 +59,8 @@ class Simulation:
     def accept(self, trajectory: Trajectory) -> None:
         """Let the arm's controller follow a trajectory from now on.
 
-        :raises TrajectoryRejected: by the controller's rules, or when it was sent for where the
-            arm was before the reset: no real arm is put elsewhere.
+        :raises TrajectoryRejected: where the controller rejects it, or it begins where the arm
+            was before the reset, which no real arm has.
         """
         if self._arm.trajectory_id == 0:
             self._check_begin(trajectory)
@@ -70,7 +70,7 @@ class Simulation:
         names, positions = trajectory.joint_names, np.asarray(trajectory.positions)
         fits = sorted(names) == sorted(JOINT_NAMES) and positions.shape[1:] == (len(names),)
         if not fits or len(positions) == 0 or not np.isfinite(positions).all():
-            return  # The controller says what is wrong.
+            return  # The controller rejects it with the reason.
         order = [names.index(name) for name in JOINT_NAMES]
         begin_ns = (trajectory.start_ns or self.now_ns) + to_ns(float(trajectory.times[0]))
         distance = np.abs(positions[0, order] - self.world.start_positions)
@@ -83,7 +83,7 @@ class Simulation:
     def accept_fingers(self, trajectory: Trajectory) -> None:
         """Let the hand's controller follow a trajectory of both fingers from now on.
 
-        :raises TrajectoryRejected: by the controller's rules, or outside the hand's range.
+        :raises TrajectoryRejected: where the controller rejects it, or beyond the hand's range.
         """
         positions = trajectory.positions
         if not ((positions >= 0) & (positions <= FINGER_OPEN)).all():
@@ -91,7 +91,7 @@ class Simulation:
         self._hand.accept(trajectory, self.now_ns)
 
     def advance(self, until_ns: int) -> None:
-        """Run up to ``until_ns``, in steps of a millisecond."""
+        """Simulate up to ``until_ns``, in steps of 1 ms."""
         while (steps := min(_BATCH, (until_ns - self.now_ns) // PERIOD_NS)) > 0:
             self._step(steps)
             self._judge()

@@ -20,7 +20,7 @@ _MESHES: Final = {f'fr3_link{i}': f'link{i}_vis.dae' for i in range(8)} | {
 def robot_description(base_frame: str) -> str:
     """Return the URDF of arm and hand, drawn by the meshes of the franky-sim package.
 
-    :param base_frame: the root link, to which the arm is fixed.
+    :param base_frame: name of the root link, to which the arm is fixed.
     """
     robot = Xml.Element('robot', name='fr3')
     if base_frame != LINK_NAMES[0]:
@@ -56,7 +56,7 @@ def _joint(
     pose: Array,
     axis: int | None = None,
 ) -> None:
-    """Add a joint; ``axis`` numbers the arm's joints, which turn about z, None is a fixed one."""
+    """Add a joint; ``axis``: number of an arm's joint, which turns about z; None: fixed."""
     joint = Xml.SubElement(robot, 'joint', name=name, type='fixed' if axis is None else 'revolute')
     Xml.SubElement(joint, 'parent', link=parent)
     Xml.SubElement(joint, 'child', link=child)
@@ -77,7 +77,7 @@ _EFFORT: Final = (87, 87, 87, 87, 12, 12, 12)
 
 
 def _roll_pitch_yaw(pose: Array) -> tuple[float, float, float]:
-    """Angles about the fixed x, y and z axes; the FR3 has none with pitch at 90 degrees."""
+    """Return angles about the fixed x, y and z axes; no link has a pitch of 90 degrees."""
     roll = np.arctan2(pose[2, 1], pose[2, 2])
     pitch = np.arcsin(-pose[2, 0])
     yaw = np.arctan2(pose[1, 0], pose[0, 0])

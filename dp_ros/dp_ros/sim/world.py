@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Franka FR3 in MuJoCo that follows commanded joint positions at 1 kHz and takes pictures."""
+"""A Franka FR3 in MuJoCo that follows commanded joint positions at 1 kHz, with its cameras."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PERIOD: Final = 0.001
 """Time between two commands, and the simulation's step [s]."""
 
 READY: Final = np.array([0.0, 0.1, 0.0, -2.6, 0.0, 2.7, np.pi / 4])
-"""A joint position on the branch of solutions that the task uses [rad]."""
+"""Joint positions (7,) on the branch of solutions that the tasks use [rad]."""
 
 _N = 7
 _FINGER_COMMAND = 255.0 / FINGER_OPEN
@@ -27,9 +27,9 @@ _ARM, _TOLERATED = 0, -1
 
 @dataclass(frozen=True)
 class Thing:
-    """A body of simple shape on the table.
+    """A simple body on the table.
 
-    :param kind: 'box' or 'cylinder'; ``size``: its three diameters [m].
+    :param kind: shape: 'box' or 'cylinder'; ``size``: (3,) diameters [m].
     :param pose: (7,) position [m] and quaternion, w first; ``colour``: red, green, blue, alpha.
     """
 
@@ -42,7 +42,7 @@ class Thing:
 class FrankaWorld:
     """The simulated arm, its scene and its cameras.
 
-    Deterministic: the same scene and commands give the same states and images.
+    It is deterministic: the same scene and commands give the same states and images.
     """
 
     def __init__(self, scene: Scene, scenario: AnyScenario) -> None:
@@ -75,17 +75,17 @@ class FrankaWorld:
         mujoco.mj_forward(self._model, self._data)
 
     def set_scene(self, scene: Scene) -> None:
-        """Move the goal to where it lies in ``scene``; the arm goes on."""
+        """Move the goal to its place in ``scene``; the arm goes on."""
         self.scene = scene
         self.scenario.move_goal(self._model, self._data, scene)
 
     def step(self, positions: Array, velocities: Array, fingers: Array | float = 0.0) -> Array:
-        """Follow commands, one per millisecond.
+        """Follow n commands, one per millisecond.
 
-        :param positions: (n, 7) [rad]; ``velocities`` (n, 7) [rad/s] of the same commands, fed
-            forward against the servos' lag.
+        :param positions: (n, 7) commanded positions [rad].
+        :param velocities: (n, 7) commanded velocities [rad/s], fed forward against servo lag.
         :param fingers: (n,) commanded position of each of the two fingers [m].
-        :returns: (n, 7) the joint positions reached [rad].
+        :returns: (n, 7) reached joint positions [rad].
         """
         measured = np.empty_like(positions)
         controls = np.empty((len(positions), _N + 1))
@@ -99,7 +99,7 @@ class FrankaWorld:
         return measured
 
     def render(self, camera: str = 'front', height: int = 96, width: int = 96) -> Rgb:
-        """Return the camera's image (height, width, 3), rgb."""
+        """Return the image (height, width, 3) of a camera, rgb."""
         renderer = self._renderers.get((height, width))
         if renderer is None:
             renderer = mujoco.Renderer(self._model, height, width)
@@ -117,55 +117,55 @@ class FrankaWorld:
 
     @property
     def joint_positions(self) -> Array:
-        """(9,) joints 1 to 7 [rad] and the two fingers [m]."""
+        """Positions (9,) of joints 1 to 7 [rad] and of the two fingers [m]."""
         return self._data.qpos[: _N + 2].copy()
 
     @property
     def joint_velocities(self) -> Array:
-        """(9,) [rad/s], fingers [m/s]."""
+        """Velocities (9,) of joints 1 to 7 [rad/s] and of the two fingers [m/s]."""
         return self._data.qvel[: _N + 2].copy()
 
     @property
     def tcp(self) -> Array:
-        """(3,) TCP position in the base frame [m]."""
+        """Position (3,) of the TCP in the base frame [m]."""
         return kinematics.forward(self._data.qpos[:_N])
 
     @property
     def hand_yaw(self) -> float:
-        """Angle of the hand about the vertical, 0 where it is at the start [rad]."""
+        """Angle of the hand about the vertical [rad], 0 at the start."""
         y_axis = kinematics.link_poses(self._data.qpos[:_N])[-1, :2, 1]
         return float(np.arctan2(y_axis[0], -y_axis[1]))
 
     @property
     def object_poses(self) -> Array:
-        """(n, 7) position [m] and quaternion (w first) of each of the task's objects."""
+        """Poses (n, 7) of the task's objects: position [m] and quaternion, w first."""
         bodies = [self._data.body(name) for name in self.scenario.objects]
         return np.array([[*body.xpos, *body.xquat] for body in bodies]).reshape(-1, 7)
 
     @property
     def things(self) -> list[Thing]:
-        """What the task has put on the table, as it is now."""
+        """Bodies of the task on the table, with their present poses."""
         return [self._thing(geom) for geom in self._thing_ids]
 
     @property
     def distance(self) -> float:
-        """How far the task is from its end [m]."""
+        """Distance that is left to the goal [m]."""
         return self.scenario.distance(self)
 
     @property
     def reached(self) -> bool:
-        """Whether the task is done and nothing was touched since the reset."""
+        """Whether the task is done, and no obstacle was touched since the reset."""
         return not self.collision and self.scenario.succeeded(self)
 
     def touching(self, body: str) -> list[str]:
-        """Name the bodies that a body touches."""
+        """Return the names of the bodies that a body touches."""
         number = self._model.body(body).id
         pairs = self._model.geom_bodyid[self._data.contact.geom[: self._data.ncon]]
         mine = pairs[(pairs == number).any(axis=1)]
         return [self._model.body(int(other)).name for other in mine[mine != number]]
 
     def speed(self, body: str) -> float:
-        """How fast a body moves that is an object of the task [m/s]."""
+        """Return the speed of an object of the task [m/s]."""
         return float(np.linalg.norm(self._data.joint(body).qvel[:3]))
 
     def _servo_lag(self) -> Array:
@@ -174,7 +174,7 @@ class FrankaWorld:
         return damping / gain
 
     def _geom_kinds(self) -> NDArray[np.int64]:
-        """Of each geometry: part of the arm, tolerated, or an index into ``_touched``."""
+        """Kind of each geometry: part of the arm, tolerated, or an index into ``_touched``."""
         kinds = np.full(self._model.ngeom, _ARM)
         for geom, label in self.scenario.obstacles.items():
             kinds[self._model.geom(geom).id] = self._touched.index(label)
@@ -183,7 +183,7 @@ class FrankaWorld:
         return kinds
 
     def _thing(self, geom: int) -> Thing:
-        """Return a geometry in diameters, where MuJoCo has radii and half lengths."""
+        """Return a geometry with diameters; MuJoCo has radii and half lengths."""
         kind = mujoco.mjtGeom(self._model.geom_type[geom])
         size = self._model.geom_size[geom]
         if kind == mujoco.mjtGeom.mjGEOM_CYLINDER:
@@ -195,13 +195,13 @@ class FrankaWorld:
         return Thing(name, 2 * size, pose, self._model.geom_rgba[geom].astype(np.float64))
 
     def _contact(self) -> str:
-        """Name the obstacle that the arm touches, or ''."""
+        """Return the name of the obstacle that the arm touches, or ''."""
         pairs = self._kinds[self._data.contact.geom[: self._data.ncon]]
         hit = pairs.max(axis=1)[pairs.min(axis=1) == _ARM]
         return self._touched[hit[0]] if len(hit) else ''
 
 
 def intrinsics(camera: SimCamera, height: int, width: int) -> Array:
-    """Pinhole matrix (3, 3) of a camera's image [px]; pixels are square, no distortion."""
+    """Return the pinhole matrix (3, 3) of a camera's image [px]: square pixels, no distortion."""
     focal = height / 2 / np.tan(np.deg2rad(camera.fovy) / 2)
     return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `ros2 run dp_ros TOOL` starts: the tool, which an interrupt or SIGTERM ends quietly."""
+"""Entry point of `ros2 run dp_ros TOOL`; an interrupt or SIGTERM ends it quietly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MODULES = {
     'inspect': 'inspect_recordings.main',
     'parameters': 'parameters.main',
     'record_expert': 'record_expert.main',
-}  # The others are of the tool's name.
+}  # Other modules have the name of their tool.
 _AGAIN = 0.01
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -31,14 +31,14 @@ def main() -> int:
     :returns: its exit code; 130 after an interrupt and 143 after SIGTERM.
     """
     for number in _SIGNALS:
-        # Nothing is there to clean up, and modules turn an exception in their import into another.
+        # Nothing needs cleaning up yet; modules replace an exception in their import by another.
         signal.signal(number, lambda number, _: os._exit(128 + number))
     tool = import_module(module_of(Path(sys.argv[0]).stem))
     came: list[int] = []
 
     def end(number: int, frame: Any) -> None:
         came.append(number)
-        raise KeyboardInterrupt  # so that child processes end and temporary folders go
+        raise KeyboardInterrupt  # so that child processes end and temporary folders are removed
 
     for number in (*_SIGNALS, signal.SIGALRM):
         signal.signal(number, end)
@@ -48,7 +48,7 @@ def main() -> int:
     except BaseException:
         if not came:
             raise
-        code = 1  # Whatever became of the interrupt on its way through libraries.
+        code = 1  # Libraries may replace the interrupt by another exception.
     finally:
         for number in (*_SIGNALS, signal.SIGALRM):
             signal.signal(number, signal.SIG_IGN)
@@ -62,7 +62,7 @@ def module_of(tool: str) -> str:
 
 
 def _unraisable(show: Callable[[Any], None], unraisable: Any) -> None:
-    """Interrupt again what an interrupt did not reach, for it came in a callback of Python's."""
+    """Interrupt again when an interrupt was lost in a callback of Python's."""
     if isinstance(unraisable.exc_value, KeyboardInterrupt):
         signal.setitimer(signal.ITIMER_REAL, _AGAIN)
     else:

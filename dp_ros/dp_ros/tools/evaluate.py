@@ -101,7 +101,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _is_writable(file: Path) -> bool:
-    """Say whether a file can be written, before an hour of episodes is lost to it."""
+    """Tell whether a file can be written, before an hour of episodes is lost."""
     if file.exists():
         return file.is_file() and os.access(file, os.W_OK)
     return file.parent.is_dir() and os.access(file.parent, os.W_OK)

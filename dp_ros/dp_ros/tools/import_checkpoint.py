@@ -21,7 +21,7 @@ from dp_ros.values import brief
 
 
 def main() -> int:
-    """Parse the command line, convert, say how the source samples its policy."""
+    """Parse the command line, convert, and print how the source samples its policy."""
     args = _parse(sys.argv[1:])
     if format_1.is_format_1(args.source):
         return _renew(args.source, args.out)
@@ -54,15 +54,15 @@ def _renew(source: Path, out: Path) -> int:
 def read(source: Path, names: Names) -> Imported:
     """Read a folder of LeRobot or a `.ckpt` of Diffusion Policy.
 
-    :raises SourceError: naming what stands in the way.
+    :raises SourceError: naming what cannot be read or represented.
     """
     return (lerobot if source.is_dir() else diffusion_policy).load(source, names)
 
 
 def _store(out: Path, found: Imported, source: Path) -> None:
-    """Write our checkpoint, with where it came from.
+    """Write the checkpoint, with its origin.
 
-    :raises SourceError: when there is one already.
+    :raises SourceError: when the folder holds a checkpoint already.
     """
     _check_free(out)
     file = source / 'model.safetensors' if source.is_dir() else source

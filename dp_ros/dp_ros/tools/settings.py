@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def page() -> Iterator[str]:
-    """Give the lines of the reference."""
+    """Yield the lines of the reference."""
     yield HEAD
     yield from section('`task`', Task)
     yield from section('`task.cameras`: each', Camera)
@@ -59,10 +59,10 @@ def page() -> Iterator[str]:
 
 
 def section(title: str, kind: type[Any]) -> Iterator[str]:
-    """Give one part's section: what it is, its keys, and what they mean."""
+    """Yield the section of one part: its description, its keys, and their meaning."""
     own = inspect.cleandoc(kind.__doc__ or '')
     summary, _, notes = own.partition(':param ')
-    if issubclass(kind, Component) and kind is not TrainConfig:  # What a part is, its module says.
+    if issubclass(kind, Component) and kind is not TrainConfig:  # Its module describes the part.
         summary = inspect.cleandoc(sys.modules[kind.__module__].__doc__ or '').partition('\n\n')[0]
     yield f'## {title}\n'
     yield f'{summary.strip()}\n'
@@ -92,7 +92,7 @@ def _default(entry: Any) -> str:
 
 
 def _notes(text: str) -> Iterator[tuple[str, str]]:
-    """Give each parameter, and the docstring's words on it as a line."""
+    """Yield each parameter with its description in the docstring, as one line."""
     for note in text.split(':param '):
         name, _, words = ' '.join(note.split()).partition(':')
         yield name, words.replace('``', '`')

@@ -41,7 +41,7 @@ _KINDS = {
 
 
 def main() -> int:
-    """Parse the command line and do what it says."""
+    """Parse the command line and run the command."""
     args = _parse(sys.argv[1:])
     try:
         text = args.run(args)
@@ -83,7 +83,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def _new(args: argparse.Namespace) -> str:
     if args.out.exists():
-        raise ConfigError(f'{args.out}: there is one already: name another with --out')
+        raise ConfigError(f'{args.out}: exists already: name another file with --out')
     task = discover(find_bags(args.bag)) if args.bag else task_of(_listen(args.seconds))
     args.out.write_text(commented(task))
     return (
@@ -97,7 +97,7 @@ def _check(args: argparse.Namespace) -> str:
     task = read_task(args.file)
     if not task.state_names:
         window_spec(task)
-    return f'{args.file}: in order\n{describe(task)}'
+    return f'{args.file}: valid\n{describe(task)}'
 
 
 def _show(args: argparse.Namespace) -> str:
@@ -110,7 +110,7 @@ def _show(args: argparse.Namespace) -> str:
 
 
 def describe(task: Task) -> str:
-    """Say what a task means, in a few lines."""
+    """Describe a task in a few lines."""
     rows = {'joints': ', '.join(task.joint_names)}
     for name, camera in task.cameras.items():
         height, width = camera.size

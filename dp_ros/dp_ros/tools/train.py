@@ -43,7 +43,7 @@ import torch
 def main() -> int:
     """Parse the command line, load, train, write the checkpoint, its card and its picture."""
     args = _parse(sys.argv[1:])
-    console = Console(quiet=os.environ.get('RANK', '0') != '0')  # One process of several talks.
+    console = Console(quiet=os.environ.get('RANK', '0') != '0')  # Only the first process prints.
     try:
         _run(args, console)
     except (ConfigError, DatasetError, TrainingError, OSError) as error:
@@ -95,11 +95,11 @@ def _run(args: argparse.Namespace, console: Console) -> None:
     torch.set_num_threads(args.threads)
     recorded = None if is_pusht(args.data) else recorded_task(find_bags(args.data))
     config = read_config(args.config, args.set, recorded)
-    load_teacher(config.policy)  # What is wrong with it is told before the data are read.
+    load_teacher(config.policy)  # Reports errors before the data are read.
     difference = first_difference(recorded, config.policy.task) if recorded else None
     if difference is not None:
         console.print(
-            f'recorded for another task than is trained: {difference}: the second counts',
+            f'recordings and configuration differ: {difference}: the second is used',
             style='yellow',
             markup=False,
             soft_wrap=True,
@@ -157,7 +157,7 @@ def _load(folder: Path, config: RunConfig, progress: Progress) -> WindowDataset:
 
 
 def _store(out: Path, network: PolicyNetwork, config: RunConfig, dataset: WindowDataset) -> None:
-    """Write the checkpoint, its picture and its card; only then the saved state may go."""
+    """Write the checkpoint, its picture and its card, then remove the saved state."""
     metrics = [json.loads(line) for line in (out / METRICS).read_text().splitlines()]
     save_checkpoint(out, network, describe_training(network, config, dataset, metrics[-1]))
     draw_training(metrics, out / 'training.png')

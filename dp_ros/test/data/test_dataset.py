@@ -311,7 +311,7 @@ def test_a_bag_of_no_use_is_skipped_by_name(tmp_path):
     assert dataset.n_episodes == 1
     reasons = dict(line.removeprefix(f'{tmp_path}/').split(': ', 1) for line in skipped)
     assert sorted(reasons) == ['blind', 'failed', 'short', 'torn']
-    assert reasons['short'].startswith('no window (1 refused, as ')
+    assert reasons['short'].startswith('no window (1 refused; most often: ')
     assert reasons['failed'] == 'not a success: metadata.yaml says succeeded: false'
 
 

@@ -107,7 +107,7 @@ def test_without_a_configuration_it_says_what_it_takes(command, tmp_path, capsys
     bag = write(tmp_path / 'bag', demonstration())
     command(bag, *WHOLE_IMAGES, config=None)
     said = capsys.readouterr().out
-    assert 'no --config, no task in the recordings: what the first one holds' in said
+    assert 'no --config, no task in the recordings: using the topics of the first one' in said
     assert parse_task(said[said.index('name:') : said.index('reading bags')], 'said') == Task(
         joints=JOINTS,
         cameras={'front': Camera((16, 24), IMAGE)},

@@ -34,7 +34,7 @@ def command(monkeypatch, capsys):
 def test_the_shipped_files_are_as_the_command_writes_them(command, file):
     assert file.read_text() == commented(read_task(file))
     code, said, _ = command('check', file)
-    assert code == 0 and 'in order' in said and '15 actions, 1.5 s; 8 of them followed' in said
+    assert code == 0 and ': valid' in said and '15 actions, 1.5 s; 8 of them followed' in said
 
 
 def test_a_first_file_from_a_recording(command, tmp_path):
@@ -47,7 +47,7 @@ def test_a_first_file_from_a_recording(command, tmp_path):
     assert task.image_sizes == {'front': (16, 24)}
     assert task.dt == pytest.approx(0.1, abs=0.01)
     code, _, complaint = command('new', '--bag', tmp_path, '--out', file)
-    assert code == 1 and 'there is one already' in complaint
+    assert code == 1 and 'exists already' in complaint
 
 
 def test_a_first_file_from_what_is_on_the_topics_now(

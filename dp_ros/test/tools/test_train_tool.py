@@ -110,7 +110,7 @@ def test_recordings_of_another_task_than_is_named_are_told(recorded, tmp_path, c
     assert recorded(SEEN, SEEN, named=late) == 0
     said = capsys.readouterr().out
     assert (
-        'recorded for another task than is trained: joint_latency: 0.0 and 0.02: the second counts'
+        'recordings and configuration differ: joint_latency: 0.0 and 0.02: the second is used'
     ) in said
     assert load_policy(tmp_path / 'out', engine='torch').config.task == late
 

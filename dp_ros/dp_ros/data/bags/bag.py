@@ -39,7 +39,7 @@ JOINTS_TYPE: Final = 'sensor_msgs/msg/JointState'
 ACTIONS: Final = ('auto', 'commanded', 'measured')
 COMMAND_TYPE: Final = 'trajectory_msgs/msg/JointTrajectory'
 _ONE_CLOCK_NS: Final = NS
-_AGAIN: Final = 'copy it again, or take its folder away'
+_AGAIN: Final = 'copy it again, or remove its folder'
 
 
 class BagError(ValueError):
@@ -119,7 +119,7 @@ class EpisodeRecording:
         if not self.refused:
             return ''
         reason = max(self.refused, key=lambda r: self.refused[r])
-        return f' ({sum(self.refused.values())} refused, as {reason})'
+        return f' ({sum(self.refused.values())} refused; most often: {reason})'
 
 
 @cache
@@ -246,7 +246,7 @@ class _Replay:
             if not stream.stamps:
                 raise BagError(
                     f'{self._recording.path}: no message on {topic} can be used'
-                    f'{self._recording.refusals()}; fit the configuration to it, or the driver'
+                    f'{self._recording.refusals()}; adapt the configuration or the driver'
                 )
         arm = self._find(self._topics.trajectories)
         commanded = self._recording.trajectories or self._malformed.get(arm)
@@ -339,7 +339,7 @@ class _Replay:
         if not found:
             names = sorted(self._reader.topics)
             raise BagError(
-                f'{self._recording.path}: no topic {topic!r}; it has {names}: name the one meant '
+                f'{self._recording.path}: no topic {topic!r}; it has {names}: name the right one '
                 'in the task file'
             )
         return found

@@ -76,7 +76,7 @@ def _check_records(data: mmap.mmap) -> bool:
             at = begin + _CRC_AT[kind]
             (stored,) = _U32.unpack_from(data, at)
             if stored and stored not in _crcs(data, kind, begin):
-                raise DamageError(f'altered: the checksum at byte {at} is another')
+                raise DamageError(f'altered: the checksum at byte {at} does not match')
             lacking |= kind == _CHUNK and not stored
             whole |= kind == _DATA_END and bool(stored)
             ended |= kind == _DATA_END

@@ -17,9 +17,9 @@ Row = tuple[bool, str, str, float, str, str]
 """Whether to report it, and kind, what, size, training and advice of the `Finding`."""
 
 _AS_THEY_ARE: Final = 'training takes them as they are'
-_WITHOUT: Final = 'training does without them'
-_AGAIN: Final = 'record it again, or take its folder away'
-_LOAD: Final = 'see to the load of computer, bus and network while recording'
+_WITHOUT: Final = 'training leaves them out'
+_AGAIN: Final = 'record it again, or remove its folder'
+_LOAD: Final = 'reduce the load of computer, bus and network while recording'
 
 
 def check_episode(episode: EpisodeFigures, spec: WindowSpec) -> Iterator[Finding]:
@@ -38,7 +38,7 @@ def check_episode(episode: EpisodeFigures, spec: WindowSpec) -> Iterator[Finding
 
 def most(counts: Mapping[str, int]) -> str:
     """Return a text with the most frequent reason, empty where there is none."""
-    return f', most as {max(counts, key=lambda reason: counts[reason])}' if counts else ''
+    return f'; most often: {max(counts, key=lambda reason: counts[reason])}' if counts else ''
 
 
 def _findings(episode: EpisodeFigures, prefix: str, rows: list[Row]) -> Iterator[Finding]:
@@ -61,7 +61,7 @@ def _windows(episode: EpisodeFigures, spec: WindowSpec) -> list[Row]:
             f'{lost} of {sets} images give no window{most(episode.no_window)}',
             lost / max(sets, 1),
             'training leaves them out',
-            'see to the stream that is named',
+            'check the stream that is named',
         ),
         (
             len(episode.images) > 1 and single > max(2, LIMITS.lost * fewest),
@@ -78,7 +78,7 @@ def _windows(episode: EpisodeFigures, spec: WindowSpec) -> list[Row]:
             f'{refused} of {messages} messages are refused{most(episode.refused)}',
             refused / max(messages, 1),
             _WITHOUT,
-            'see to the driver: live they are refused as well',
+            'check the driver: live they are refused as well',
         ),
         (
             lost_messages > 0,
@@ -162,7 +162,7 @@ def _images(episode: EpisodeFigures, camera: str) -> list[Row]:
             f'{figures.black} of {count} images are black, the first at {figures.black_at:.2f} s',
             figures.black,
             _AS_THEY_ARE,
-            f'see to the light, the lens and the driver; {_AGAIN}',
+            f'check the light, the lens and the driver; {_AGAIN}',
         ),
         (
             freeze.value > longest or figures.frozen > share * count,
@@ -171,7 +171,7 @@ def _images(episode: EpisodeFigures, camera: str) -> list[Row]:
             f'longest for {freeze.value:.2f} s from {freeze.at:.2f} s on',
             freeze.value,
             _AS_THEY_ARE,
-            f'see to the cable and the driver; {_AGAIN}',
+            f'check the cable and the driver; {_AGAIN}',
         ),
     ]
 
@@ -208,7 +208,7 @@ def _joints(episode: EpisodeFigures) -> list[Row]:
             'still at the start',
             f'nothing moves for {joints.still_start:.1f} s at the start',
             joints.still_start,
-            'training takes it in, and the policy may never start',
+            'training includes it, and the policy may never start',
             'start recording when you start moving',
         ),
         (
@@ -216,7 +216,7 @@ def _joints(episode: EpisodeFigures) -> list[Row]:
             'still at the end',
             f'nothing moves for {joints.still_end:.1f} s at the end',
             joints.still_end,
-            'training takes it in, and learns little else there',
+            'training includes it, and learns little else there',
             'stop recording when the task is done',
         ),
     ]
@@ -231,18 +231,18 @@ def _commands(episode: EpisodeFigures) -> list[Row]:
         (
             rejected > LIMITS.lost * commands.trajectories,
             'commands refused',
-            f'{rejected} of {commands.trajectories} commands are none that a controller follows'
+            f'{rejected} of {commands.trajectories} commands are rejected by their controller'
             f'{most(commands.rejected)}',
             rejected,
             _WITHOUT,
-            'see to what commands the arm',
+            'check the node that commands the arm',
         ),
         (
             error.value > LIMITS.error,
             'tracking error',
             f'{error.joint} is {error.value:.3f} rad from its command at {error.at:.2f} s',
             error.value,
-            'training takes the commands for the actions',
-            'see whether the controller is too soft, or the topic another arm’s',
+            'training takes the commands as actions',
+            'check whether the controller is too soft, or the topic is that of another arm',
         ),
     ]

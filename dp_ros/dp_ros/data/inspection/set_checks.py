@@ -48,7 +48,7 @@ def joint_ranges(episodes: Sequence[EpisodeFigures]) -> Mapping[str, tuple[float
 def _count(used: int, there: int) -> Iterator[Finding]:
     what = f'{used} of {there} episodes can be used'
     if used < 2:
-        advice = 'needs at least 2, one of them to validate: see what is said of the others'
+        advice = 'needs at least 2, one of them to validate: see the findings of the others'
         yield Finding('episodes', what, 1, 'training is refused', advice, fatal=True)
     elif used < LIMITS.episodes:
         advice = 'record 50 to 200: policies of this kind learn a task from so many'
@@ -75,7 +75,7 @@ def _commands(used: Sequence[EpisodeFigures]) -> Iterator[Finding]:
                 'no commands',
                 'no commands, but others have them',
                 1,
-                'training takes the measured positions for its actions',
+                'training takes the measured positions as actions',
                 'record the same topics in all episodes',
                 episode.name,
             )
@@ -92,7 +92,7 @@ def _outliers(used: Sequence[EpisodeFigures]) -> Iterator[Finding]:
         for episode, value, score in zip(used, values, robust_scores(values), strict=True):
             if abs(score) > LIMITS.score:
                 what = f'{kind} {value:.2f} {unit}, median {np.median(values):.2f}'
-                training = 'training takes it in like the others'
+                training = 'training includes it like the others'
                 yield Finding(kind, what, abs(score), training, _LIKELY, episode.name)
 
 
@@ -107,6 +107,6 @@ def _rates(used: Sequence[EpisodeFigures]) -> Iterator[Finding]:
                     f'{label(stream)}: {rate:.3g} Hz, median {median:.3g}',
                     abs(rate - median),
                     'training takes windows at each image, more of the faster ones',
-                    "see to the driver's settings",
+                    "check the driver's settings",
                     episode.name,
                 )

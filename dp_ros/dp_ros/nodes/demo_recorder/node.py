@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Node that records demonstrations, one rosbag2 per episode."""
+"""The node `demo_recorder`: records demonstrations, one rosbag2 per episode."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WATCH_PERIOD = 0.2
 
 
 class DemoRecorderNode(Node):
-    """Starts, stops and discards episodes by service; a whole bag is kept, or none."""
+    """Starts, stops and discards episodes by service; only complete bags are kept."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('demo_recorder', **kwargs)
@@ -59,7 +59,7 @@ class DemoRecorderNode(Node):
         self.create_timer(_WATCH_PERIOD, self._watch, clock=self._steady)
 
     def destroy_node(self) -> None:
-        """Give up the open episode: nobody said that it is one."""
+        """Discard the open episode: nobody has confirmed it."""
         if self._episode is not None:
             self._give_up('the recorder was stopped')
         super().destroy_node()
@@ -119,7 +119,7 @@ class DemoRecorderNode(Node):
         return '; '.join(missing) or self._disk_full()
 
     def _disk(self, needed: int) -> str:
-        """Say how much is free when it is less than needed [MB]."""
+        """Return a text with the free space if it is less than needed [MB], else ''."""
         free = self._folder.free_bytes() / 1e6
         if free >= needed:
             return ''
@@ -198,7 +198,7 @@ class DemoRecorderNode(Node):
         return response
 
     def _watch(self) -> None:
-        """End the open episode when a required topic is silent or the disk gets full."""
+        """Discard the open episode when a required topic is silent or the disk is full."""
         if self._episode is None:
             return
         for name in self._recorded.required:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Subscribe to topics as they appear, whatever their type, and hand on their bytes."""
+"""Subscriptions to topics of any type, made as they appear, that hand on serialised messages."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _FOREVER = QosTime(9223372036, 854775807)
 
 
 def message_class(type_name: str) -> type[Any]:
-    """Return the class of a message type, as `sensor_msgs/msg/Image`.
+    """Return the class of a message type such as `sensor_msgs/msg/Image`.
 
-    :raises ImportError, AttributeError, ValueError: when there is none.
+    :raises ImportError, AttributeError, ValueError: when there is no such type.
     """
     package, kind, name = type_name.split('/')
     return getattr(importlib.import_module(f'{package}.{kind}'), name)
@@ -42,12 +42,13 @@ def message_class(type_name: str) -> type[Any]:
 
 @dataclass
 class RecordedTopic:
-    """One topic.
+    """A topic of a recording.
 
-    :param type_name: empty until something publishes or subscribes it.
-    :param is_reliable: as its publishers offer it, ``is_latched`` likewise.
-    :param last_ns: when the last message came, steady clock; 0: none came.
-    :param latched: what a late subscriber would get.
+    :param type_name: message type; empty until a node publishes or subscribes to the topic.
+    :param is_reliable: whether its publishers offer reliability; ``is_latched``: transient-local.
+    :param last_ns: time of the last message by the steady clock [ns]; 0: none came.
+    :param lost: number of lost messages.
+    :param latched: message that a late subscriber would get.
     """
 
     name: str
@@ -61,20 +62,20 @@ class RecordedTopic:
     _frames: dict[str, TransformStamped] = field(default_factory=dict)
 
     def keep(self, data: bytes) -> None:
-        """Keep what a late subscriber would get: the last message, of tf the last per frame."""
+        """Keep the message for late subscribers: the last one, for tf the last of each frame."""
         if not self.is_latched:
             return
         if self.type_name == 'tf2_msgs/msg/TFMessage':
             try:
                 message = deserialize_message(data, TFMessage)
-            except RuntimeError:  # Bytes that are no message: nobody would get them either.
+            except RuntimeError:  # Bytes that are no message: no subscriber would get them.
                 return
             self._frames.update({t.child_frame_id: t for t in message.transforms})
             data = serialize_message(TFMessage(transforms=list(self._frames.values())))
         self.latched = data
 
     def offered(self) -> list[Qos]:
-        """Return the QoS that a player of the bag is to offer."""
+        """Return the QoS that a player of the bag should offer."""
         durability = 'TRANSIENT_LOCAL' if self.is_latched else 'VOLATILE'
         return [
             Qos(
@@ -94,7 +95,7 @@ class RecordedTopic:
 class RecordedTopics:
     """The topics of a recording.
 
-    :param on_message: called with the topic and a serialised message.
+    :param on_message: function that gets the topic and a serialised message.
     """
 
     def __init__(
@@ -113,12 +114,12 @@ class RecordedTopics:
         self.search()
 
     def silence(self, name: str) -> float:
-        """Return for how long nothing came on a topic [s]; infinite before the first message."""
+        """Return the time since the last message on a topic [s]; infinite before the first."""
         last_ns = self.topics[name].last_ns
         return (self._steady.now().nanoseconds - last_ns) / 1e9 if last_ns else float('inf')
 
     def why_silent(self, name: str) -> str:
-        """Say why a topic gives nothing."""
+        """Return the reason why no message comes on a topic."""
         topic = self.topics[name].name
         silence = self.silence(name)
         if self._node.count_publishers(topic) == 0:
@@ -128,11 +129,11 @@ class RecordedTopics:
         return f'nothing came on {topic} for {silence:.1f} s'
 
     def search(self) -> None:
-        """Subscribe to what has appeared, and anew to what is offered differently by now."""
+        """Subscribe to new topics, and again to topics whose offered QoS has changed."""
         for topic in self.topics.values():
             infos = self._node.get_publishers_info_by_topic(topic.name)
             if not infos and not topic.type_name:
-                # A controller's subscription tells the type before the first command does.
+                # A controller's subscription gives the type before the first command comes.
                 infos = self._node.get_subscriptions_info_by_topic(topic.name)
             if infos:
                 self._follow(topic, infos)
@@ -175,12 +176,12 @@ class RecordedTopics:
         )
 
     def drain(self) -> None:
-        """Take every message that has arrived by now."""
+        """Take all messages that have arrived."""
         for topic in self.topics.values():
             self._take_waiting(topic)
 
     def _on_first(self, topic: RecordedTopic, data: bytes) -> None:
-        """Take a message and those behind it at once, for the executor takes long for each."""
+        """Take a message and all behind it at once: each turn of the executor is slow."""
         self._receive(topic, data)
         self._take_waiting(topic)
 

@@ -36,16 +36,16 @@ from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 _WATCH = 0.05
-_KEPT = 3 * 10**9  # [s]. When a result could be forgotten, rcl wakes the node at every /clock.
-_PAUSE = 'pause'  # what the runner itself forbids motion with
-_UNDER_WAY = 1.0  # How long a status may be on its way [s].
+_KEPT = 3 * 10**9  # [s]. With results that expire, rcl wakes the node at every /clock.
+_PAUSE = 'pause'  # the interlock that the runner itself sets
+_UNDER_WAY = 1.0  # Longest time that a status is on its way [s].
 _FEEDBACK_EVERY = 4
-_LARGEST_SEED = 2**63 - 1  # A parameter of the policy is a signed number.
+_LARGEST_SEED = 2**63 - 1  # The policy's parameter is a signed 64-bit number.
 _DECIDED = (EpisodeStatus.SUCCESS, EpisodeStatus.COLLISION, EpisodeStatus.FAILURE)
 
 
 class EpisodeError(RuntimeError):
-    """An episode cannot go on; carries the action's error code."""
+    """An episode cannot go on; holds the error code of the action."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -53,7 +53,7 @@ class EpisodeError(RuntimeError):
 
 
 class EpisodeRunnerNode(EndingNode):
-    """Offers the action `~/run`; one episode at a time."""
+    """Serves the action `~/run`, one episode at a time."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('episode_runner', **kwargs)
@@ -94,7 +94,7 @@ class EpisodeRunnerNode(EndingNode):
         self.create_subscription(Observation, 'observation', self._on_observation, NEWEST)
 
     def _begin(self) -> None:
-        """Forget what was seen of the last episode."""
+        """Forget the messages of the last episode."""
         self._episode = EpisodeStatus()
         self._executor_status: ExecutorStatus | None = None
         self._latency = math.nan
@@ -105,7 +105,7 @@ class EpisodeRunnerNode(EndingNode):
         self._attend()
 
     def _attend(self) -> None:
-        """Take every node for one that has just been heard."""
+        """Reset the time of every node's last message to now."""
         self._attended = self._seconds()
         self._last_observation = self._last_chunk = self._last_status = self._attended
         self._ticked = self._steady_seconds(), self._attended
@@ -161,7 +161,7 @@ class EpisodeRunnerNode(EndingNode):
     async def _episode_of(self, handle: ServerGoalHandle, result: RunEpisode.Result) -> None:
         goal = handle.request
         await self._call(self._executor_services['pause'], Trigger.Request())
-        # A policy that is loading answers when it is done, so no episode's time is lost to it.
+        # A policy that is loading answers when it is done, before the episode's time starts.
         await self._seed_policy(goal.seed)
         self._begin()
         if self._reset is not None:
@@ -210,7 +210,7 @@ class EpisodeRunnerNode(EndingNode):
             await self._sleep(_WATCH)
 
     def _check_clock(self) -> None:
-        """Raise when simulated time has stood still for too long."""
+        """Raise `EpisodeError` when simulated time has stood still for too long."""
         real, time = self._steady_seconds(), self._seconds()
         still = real - self._ticked[0]
         if time != self._ticked[1]:
@@ -222,11 +222,11 @@ class EpisodeRunnerNode(EndingNode):
             )
 
     def _check_executor(self) -> None:
-        """Raise when the executor has stopped the arm, or is not there to follow a chunk."""
+        """Raise `EpisodeError` when the executor has stopped the arm or sends no status."""
         status, now = self._executor_status, self._seconds()
         if status is None:
             return
-        # What was sent before the release tells of an earlier fault.
+        # A status from before the release reports an earlier fault.
         is_new = self._released or now - self._attended > _UNDER_WAY
         if is_new and any(name != _PAUSE for name in status.inhibited_by):
             raise EpisodeError(RunEpisode.Result.FAULT, f'executor: {status.reason}')
@@ -237,12 +237,12 @@ class EpisodeRunnerNode(EndingNode):
             )
 
     def _check_progress(self) -> None:
-        """Raise when the policy has been silent for too long, with whose fault it is."""
+        """Raise `EpisodeError` when the policy has been silent for too long, with the cause."""
         now, patience = self._seconds(), self._values['chunk_timeout']
         silence = now - self._last_chunk
         if silence < patience:
             return
-        # The last observation may be newer than the last chunk, as not each one is answered.
+        # The last observation may be newer than the last chunk: not every one is answered.
         if now - self._last_observation >= patience / 2:
             raise EpisodeError(
                 RunEpisode.Result.NO_OBSERVATION,
@@ -317,7 +317,7 @@ class EpisodeRunnerNode(EndingNode):
         self.destroy_timer(timer)
 
     def _duration(self, result: RunEpisode.Result, started: float) -> float:
-        """From the reset to the decision where the episode is judged, else as watched [s]."""
+        """Return the time from the reset to the decision, or the watched time without one [s]."""
         stamp_ns = time_to_ns(self._episode.header.stamp)
         if self._episode.state == EpisodeStatus.IDLE or stamp_ns == 0:
             return self._seconds() - started
@@ -327,7 +327,7 @@ class EpisodeRunnerNode(EndingNode):
         return OK, 'an episode is running' if self._busy else 'ready', {'chunks': self._n_chunks}
 
     def _seconds(self) -> float:
-        """Time of the simulation where there is one; else one that nobody sets back [s]."""
+        """Return the time of the simulation, or without one that of the steady clock [s]."""
         clock = self.get_clock()
         now = clock.now() if clock.ros_time_is_active else self._steady.now()
         return float(now.nanoseconds) / 1e9
@@ -337,7 +337,7 @@ class EpisodeRunnerNode(EndingNode):
 
 
 def _flaw(goal: RunEpisode.Goal) -> str | None:
-    """Name what no episode can be run with."""
+    """Return why an episode cannot be run with a goal, or None."""
     if not goal.timeout > 0.0:
         return f'timeout = {goal.timeout} s: needs to be positive'
     if not math.isfinite(goal.move_goal):

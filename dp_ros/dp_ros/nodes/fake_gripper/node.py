@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node `fake_gripper`: the interface of franka_gripper where there is no Hand."""
+"""The node `fake_gripper`: the interface of franka_gripper without a Hand."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DEFAULT_EPSILON = (0.005, 0.005)
 
 
 class FakeGripperNode(EndingNode):
-    """Serves `franka_gripper/{move,grasp,homing,gripper_action,stop}` one goal after another."""
+    """Serves `franka_gripper/{move,grasp,homing,gripper_action,stop}`, one goal at a time."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('fake_gripper', **kwargs)
@@ -91,7 +91,7 @@ class FakeGripperNode(EndingNode):
         self._hand.submit(replace(command(handle.request), token=(action, handle)))
 
     def _gripper_command(self, goal: GripperCommand.Goal) -> Command:
-        """Make opening a motion and closing a grasp; the command is the position of one finger."""
+        """Convert a goal, the position of one finger: opening is a motion, closing a grasp."""
         width = 2 * goal.command.position
         opens = width >= self._hand.width(self._now_ns())
         return Command((width,), _DEFAULT_SPEED, None if opens else _DEFAULT_EPSILON)
@@ -144,7 +144,7 @@ class FakeGripperNode(EndingNode):
         handle.execute(partial(self._end, action, outcome))
 
     def _end(self, action: Any, outcome: CommandOutcome, handle: ServerGoalHandle) -> Any:
-        """End a goal and return its result; to rclpy this is the goal's whole execution."""
+        """End a goal and return its result; rclpy takes this for the goal's execution."""
         if handle.is_cancel_requested:
             handle.canceled()
         elif outcome.success:
@@ -164,7 +164,7 @@ class FakeGripperNode(EndingNode):
 
     def _report(self) -> Report:
         width = self._hand.width(self._now_ns())
-        return OK, 'a gripper that is not there', {'width [m]': width, 'goals': self._served}
+        return OK, 'ready (fake gripper)', {'width [m]': width, 'goals': self._served}
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
@@ -183,7 +183,7 @@ def _homing(goal: Any) -> Command:
 
 
 def _never_called(handle: ServerGoalHandle) -> None:
-    """Stand where rclpy asks for an execution; each goal gets its own when it has ended."""
+    """Satisfy rclpy, which needs an execution; each goal gets its own when it ends."""
     raise AssertionError
 
 

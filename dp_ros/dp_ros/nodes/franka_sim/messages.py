@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated scene, robot and episode as messages."""
+"""Messages of the simulated scene, robot and episode."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MARKERS = {'box': Marker.CUBE, 'cylinder': Marker.CYLINDER, 'sphere': Marker.SP
 
 
 class RobotTransforms:
-    """The transforms of the robot's links and of its cameras."""
+    """Transforms of the robot's links and cameras."""
 
     def __init__(self, base_frame: str, cameras: Mapping[str, SimCamera]) -> None:
         self._base_frame = base_frame
@@ -49,7 +49,7 @@ class RobotTransforms:
         ]
 
     def fixed(self, stamp: TimeMsg) -> list[TransformStamped]:
-        """Return the transforms that never change: base, flange, hand, TCP and cameras."""
+        """Return the constant transforms: base, flange, hand, TCP and cameras."""
         poses = link_poses(np.zeros(_N_JOINTS))
         transforms = []
         if self._base_frame != LINK_NAMES[0]:
@@ -70,7 +70,7 @@ class RobotTransforms:
 
 
 def camera_info(camera: SimCamera, height: int, width: int, header: Header) -> CameraInfo:
-    """Describe a camera's image: pinhole, square pixels, no distortion."""
+    """Return the CameraInfo of an image: pinhole, square pixels, no distortion."""
     k = intrinsics(camera, height, width)
     info = CameraInfo(header=header, height=height, width=width, distortion_model='plumb_bob')
     info.d = [0.0] * 5
@@ -81,7 +81,7 @@ def camera_info(camera: SimCamera, height: int, width: int, header: Header) -> C
 
 
 def joint_state(simulation: Simulation) -> JointState:
-    """Return the joints of arm and hand as they are now."""
+    """Return the present joint state of arm and hand."""
     message = JointState(name=[*JOINT_NAMES, *FINGER_NAMES])
     message.header.stamp = ns_to_time(simulation.now_ns)
     message.position = simulation.world.joint_positions.tolist()
@@ -90,9 +90,9 @@ def joint_state(simulation: Simulation) -> JointState:
 
 
 def episode_status(simulation: Simulation, frame: str, speed: float) -> EpisodeStatus:
-    """Return how the episode stands now.
+    """Return the present state of the episode.
 
-    :param speed: simulated per real time, NaN where that is not known.
+    :param speed: simulated time per real time, NaN: not known.
     """
     world, scene = simulation.world, simulation.world.scene
     status = EpisodeStatus(
@@ -117,7 +117,7 @@ def episode_status(simulation: Simulation, frame: str, speed: float) -> EpisodeS
 
 
 def goal_pose(scene: Scene, frame: str, stamp: TimeMsg) -> PoseStamped:
-    """Return the point that the TCP is to reach."""
+    """Return the goal point."""
     message = PoseStamped()
     message.header.frame_id, message.header.stamp = frame, stamp
     message.pose.position = _point(scene.goal_point)
@@ -126,7 +126,7 @@ def goal_pose(scene: Scene, frame: str, stamp: TimeMsg) -> PoseStamped:
 
 
 def scene_markers(world: FrankaWorld, frame: str, stamp: TimeMsg) -> MarkerArray:
-    """Draw what is on the table, and the sphere in which the TCP counts as there."""
+    """Return markers of the objects, and of the sphere in which the goal counts as reached."""
     things = world.things
     if world.scenario.tolerance:
         size = np.full(3, 2 * world.scenario.tolerance)
@@ -148,7 +148,7 @@ def _marker(thing: Thing, number: int) -> Marker:
 
 
 def _pose(values: Array) -> Pose:
-    """Return a pose from (7,) position and quaternion, w first."""
+    """Convert (7,) position and quaternion, w first, to a pose."""
     x, y, z, qw, qx, qy, qz = values.tolist()
     return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(w=qw, x=qx, y=qy, z=qz))
 
@@ -159,7 +159,7 @@ def _point(position: Sequence[float] | Array) -> Point:
 
 
 def _relative(poses: Array) -> Array:
-    """Pose of the second in the frame of the first; poses (2, 4, 4)."""
+    """Return the pose of the second in the frame of the first; poses (2, 4, 4)."""
     return np.asarray(np.linalg.inv(poses[0]) @ poses[1])
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated FR3 with its cameras, as the real one shows itself in ROS."""
+"""The node `franka_sim`: a simulated FR3 with cameras, with the ROS interface of a real one."""
 
 from __future__ import annotations
 
@@ -49,22 +49,22 @@ STATUS_NS = NS // 10
 TRANSFORMS_NS = NS // 50
 THROTTLE = 10.0
 
-# As many as a recorder may be behind: faster than real time, 50 last for 20 ms.
+# Large enough for a recorder that is behind: faster than real time, 50 last only 20 ms.
 
 
 class FrankaSimNode(Node):
-    """Node `franka_sim`.
+    """Simulates the FR3 and publishes its topics.
 
-    Time is the simulation's, on `/clock`. It begins as the system's and passes at the wanted
-    speed; where the machine cannot keep up it passes slower, and with it all that follows it.
-    What is published has the stamp of the moment at which it was true, never one in the future,
-    and an input takes effect at the millisecond at which it came.
+    Its time is published on `/clock`. It begins at the system's time and passes at the wanted
+    speed, or slower where the machine cannot keep up. Messages are stamped with the time at which
+    their contents held, never with a future one. An input takes effect at the millisecond at
+    which it came.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('franka_sim', **kwargs)
         self._values = LiveParameters(self, PARAMETERS, check=_check)
-        # Not the node's clock, which may be the one that is made here.
+        # Not the node's clock, which may follow the one that is published here.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._system = Clock(clock_type=ClockType.SYSTEM_TIME)
         self._bridge = CvBridge()
@@ -83,7 +83,7 @@ class FrankaSimNode(Node):
         )
 
     def destroy_node(self) -> None:
-        """Free the renderers too."""
+        """Free the renderers, then destroy the node."""
         self._simulation.world.close()
         super().destroy_node()
 
@@ -133,24 +133,23 @@ class FrankaSimNode(Node):
         until_ns = self._now_ns() + ahead_ns
         while (tick_ns := self._next_tick_ns()) <= until_ns:
             self._run_to(tick_ns)
-            self._take_commands()  # A controller takes them while images are rendered, too.
+            self._take_commands()  # A real controller also takes them while images are rendered.
 
     def _meet(self, age_ns: int = 0) -> None:
-        """Bring the simulation to the moment at which an input came, where that is still to come.
+        """Advance the simulation to the time at which an input came, unless it is past that.
 
-        :param age_ns: how long ago that was; a controller does not keep its inputs waiting while
-            images are rendered.
+        :param age_ns: age of the input [ns]: it may have waited while images were rendered.
         """
         came_ns = self._now_ns() - round(self._time.factor * age_ns)
         self._run_to(came_ns)
         self._simulation.advance(came_ns)
 
     def _now_ns(self) -> int:
-        """Time that it is now, as far as the simulation may go."""
+        """Return the present simulated time, up to which the simulation may run [ns]."""
         return self._time.now_ns(self._steady.now().nanoseconds, self._simulation.now_ns)
 
     def _run_to(self, until_ns: int) -> None:
-        """Simulate up to the last tick before a time, and publish what falls due at each."""
+        """Simulate up to the last tick before a time; publish at each tick what is due."""
         simulation = self._simulation
         while (tick_ns := self._next_tick_ns()) <= until_ns:
             before = simulation.state
@@ -166,8 +165,8 @@ class FrankaSimNode(Node):
 
     def _begin(self, scene: Scene, now_ns: int) -> None:
         for topic in (self._arm_in, self._hand_in):
-            topic.newest()  # What was sent before is not for this scene.
-        # In phase with the ticks of the episode, so that nothing waits to be published.
+            topic.newest()  # Earlier messages are not for this scene.
+        # In phase with the ticks of the episode, so that no message waits to be published.
         self._timer.reset()
         self._simulation.reset(scene, now_ns)
         self._due.clear()
@@ -186,7 +185,7 @@ class FrankaSimNode(Node):
             self._publish_images()
 
     def _is_due(self, what: str, period_ns: float) -> bool:
-        """Tell whether a period has passed, counted from the first tick of the episode."""
+        """Tell whether a multiple of a period has passed since the episode's first tick."""
         first_ns = self._simulation.start_ns + TICK_NS
         count = int((self._simulation.now_ns - first_ns) // period_ns)
         if self._due.get(what) == count:
@@ -228,7 +227,7 @@ class FrankaSimNode(Node):
         return self._speed.measure(self._steady.now().nanoseconds, self._simulation.now_ns)
 
     def _show_scene(self) -> None:
-        """Publish what changes only with the scene."""
+        """Publish the messages that change only with the scene."""
         base, scene = self._values['base_frame'], self._simulation.world.scene
         self._goal_out.publish(goal_pose(scene, base, self._stamp()))
         self._publish_markers()

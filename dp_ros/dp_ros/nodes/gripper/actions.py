@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a goal is in the actions of each kind of gripper, and what their results mean."""
+"""Actions of each kind of gripper: conversion of goals and results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from dp_ros.ros.live_parameters import Values
 
 @dataclass(frozen=True)
 class GripperAction:
-    """One action: its type and name, how a goal is written, and (ok, error) of a result."""
+    """An action of a gripper.
+
+    :param kind: type of the action; ``name``: its name in ROS.
+    :param write: function that converts a goal to a message.
+    :param read: function that converts a result message to (ok, error).
+    """
 
     kind: Any
     name: str
@@ -26,7 +31,7 @@ class GripperAction:
 
 
 def gripper_actions(values: Values) -> dict[Kind, GripperAction]:
-    """Return which action takes which kind of goal."""
+    """Return the action for each kind of goal."""
     if values['kind'] != FRANKA_HAND:
         action = GripperAction(
             GripperCommand, values['command_action'], _write_position, _read_position
@@ -58,7 +63,7 @@ def _write_position(goal: Goal, values: Values) -> GripperCommand.Goal:
 
 
 def _read_position(result: GripperCommand.Result) -> tuple[bool, str]:
-    """Fingers that stall on an object have done what they can."""
+    """Return (ok, error); fingers that stall on an object count as ok."""
     return result.reached_goal or result.stalled, ''
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node `gripper`: the widths that a policy wants become few goals of the gripper."""
+"""The node `gripper`: converts a policy's continuous widths to few goals of a gripper."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _THROTTLE = 5.0
 
 
 class GripperNode(EndingNode):
-    """Sends one goal at a time; what is not wanted any more when its turn comes is not sent."""
+    """Sends one goal at a time; a goal that is outdated when its turn comes is not sent."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('gripper', **kwargs)

@@ -13,16 +13,16 @@ from tf2_ros import Buffer, TransformException, TransformListener
 
 
 class _Buffer(Buffer):
-    """Forgets at a jump back of the clock; tf2_ros 0.36.3's own way to do so raises TypeError."""
+    """Buffer that forgets at a jump back of the clock; that of tf2_ros 0.36.3 raises TypeError."""
 
     def time_jump_callback(self, time_jump: TimeJump) -> None:
         self.clear()
 
 
 class EefPoses:
-    """Looks up where the end effector was; without a frame it gives no poses.
+    """Looks up past poses of the end effector; without a frame it returns none.
 
-    :param eef_frame: empty: not asked for.
+    :param eef_frame: frame of the end effector; empty: no poses are looked up.
     """
 
     def __init__(self, node: Node, base_frame: str, eef_frame: str) -> None:
@@ -33,7 +33,7 @@ class EefPoses:
             self._listener = TransformListener(self._buffer, node)
 
     def lookup(self, times_ns: Sequence[int]) -> list[PoseStamped] | str:
-        """Return the pose at each time, or why there is none (yet)."""
+        """Return the pose at each time [ns], or a text why there is none (yet)."""
         if not self._eef_frame:
             return []
         try:

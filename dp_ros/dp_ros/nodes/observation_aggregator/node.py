@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Node that turns cameras and joint states into the observations a policy sees.
+"""The node `observation_aggregator`: makes observations from cameras and joint states.
 
-The task says which: that of the policy's contract, or of a file. What comes is given to
-`dp_ros.data.windows.live`, where everything is decided.
+They are those of a task, from the policy's contract or from a file. The decisions are made in
+`dp_ros.data.windows.live`.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class ObservationAggregatorNode(Node):
             self._follow(task)
 
     def _follow(self, task: Task) -> None:
-        """Take the streams of a task from now on."""
+        """Subscribe to the streams of a task."""
         self._close()
         compressed = self._values['compressed_cameras']
         unknown = sorted(set(compressed) - set(task.cameras))
@@ -99,7 +99,7 @@ class ObservationAggregatorNode(Node):
         self.get_logger().info(f'observing for the task {task.name or "without a name"}')
 
     def _refuse(self, reason: str) -> None:
-        """Publish nothing, for a reason, until another task comes."""
+        """Publish no observations until another task comes; report the reason."""
         self._close()
         self._obstacle = reason
         self.get_logger().error(reason)
@@ -113,7 +113,7 @@ class ObservationAggregatorNode(Node):
     # ---- observations
 
     def _publish(self) -> None:
-        """Publish the windows that are complete and have their poses."""
+        """Publish the windows that are complete, with their poses."""
         streams = self._streams
         if streams is None:
             return
@@ -166,7 +166,7 @@ class ObservationAggregatorNode(Node):
         return *self._state, values
 
     def _check(self) -> None:
-        """Name what is missing when nothing could be published since the last check."""
+        """Set the state: when nothing was published since the last check, what is missing."""
         running = self._observations > self._checked
         self._checked = self._observations
         silent = self._silent()

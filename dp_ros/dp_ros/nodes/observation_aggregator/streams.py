@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The subscriptions that the observations of one task need."""
+"""The subscriptions for the observations of one task."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from sensor_msgs.msg import CompressedImage, Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
 UNUSABLE: Final = (ValueError, NameValidationException, RuntimeError)
-"""What a task is refused with; the last two come from rclpy."""
+"""Errors with which a task is refused; the last two come from rclpy."""
 
 
 class Streams:
-    """Gives what comes on the topics of a task to its windows.
+    """Passes the messages on the topics of a task to its windows.
 
-    :param compressed: cameras that are taken compressed.
-    :param on_news: called after each message that may complete a window.
-    :raises UNUSABLE: for a task that has no live observations, or topics that cannot be.
+    :param compressed: names of cameras whose compressed images are used.
+    :param on_news: function that is called after each message that may complete a window.
+    :raises UNUSABLE: for a task without live observations, or with invalid topics.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Streams:
             raise
 
     def close(self) -> None:
-        """Take nothing more."""
+        """End the subscriptions."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
 
@@ -86,7 +86,7 @@ class Streams:
             subscriber.registerCallback(partial(self._on_image, name, gates[-1]))
             self._subscriptions.append(subscriber.sub)
         synchronizer = ApproximateTimeSynchronizer(gates, spec.queue_size, spec.slop_ns / 1e9)
-        # What fails inside of it leaves the lock of upstream's synchronizer held for ever.
+        # An error inside it would leave the lock of upstream's synchronizer held for ever.
         synchronizer.registerCallback(lambda *messages: self._sets.append(messages))
         return synchronizer
 
@@ -97,7 +97,7 @@ class Streams:
             add(subscribe(JointTrajectory, topic, self._on_command, EVERY))
 
     def _on_image(self, camera: str, gate: SimpleFilter, message: Image | CompressedImage) -> None:
-        """Keep the image; only what was taken goes on to the synchronizer."""
+        """Take an image; pass it to the synchronizer if it was not refused."""
         try:
             image = self.live.spec.fit(camera, decode(message))
         except ImageError as error:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which observation the next chunk is denoised from, and when.
+"""Choice of the observation for the next chunk, and of its time.
 
-The newest one that was not used, at most every ``period_ns``, and none that is too old.
+It is the newest unused one, at most every ``period_ns``, and none that is too old.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dp_ros.robot.units import MS
 
 @dataclass(frozen=True)
 class InboxLimits:
-    """When an observation is used.
+    """Conditions for the use of an observation.
 
-    :param period_ns: least distance of two used observations.
-    :param slack_ns: how much earlier one may come, because cameras are not that regular.
-    :param max_age_ns: oldest observation that is used.
-    :param max_future_ns: how far ahead of the clock a stamp may be.
+    :param period_ns: shortest time between the stamps of two used observations [ns].
+    :param slack_ns: time by which one may be earlier, because cameras are irregular [ns].
+    :param max_age_ns: largest age of a used observation [ns].
+    :param max_future_ns: largest time that a stamp may be ahead of the clock [ns].
     """
 
     period_ns: int
@@ -30,7 +30,7 @@ class InboxLimits:
 
 
 class Inbox:
-    """The newest observation; times are those of one clock, in nanoseconds."""
+    """The newest observation; all times are of one clock [ns]."""
 
     def __init__(self, limits: InboxLimits) -> None:
         self.limits = limits
@@ -63,14 +63,14 @@ class Inbox:
         self._waiting = (stamp_ns, observation)
 
     def due(self) -> bool:
-        """Whether an observation waits that the next chunk may be denoised from."""
+        """Whether an observation waits that may be used for the next chunk."""
         waiting, used_ns = self._waiting, self._used_ns
         if waiting is None or used_ns is None:
             return waiting is not None
         return waiting[0] - used_ns >= self.limits.period_ns - self.limits.slack_ns
 
     def take(self, now_ns: int) -> tuple[int, Any] | None:
-        """Give (stamp, observation) if one is due.
+        """Return (stamp, observation) if one is due, else None.
 
         :raises Refusal: when it became too old while it waited.
         """

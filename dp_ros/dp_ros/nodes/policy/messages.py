@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Observation messages to the policy's arrays, and chunks to messages."""
+"""Conversion of observation messages to a policy's arrays, and of chunks to messages."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 
 def observation_from_msg(message: Observation, config: PolicyConfig) -> dict[str, Any]:
-    """Read an observation; joints and cameras may come in another order and be more than needed.
+    """Convert an observation; joints and cameras may have another order, with others among them.
 
-    :returns: `state` (To, S) and `images`, camera → (To, H, W, 3).
+    :returns: `state` (To, S), and `images` (To, H, W, 3) by camera.
     :raises Refusal: when it does not fit the policy, with the first difference.
     """
     if message.n_obs_steps != config.n_obs_steps:
@@ -40,7 +40,7 @@ def observation_from_msg(message: Observation, config: PolicyConfig) -> dict[str
 def chunk_to_msg(
     stamp_ns: int, frame_id: str, config: PolicyConfig, positions: Array
 ) -> JointTrajectory:
-    """Write a chunk; point k of ``positions`` (n_points, J) is for the stamp + k·dt."""
+    """Convert a chunk; point k of ``positions`` (n_points, J) is for the stamp + k·dt."""
     message = JointTrajectory(joint_names=list(config.joint_names))
     message.header.stamp = ns_to_time(stamp_ns)
     message.header.frame_id = frame_id
@@ -53,7 +53,7 @@ def chunk_to_msg(
 
 
 def _state(message: Observation, config: PolicyConfig) -> Array:
-    """Read the state (To, S): measured, then commanded positions."""
+    """Return the state (To, S): measured, then commanded positions if observed."""
     names = config.task.state_names or config.joint_names
     joints = _columns('joint', message.joint_names, names)
 

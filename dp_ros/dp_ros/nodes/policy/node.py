@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node `policy`: from observations to chunks of actions, denoised in a worker thread.
+"""The node `policy`: makes chunks of actions from observations, in a worker thread.
 
 ```
 observation ──→ inbox ──(due)──→ worker: encode, denoise ──→ policy/chunk, policy/status
@@ -63,10 +63,10 @@ _TRAIL = 100
 
 @dataclass(frozen=True)
 class Job:
-    """One chunk to make: the observation and a snapshot of everything it depends on.
+    """A chunk to make: the observation and a snapshot of everything it depends on.
 
-    :param run: which activation or reset it belongs to; a chunk of a past one is not published.
-    :param checkpoint: the folder that the policy was loaded from, whatever the parameter says now.
+    :param run: number of the activation or reset; a chunk of an earlier one is not published.
+    :param checkpoint: folder that the policy was loaded from; the parameter may have changed.
     """
 
     run: int
@@ -80,7 +80,7 @@ class Job:
 
 @dataclass
 class Tally:
-    """What the node did since it was activated."""
+    """Figures of the node since its activation."""
 
     chunks: int = 0
     refused: int = 0
@@ -92,7 +92,7 @@ class Tally:
 class PolicyNode(CheckedLifecycleNode):
     """Loads a policy at configure, and denoises chunks while it is active.
 
-    :param load: loads a checkpoint, as ``load_policy`` does.
+    :param load: function that loads a checkpoint, like ``load_policy``.
     """
 
     def __init__(self, load: Callable[..., Policy] = load_policy, **kwargs: Any) -> None:
@@ -103,7 +103,7 @@ class PolicyNode(CheckedLifecycleNode):
         self._values = LiveParameters(self, PARAMETERS, self._check, self._apply)
         self._inbox = Inbox(inbox_limits(self._values.values, None))
         self._tally = Tally()
-        self._lock = threading.Lock()  # of what both threads change: _run and _active
+        self._lock = threading.Lock()  # for _run and _active, which both threads change
         self._run, self._active = 0, False
         self._chunk_index, self._seed = 0, self._values['seed']
         self._trail: deque[Array] = deque(maxlen=_TRAIL)
@@ -135,14 +135,14 @@ class PolicyNode(CheckedLifecycleNode):
     # Lifecycle
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the policy, check that it fits, and denoise once so that the first is not late."""
+        """Load the policy, check it, and denoise once, so that the first chunk is not late."""
         values = self._values.values
         try:
             self._policy, self._checkpoint = self._loaded(values), values['checkpoint']
         except (CheckpointError, ConfigError) as error:
             self.get_logger().error(f'not configured: {error}')
             return TransitionCallbackReturn.FAILURE
-        except Exception:  # rclpy would swallow it without a word.
+        except Exception:  # rclpy would swallow it silently.
             self.get_logger().error(f'not configured:\n{traceback.format_exc()}')
             return TransitionCallbackReturn.FAILURE
         self._pace(values)
@@ -155,7 +155,7 @@ class PolicyNode(CheckedLifecycleNode):
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Begin to make chunks."""
+        """Start to make chunks."""
         self._tally = Tally()
         self._heard = time.monotonic()
         result = super().on_activate(state)
@@ -163,7 +163,7 @@ class PolicyNode(CheckedLifecycleNode):
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Publish nothing any more; a chunk that is being denoised is dropped."""
+        """Stop publishing; a chunk that is being denoised is dropped."""
         self._restart(active=False)
         self._markers.publish(self._marker_writer.clear())
         return super().on_deactivate(state)
@@ -174,13 +174,13 @@ class PolicyNode(CheckedLifecycleNode):
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """End, from any state."""
+        """Stop publishing and forget the policy, from any state."""
         self._restart(active=False)
         self._policy = None
         return super().on_shutdown(state)
 
     def destroy_node(self) -> None:
-        """Wait for the worker, which stops at its next denoising step, before publishers go."""
+        """Wait for the worker, which ends at its next denoising step, then destroy the node."""
         self._restart(active=False)
         self._worker.shutdown(wait=True, cancel_futures=True)
         super().destroy_node()
@@ -201,7 +201,7 @@ class PolicyNode(CheckedLifecycleNode):
         return policy
 
     def _publish_contract(self) -> None:
-        """Tell the nodes beside this one what the policy was trained for."""
+        """Publish the task that the policy was trained for."""
         assert self._policy is not None
         contract = contract_msg(self._policy.config.task, self._checkpoint, self._policy.digest)
         contract.header.stamp = self.get_clock().now().to_msg()
@@ -296,7 +296,7 @@ class PolicyNode(CheckedLifecycleNode):
         self._restart(active=self._active)
 
     def _restart(self, active: bool, not_before_ns: int = 0) -> None:
-        """Forget observations and the chunk that is being made, and start the seeds again."""
+        """Forget observations and the chunk that is being made; restart the chunks' seeds."""
         with self._lock:
             self._run += 1
             self._active = active
@@ -335,7 +335,7 @@ class PolicyNode(CheckedLifecycleNode):
     def _walk(
         self, job: Job, cond: torch.Tensor, n_samples: int, stop: Callable[[], bool]
     ) -> list[Array]:
-        """Denoise; give all steps, or none when the job is not wanted any more."""
+        """Denoise and return all steps, or none if the job was dropped meanwhile."""
         steps = []
         for chunks in job.policy.walk(
             cond, job.seed, n_samples=n_samples, **_sampling(job.values)
@@ -385,7 +385,7 @@ class PolicyNode(CheckedLifecycleNode):
         steps: Array,
         joint_positions: Array,
     ) -> None:
-        """Draw the chunk; the fan only while no observation waits for the worker."""
+        """Publish markers of the chunk; the fan only while no observation waits."""
         config = job.policy.config
         self._trail.append(path(joint_positions[-1]))
         fan: list[Array] = []

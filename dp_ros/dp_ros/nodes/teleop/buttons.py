@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Buttons to services: episodes of demo_recorder, and the executor's resume."""
+"""Service calls by buttons: episodes of demo_recorder, and resume of the executor."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _PATIENCE_NS = 5_000_000_000
 
 
 class TeleopButtons:
-    """Calls a service for a button, and says what became of it; one at a time.
+    """Calls the service of a button and reports its answer; one at a time.
 
-    :param say: called with a line for the person; ``task``: gives what is demonstrated.
+    :param say: function that gets a line for the person; ``task``: returns the task's name.
     """
 
     def __init__(self, node: Node, say: Callable[[str], None], task: Callable[[], str]) -> None:
@@ -36,7 +36,7 @@ class TeleopButtons:
         self._open = ''
 
     def press(self, actions: frozenset[Action]) -> None:
-        """Do what was pressed; of a button with two meanings the one that fits."""
+        """Do the actions of pressed buttons; of two actions of one button, the one that fits."""
         if Action.START in actions and not (self._open and Action.SUCCESS in actions):
             self._call(self._start, StartEpisode.Request(task=self._task()), self._started)
         elif Action.SUCCESS in actions or Action.FAILURE in actions:

@@ -42,13 +42,13 @@ from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 
 _FOLLOWS = (ExecutorStatus.WAITING, ExecutorStatus.RUNNING, ExecutorStatus.BRAKING)
-_STATUS_NS = NS  # The executor tells its state ten times as often.
+_STATUS_NS = NS  # The executor publishes its state ten times as often.
 _REPEAT_NS = 2 * NS
 _BELL = '\a'
 
 
 class TeleopNode(Node):
-    """Sends the executor chunks, as a policy does, while an input asks for motion."""
+    """Sends chunks to the executor, as a policy does, while an input asks for motion."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__('teleop', **kwargs)
@@ -126,7 +126,7 @@ class TeleopNode(Node):
         self._core.on_joints(time_to_ns(message.header.stamp), values)
 
     def _on_command(self, message: JointTrajectory) -> None:
-        with suppress(ValueError):  # The controller says what is wrong with it.
+        with suppress(ValueError):  # The controller rejects it with the reason.
             self._core.on_command(trajectory_from_msg(message), self._now_ns())
 
     def _on_executor(self, message: ExecutorStatus) -> None:
@@ -211,7 +211,7 @@ class TeleopNode(Node):
             status = self._executor[1].reason if self._executor else ''
             self._warn(f'the arm does not move: {why} (executor: {status})')
         if self._core.reason and self._is_leader:
-            wish = None  # A leader never lets go: it is approached anew instead.
+            wish = None  # A leader is never released: it is approached slowly again instead.
             self._leader.release()
         if not forbidden:
             self._send(self._core.tick(wish, input_ns, now_ns))
@@ -231,7 +231,7 @@ class TeleopNode(Node):
         return wish, source.stamp_ns
 
     def _forbidden(self, now_ns: int) -> str:
-        """Say why the arm may not be moved, empty when the executor would follow."""
+        """Return why the arm may not be moved; empty when the executor would follow."""
         if self._arm.model is None:
             return str(self._arm.misfit)
         if self._executor is None or now_ns - self._executor[0] > _STATUS_NS:
@@ -264,12 +264,12 @@ class TeleopNode(Node):
         self._warn(str(refused))
 
     def _say(self, text: str) -> None:
-        """Tell the person, with a bell."""
+        """Publish a line for the person, with a bell."""
         self.get_logger().info(text + _BELL)
         self._status.publish(String(data=text))
 
     def _warn(self, text: str) -> None:
-        """Tell the person, of one matter not more often than they can read."""
+        """Publish a warning for the person; a repeated one only every two seconds."""
         now_ns, matter = self._steady.now().nanoseconds, text.partition(':')[0]
         if now_ns - self._warned_ns.get(matter, -_REPEAT_NS) >= _REPEAT_NS:
             self._warned_ns[matter] = now_ns

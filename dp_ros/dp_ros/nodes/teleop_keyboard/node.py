@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node `teleop_keyboard`: publishes the keys of its terminal as a gamepad's `joy`."""
+"""The node `teleop_keyboard`: publishes the keys of its terminal as a gamepad on `joy`."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _BELL = '\a'
 
 
 class TeleopKeyboardNode(Node):
-    """Reads a terminal, and shows there what `teleop` says.
+    """Reads a terminal, and shows the lines of `teleop` there.
 
-    :param terminal: its file descriptor.
+    :param terminal: file descriptor of the terminal.
     """
 
     def __init__(self, terminal: int = 0, **kwargs: Any) -> None:
@@ -37,7 +37,7 @@ class TeleopKeyboardNode(Node):
         self._keys = Keys()
         self._joy = self.create_publisher(Joy, 'joy', EVERY)
         self.create_subscription(String, 'teleop/status', self._on_status, LATCHED)
-        # A hand on the keys knows of no other clock, and they may not stay down if that goes back.
+        # By the steady clock: keys must not stay down when another clock goes back.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_PERIOD, self._tick, clock=self._steady)
         self._diagnostics = Diagnostics(self, self._report)
@@ -78,7 +78,7 @@ class TeleopKeyboardNode(Node):
 
 @contextmanager
 def keys_at_once(terminal: int) -> Iterator[None]:
-    """Have a terminal hand over each key as it is typed, unseen, for the time of a `with`."""
+    """Let a terminal deliver each key at once, without echo, while a `with` block runs."""
     before = termios.tcgetattr(terminal)
     try:
         tty.setcbreak(terminal)

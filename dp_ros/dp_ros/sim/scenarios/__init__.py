@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated tasks, a folder each: scene, expert, success."""
+"""The simulated tasks, one per folder: scene, expert, success."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policies that `bench` asks for chunks, and what one of them costs in a process of its own.
+"""The policies that `bench` measures, and the cost of one of them in a process of its own.
 
 `python -m dp_ros.tools.bench.cases CASE ENGINE` prints that cost.
 """
@@ -48,10 +48,10 @@ CASES: Final[Mapping[str, Denoiser]] = {
 
 @dataclass(frozen=True)
 class Cost:
-    """What a policy costs besides time for chunks.
+    """Costs of a policy besides the time of its chunks.
 
-    :param ready: to make its engine, compiling included [s].
-    :param memory: most that it, its weights and its first chunk took [MB].
+    :param ready: time to make its engine, compilation included [s].
+    :param memory: peak memory of engine, weights and first chunk [MB].
     """
 
     ready: float
@@ -61,7 +61,7 @@ class Cost:
 def make_network(case: str) -> PolicyNetwork:
     """Make the untrained networks of a case, or load those of a checkpoint's folder.
 
-    :raises CheckpointError: when there is none.
+    :raises CheckpointError: when there is no checkpoint.
     """
     if case not in CASES:
         return load_network(Path(case))
@@ -75,7 +75,7 @@ def engines() -> tuple[str, ...]:
 
 
 def chunk_runs(network: PolicyNetwork) -> dict[tuple[str, int], Run]:
-    """One chunk by each engine, with each number of threads."""
+    """Return functions that make a chunk, by engine and number of threads."""
     runs: dict[tuple[str, int], Run] = {}
     for n_threads, engine in itertools.product(THREADS, engines()):
         made = make_engine(engine, network, 'cpu', n_threads)
@@ -91,14 +91,14 @@ def denoise(policy: Policy, n_threads: int) -> None:
 
 
 def cost(case: str, engine: str) -> Cost:
-    """Measure a policy in a process of its own."""
+    """Measure the cost of a policy in a process of its own."""
     command = [sys.executable, '-m', 'dp_ros.tools.bench.cases', case, engine]
     answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return Cost(**json.loads(answer.splitlines()[-1]))
 
 
 def measure_here(case: str, engine: str) -> Cost:
-    """Measure a policy in this process, which should have nothing else to do."""
+    """Measure the cost of a policy in this process, which should do nothing else."""
     import_module(engine)
     make_scheduler(Diffusion(), 'ddim')  # It imports diffusers.
     before = resident('VmRSS')
@@ -111,7 +111,7 @@ def measure_here(case: str, engine: str) -> Cost:
 
 
 def resident(key: str) -> float:
-    """Return this process's memory [MB] as Linux counts it: VmRSS is now, VmHWM the peak."""
+    """Return a memory figure of this process [MB]: VmRSS is the present one, VmHWM the peak."""
     status = dict(line.split(':') for line in Path('/proc/self/status').read_text().splitlines())
     return int(status[key].split()[0]) * 1024 / 1e6
 

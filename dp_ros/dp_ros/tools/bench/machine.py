@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The least time that a chunk can take: what it reads and computes, at this machine's speed."""
+"""Lower bounds of the time of a chunk: reading and computing at this machine's speed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _ROUNDS: Final = 5
 
 
 def floors(network: PolicyNetwork, n_threads: int) -> tuple[float, float]:
-    """Return the least times [ms] of a chunk: to read the weights, and to compute.
+    """Return lower bounds of the time of a chunk [ms]: to read the weights, and to compute.
 
-    Every step reads the weights that meet the sample. Those that fit into a cache can be read
-    faster than this.
+    Every step reads the weights that are applied to the sample. Weights that fit into a cache can
+    be read faster than this.
     """
     torch.set_num_threads(n_threads)
     numbers = torch.zeros(2**26)
@@ -34,7 +34,7 @@ def floors(network: PolicyNetwork, n_threads: int) -> tuple[float, float]:
 
 
 def best(run: Callable[[], object]) -> float:
-    """Return the least time of some runs [s]."""
+    """Return the shortest time of some runs [s]."""
     times = []
     for _ in range(_ROUNDS):
         start = time.perf_counter()
@@ -44,7 +44,7 @@ def best(run: Callable[[], object]) -> float:
 
 
 def operations(network: PolicyNetwork) -> int:
-    """Count additions and multiplications of matrices and convolutions in a chunk."""
+    """Return the additions and multiplications of matrices and convolutions in a chunk."""
     policy = Policy(network.config, make_engine('torch', network, 'cpu', 1), network.actions)
     with FlopCounterMode(display=False) as counter:
         denoise(policy, torch.get_num_threads())
@@ -52,7 +52,7 @@ def operations(network: PolicyNetwork) -> int:
 
 
 def bytes_per_step(network: PolicyNetwork) -> int:
-    """Count the bytes of the weights that the denoiser's second part uses."""
+    """Return the bytes of the weights that the denoiser's second part uses."""
     denoiser, shapes = network.denoiser, network.shapes
     used: set[Tensor] = set()
     hooks = [

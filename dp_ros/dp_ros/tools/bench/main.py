@@ -29,10 +29,10 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Figure:
-    """One thing measured.
+    """One measurement.
 
     :param milliseconds: median of one run.
-    :param ratio: how many times longer ``reference`` takes.
+    :param ratio: time of ``reference`` over this time.
     """
 
     name: str
@@ -43,10 +43,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class ChunkFigure(Figure):
-    """A chunk by one engine.
+    """The measurement of a chunk by one engine.
 
-    :param read: least time to read the weights [ms]; ``compute``: to calculate.
-    :param ready: time to make the engine, once [s]; ``memory``: the most it took [MB].
+    :param read: shortest time to read the weights [ms]; ``compute``: to compute.
+    :param ready: time to make the engine, once [s]; ``memory``: its peak memory [MB].
     """
 
     read: float
@@ -56,7 +56,7 @@ class ChunkFigure(Figure):
 
 
 def main() -> int:
-    """Measure, print tables, and store the figures where asked."""
+    """Measure, print tables, and store the figures with `--json`."""
     args = _parse(sys.argv[1:])
     console = Console()
     figures: list[Figure] = []
@@ -93,12 +93,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def measure_case(case: str, rounds: int) -> Sequence[Figure]:
-    """Measure what one word of the command line stands for."""
+    """Measure one case of the command line."""
     return measure_loop(rounds) if case == 'loop' else measure_chunks(case, rounds)
 
 
 def measure_chunks(case: str, rounds: int) -> list[ChunkFigure]:
-    """Compare the engines with each other, and with what the machine could do."""
+    """Compare the engines with each other, and with the limits of the machine."""
     network = make_network(case)
     costs = {engine: cost(case, engine) for engine in engines()}
     times = medians(chunk_runs(network), rounds)
@@ -121,7 +121,7 @@ def measure_chunks(case: str, rounds: int) -> list[ChunkFigure]:
 
 
 def measure_loop(rounds: int) -> list[Figure]:
-    """Compare the rest of the loop with the time that it has."""
+    """Compare the rest of the loop with the time that it has, dt."""
     config = PolicyConfig(TASK)
     with loop_runs(config) as runs:
         times = medians(runs, rounds)

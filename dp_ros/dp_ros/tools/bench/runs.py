@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the loop does besides denoising, each thing as a function to call again and again."""
+"""The parts of the loop besides denoising, as functions that are called repeatedly."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ JOINT_PERIOD_NS = NS // 100
 
 @contextlib.contextmanager
 def loop_runs(config: PolicyConfig) -> Iterator[Mapping[str, Run]]:
-    """Give what the loop does besides denoising, per dt or chunk."""
+    """Yield the parts of the loop besides denoising, each for one dt or chunk."""
     world = FrankaWorld(REACH.sample(0), REACH)
     try:
         yield {
@@ -66,7 +66,7 @@ def window_run(config: PolicyConfig) -> Run:
 def splice_run(config: PolicyConfig, away: float = 0.0) -> Run:
     """Join the next actions of an expert to the middle of its motion.
 
-    :param away: how far the actions are put off from it [rad].
+    :param away: distance of the actions from it [rad].
     """
     motion = plan(sample_scene(0), 'left', np.random.default_rng(0))
     reference = TrajectoryReference(JOINT_NAMES, motion.positions[0])
@@ -79,6 +79,6 @@ def splice_run(config: PolicyConfig, away: float = 0.0) -> Run:
 
 
 def simulate(world: FrankaWorld, steps: int) -> None:
-    """Hold the arm where the scene starts, for some milliseconds."""
+    """Hold the arm at the scene's start for ``steps`` milliseconds."""
     positions = np.tile(world.start_positions, (steps, 1))
     world.step(positions, np.zeros_like(positions))

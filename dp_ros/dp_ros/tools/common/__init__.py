@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What several commands share."""
+"""Common parts of several commands."""

@@ -19,8 +19,8 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a command; a Ctrl-C in the terminal does not reach it.
 
-    :param last_signal: what it gets when this process ends, however that is; `ros2 launch` ends
-        its nodes at an interrupt only.
+    :param last_signal: signal that it gets when this process ends, in whatever way; `ros2 launch`
+        ends its nodes only at an interrupt.
     """
     return subprocess.Popen(
         command,
@@ -33,7 +33,7 @@ def start(
 
 
 def interrupt(processes: Sequence[subprocess.Popen[bytes]], timeout: float) -> None:
-    """Interrupt processes and wait for them; kill what runs on after ``timeout`` [s]."""
+    """Interrupt processes and wait for them; kill those that still run after ``timeout`` [s]."""
     for process in processes:
         process.send_signal(signal.SIGINT)
     for process in processes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The progress bar of the tools: what is done, of how much, since when, and for how long still."""
+"""The progress bar of the tools: steps done, steps in all, elapsed and remaining time."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from rich.progress import (
 
 
 def make_progress(console: Console, live: bool = False) -> Progress:
-    """Make the bar.
+    """Make the progress bar.
 
-    :param live: show the newest figures behind it, each task's field ``live``.
+    :param live: whether to show the newest figures behind it: each task's field ``live``.
     """
     return Progress(
         TextColumn('{task.description}'),

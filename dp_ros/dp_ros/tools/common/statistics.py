@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How sure a figure is: intervals of what was counted."""
+"""Confidence intervals of rates."""
 
 from __future__ import annotations
 

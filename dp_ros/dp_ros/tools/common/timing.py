@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long things take, compared on a machine that does other work too."""
+"""Comparison of run times on a machine that does other work too."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Key = TypeVar('Key', bound=Hashable)
 
 
 def medians(runs: Mapping[Key, Callable[[], object]], rounds: int) -> dict[Key, float]:
-    """Median time [ms] of each run; they take turns, after one round to warm up."""
+    """Return the median time [ms] of each run; they take turns, after a warm-up round."""
     seconds = np.empty((rounds + 1, len(runs)))
     for turn in seconds:
         for index, run in enumerate(runs.values()):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write frames to an mp4 that every browser plays."""
+"""Writer of mp4 files that every browser plays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dp_ros.arrays import Rgb
 
 
 def write_video(frames: Iterable[Rgb], file: Path, fps: int) -> None:
-    """Encode (H, W, 3) rgb frames as H.264; all have one size, even in both directions."""
+    """Encode rgb frames (H, W, 3) as H.264; all have one size, with even height and width."""
     with av.open(str(file), 'w') as container:
         stream = container.add_stream('h264', rate=fps, options={'crf': '26', 'preset': 'fast'})
         stream.pix_fmt = 'yuv420p'

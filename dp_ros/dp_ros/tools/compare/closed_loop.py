@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The loop of the nodes without ROS: the same parts in simulated time, as fast as they compute.
+"""The loop of the nodes without ROS: the same parts in simulated time, as fast as possible.
 
-Latencies are settings here, not what the machine happens to take, so a seed gives the same episode
-again. It is for comparing policies; what counts for a robot is measured through the nodes.
+Latencies are settings here, not measured times, so a seed always gives the same episode. This is
+for comparing policies; figures for a robot are measured through the nodes.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _TICK_NS = 10 * MS
 
 @dataclass(frozen=True)
 class EpisodeOutcome:
-    """How an episode ended.
+    """Outcome of an episode.
 
-    :param side: which way was taken, '' where that was left open.
-    :param final_distance: of what is to be at the goal [m]; ``duration`` [s].
-    :param judge_violations: samples of the 1 kHz command stream that the FR3 would refuse.
+    :param side: side that was taken, '' where that was left open.
+    :param final_distance: distance from the goal at the end [m]; ``duration``: [s].
+    :param judge_violations: number of samples of the 1 kHz commands that an FR3 would refuse.
     """
 
     success: bool
@@ -48,7 +48,8 @@ class EpisodeOutcome:
 class ClosedLoop:
     """Runs a policy on the simulated FR3, one episode after the other.
 
-    :param latency: from an observation to its chunk [s]; ``chunk_period``: between chunks [s].
+    :param latency: time from an observation to its chunk [s].
+    :param chunk_period: time between two chunks [s].
     """
 
     def __init__(
@@ -81,9 +82,9 @@ class ClosedLoop:
         sampler: str = 'auto',
         num_inference_steps: int = 10,
     ) -> EpisodeOutcome:
-        """Run the episode of a scene, until it is decided or its time is up [s].
+        """Run the episode of a scene until it is decided, or for ``timeout`` [s].
 
-        :param seed: of the scene, and of the policy's noise where ``noise_seed`` is not given.
+        :param seed: seed of the scene, and of the policy's noise without a ``noise_seed``.
         """
         noise_seed = seed if noise_seed is None else noise_seed
         start_ns = NS
@@ -132,7 +133,7 @@ class ClosedLoop:
             try:
                 self._accept(self._executor.on_chunk(chunk, now_ns))
             except ChunkRefused:
-                pass  # As the node does: the arm goes on and brakes by itself.
+                pass  # As in the node: the last trajectory goes on and brakes.
         self._accept(self._executor.tick(now_ns))
         if self._fingers:
             self._command_fingers(now_ns)

@@ -32,7 +32,7 @@ from rich.progress import track
 
 RESULTS = 'results.json'
 _TIMED_CHUNKS = 30
-_AGAIN, _TIMES = 12, 4  # Scenes that are run again, and how often each.
+_AGAIN, _TIMES = 12, 4  # Number of scenes that are repeated, and of their repetitions.
 
 
 class CompareError(RuntimeError):
@@ -41,15 +41,15 @@ class CompareError(RuntimeError):
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared.
+    """Configuration of a comparison.
 
-    :param base: the training configuration that all share, beside this file.
-    :param common: what all change in it, as `SECTION.KEY: value`.
-    :param methods: what each method changes besides, or the folder of a policy that is trained
-        already; in a text, `{out}` and `{seed}` stand for this run's.
-    :param seeds: of the trainings; ``episodes``: how many scenes each trained policy runs.
-    :param num_inference_steps: of the table's samplers.
-    :param curve: for the curve over denoising steps, numbers of them by method and sampler.
+    :param base: file of the common training configuration, beside this one.
+    :param common: changes of it for all methods, as `SECTION.KEY: value`.
+    :param methods: further changes of each method, or the folder of a trained policy; in a text,
+        `{out}` and `{seed}` stand for those of the run.
+    :param seeds: seeds of the trainings; ``episodes``: number of scenes for each trained policy.
+    :param num_inference_steps: number of denoising steps in the table.
+    :param curve: numbers of denoising steps for the curve, by method and sampler.
     """
 
     base: str
@@ -70,7 +70,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Case:
-    """One measurement: a trained policy, and how its chunks are drawn."""
+    """One measurement: a trained policy, its sampler and its number of steps."""
 
     method: str
     seed: int
@@ -79,7 +79,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Names the case in the results."""
+        """Name of the case in the results."""
         return f'{self.method} {self.seed} {self.sampler} {self.num_inference_steps}'
 
 
@@ -112,9 +112,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def read_comparison(file: Path) -> Comparison:
-    """Read what is to be compared.
+    """Read the configuration of a comparison.
 
-    :raises ConfigError: for a key that does not exist, is missing, or a value refused.
+    :raises ConfigError: for an unknown or missing key, or a value that is not allowed.
     """
     values = read_yaml(file)
     if not isinstance(values, dict):
@@ -124,7 +124,7 @@ def read_comparison(file: Path) -> Comparison:
 
 
 def cases(comparison: Comparison) -> Iterator[Case]:
-    """List what is measured: the table's cases of every seed, the curve's of the first."""
+    """Yield the cases: those of the table for every seed, those of the curve for the first."""
     for seed in comparison.seeds:
         for method in comparison.methods:
             yield Case(method, seed, 'auto', comparison.num_inference_steps)
@@ -154,7 +154,7 @@ def _compare(args: argparse.Namespace, console: Console) -> None:
 
 
 def folder_of(out: Path, comparison: Comparison, method: str, seed: int) -> Path:
-    """Return where a trained policy is."""
+    """Return the folder of a trained policy."""
     named = comparison.methods[method]
     return Path(named) if isinstance(named, str) else out / f'{method}-{seed}'
 
@@ -162,7 +162,7 @@ def folder_of(out: Path, comparison: Comparison, method: str, seed: int) -> Path
 def _train(
     args: argparse.Namespace, comparison: Comparison, method: str, seed: int, console: Console
 ) -> None:
-    """Train one policy by the tool that users train with, unless it is there."""
+    """Train one policy by the command `train`, unless it exists."""
     folder, changes = folder_of(args.out, comparison, method, seed), comparison.methods[method]
     if isinstance(changes, str) or (folder / 'policy.json').is_file():
         return
@@ -207,7 +207,7 @@ def measure(policy: Policy, case: Case, episodes: int, console: Console) -> dict
 
 
 def _both_ways(loop: ClosedLoop, settings: Mapping[str, Any]) -> float:
-    """Return the share of scenes that are passed on both sides, when the noise alone differs."""
+    """Return the share of scenes that are passed on both sides when only the noise differs."""
     ways = [
         {loop.run(scene, noise_seed=noise, **settings).side for noise in range(_TIMES)}
         for scene in range(_AGAIN)
@@ -216,7 +216,7 @@ def _both_ways(loop: ClosedLoop, settings: Mapping[str, Any]) -> float:
 
 
 def chunk_ms(policy: Policy, settings: Mapping[str, Any]) -> float:
-    """Median time of a chunk from its observation, encoding included [ms]."""
+    """Return the median time of a chunk from its observation, encoding included [ms]."""
     observation = blank_observation(policy.config)
     runs = {'chunk': lambda: policy.infer(observation, 0, **settings)}
     return medians(runs, _TIMED_CHUNKS)['chunk']

@@ -48,8 +48,8 @@ def by_method(results: Sequence[Result]) -> dict[str, list[Result]]:
 def table(methods: Mapping[str, Sequence[Result]]) -> str:
     """Return the table as Markdown, a row per method.
 
-    The intervals are each policy's own, over its episodes. There is none for the mean of a method:
-    episodes of one training are not independent, and few trainings say little about others.
+    Each interval is that of one policy, over its episodes. The mean of a method has none: episodes
+    of one training are not independent, and a few trainings say little about others.
     """
     rows = [COLUMNS, ('---',) * len(COLUMNS), *(_row(m, runs) for m, runs in methods.items())]
     return ''.join(f'| {" | ".join(row)} |\n' for row in rows)
@@ -90,7 +90,7 @@ def _save(file: Path, draw: Any) -> None:
 
 
 def _draw_methods(axes: Sequence[Axes], methods: Mapping[str, Sequence[Result]]) -> None:
-    """Draw a dot per training run: how often the goal was reached, and the share of left."""
+    """Draw a dot per training run: the rate of reached goals, and the share passed on the left."""
     keys = (
         ('goal reached', _rate),
         ('past the obstacle on the left', lambda run: run['left_share']),

@@ -34,7 +34,7 @@ FPS = 20
 
 
 def main() -> int:
-    """Parse the command line, run the episodes, leave the results in the output folder."""
+    """Parse the command line, run the episodes, write the results to the output folder."""
     args = _parse(sys.argv[1:])
     console = Console()
     try:
@@ -88,7 +88,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _plan(args: argparse.Namespace) -> dict[str, range]:
-    """Which model runs which seeds; the first one is what the summary speaks of."""
+    """Return the seeds of each model; the summary is about the first model."""
     seeds = range(args.seed, args.seed + args.episodes)
     if args.baseline:
         return {BASELINES[args.baseline]: seeds}

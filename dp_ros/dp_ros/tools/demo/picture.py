@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The picture that shows at a glance why this is a diffusion policy."""
+"""A picture that shows at a glance what a diffusion policy gains."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ LEFT, RIGHT, CRASH, GOAL = '#2a6fdb', '#e8871e', '#c1121f', '#2e9e4f'
 class RunFromAbove:
     """One run seen from above.
 
-    :param tcp: (n, 2) TCP x and y in the base frame [m].
-    :param obstacle: its centre, (2,) [m]; ``radius`` likewise; ``goal`` (2,) [m].
+    :param tcp: (n, 2) TCP positions x and y in the base frame [m].
+    :param obstacle: (2,) centre of the obstacle [m]; ``radius``: its radius [m].
     """
 
     tcp: Array
@@ -36,7 +36,7 @@ class RunFromAbove:
 
     @classmethod
     def from_rollout(cls, rollout: Rollout) -> RunFromAbove:
-        """See a rollout from above."""
+        """Return a rollout as seen from above."""
         status = rollout.statuses[-1]
         return cls(
             tcp=forward(rollout.log.measured)[::10, :2],
@@ -49,7 +49,7 @@ class RunFromAbove:
 
     @property
     def colour(self) -> str:
-        """Red for a collision, else by the side on which the obstacle was passed."""
+        """Colour: red for a collision, else by the side on which the obstacle was passed."""
         if self.collision:
             return CRASH
         beside = np.abs(self.tcp[:, 0] - self.obstacle[0]).argmin()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Draw a rollout again, with the markers that RViz showed while it ran."""
+"""Drawing of a recorded rollout, with the markers that RViz showed."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _OUTCOMES = {
 
 
 def replay(video: VideoScene, rollout: Rollout, title: str, fps: int) -> Iterator[Rgb]:
-    """Give the frames of a rollout in real time, its last one held for a second.
+    """Yield the frames of a rollout in real time; the last one is held for a second.
 
-    :param title: written into the picture, with the seed and the outcome.
+    :param title: text in the picture, beside the seed and the outcome.
     """
     log = rollout.log
     stride = round(1 / (fps * log.period))
@@ -49,7 +49,7 @@ def replay(video: VideoScene, rollout: Rollout, title: str, fps: int) -> Iterato
 
 
 def marker_shapes(markers: MarkerArray) -> list[Shape]:
-    """Turn markers into shapes to draw; other kinds than lines and spheres are left out."""
+    """Convert markers of lines and spheres to shapes; leave out other kinds."""
     shapes: list[Shape] = []
     for marker in markers.markers:
         if marker.action != Marker.ADD or not marker.points:

@@ -125,7 +125,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _evaluate(folder: Path, args: argparse.Namespace, console: Console) -> Summary:
-    """Run one policy's episodes; print and store what is asked for it alone."""
+    """Run the episodes of one policy; print and store its figures."""
     torch.set_num_threads(args.threads)
     chunks = BatchPolicy(load_network(folder), args.sampler, args.num_inference_steps)
     config = chunks.network.config
@@ -170,7 +170,7 @@ def _add_to_card(folder: Path, figures: str) -> None:
 
 
 def film(episodes: Sequence[PushTEpisode]) -> Iterator[Rgb]:
-    """Yield the filmed episodes side by side; one that is done stands still."""
+    """Yield frames of the filmed episodes side by side; one that is done stands still."""
     reels = [episode.pictures for episode in episodes if episode.pictures]
     for step in range(max(len(reel) for reel in reels)):
         yield np.hstack([reel[min(step, len(reel) - 1)] for reel in reels])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A policy on many tables of Push-T at once: all episodes that still run are one batch."""
+"""A policy on many Push-T tables at once: the episodes that still run form one batch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import torch
 
 
 class BatchPolicy:
-    """A policy asked for many episodes at a time.
+    """A policy that makes the chunks of many episodes at once.
 
-    :raises ConfigError: for a policy of another task, or a way of sampling that it does not have.
+    :raises ConfigError: for a policy of another task, or a sampler that it does not have.
     """
 
     def __init__(self, network: PolicyNetwork, sampler: str, num_inference_steps: int) -> None:
@@ -56,7 +56,7 @@ class BatchPolicy:
 
 
 def _draw(episode: PushTEpisode) -> Draw:
-    """Draw as the episode's seed wants it for the next chunk."""
+    """Return the noise of the episode's next chunk, from the episode's seed."""
     return drawn_from(torch.Generator().manual_seed(chunk_seed(episode.seed, episode.steps)))
 
 
@@ -67,7 +67,7 @@ def run(
 ) -> None:
     """Run all episodes to their ends.
 
-    :param report: told the mean score so far, and how many are done.
+    :param report: function that gets the mean score so far, and the number of ended episodes.
     """
     while running := [episode for episode in episodes if not episode.done]:
         for episode, targets in zip(running, chunks(running), strict=True):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of policies on Push-T, with their intervals, in words and as a picture."""
+"""Figures of policies on Push-T with their intervals, as text and as a picture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 
 _RESAMPLES: Final = 10_000
 _LAST: Final = 10
-"""Policies at the end of a training run over which the papers average."""
+"""Number of policies at the end of a training run over which the papers average."""
 
 Summary = dict[str, Any]
 
@@ -33,9 +33,9 @@ def summarize(episodes: Sequence[PushTEpisode]) -> Summary:
 
 
 def summarize_run(summaries: Sequence[Summary]) -> Summary:
-    """Return the papers' two figures of a training run: the best policy, and the last ten's mean.
+    """Return the papers' two figures of a training run: best policy, mean of the last ten.
 
-    The interval of the mean is over initial conditions, each with its mean over the policies.
+    The interval of the mean is over initial conditions, each with its mean over policies.
     """
     last = summaries[-_LAST:]
     scores = [[episode['score'] for episode in summary['episodes']] for summary in last]
@@ -57,7 +57,7 @@ def bootstrap(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
 
 
 def describe(summary: Summary) -> str:
-    """Say the figures in a few lines."""
+    """Return the figures as a few lines of text."""
     low, high = summary['bootstrap_95']
     least, most = summary['wilson_95']
     return '\n'.join(
@@ -74,7 +74,7 @@ def describe(summary: Summary) -> str:
 
 
 def describe_run(found: Summary) -> str:
-    """Say the figures of a training run in a line."""
+    """Return the figures of a training run as a line of text."""
     low, high = found['bootstrap_95_of_last']
     return (
         f'best of {len(found["policies"])} policies {found["best"]:.3f}, mean of the last '

@@ -93,7 +93,7 @@ def _configure(args: argparse.Namespace, bags: Sequence[Path], console: Console)
         return read_config(args.config, args.set, recorded)
     task = recorded or discover(bags)
     if recorded is None:
-        console.print('no --config, no task in the recordings: what the first one holds')
+        console.print('no --config, no task in the recordings: using the topics of the first one')
         console.print(task_text(task), markup=False)
     return parse_config({'task': task_to_dict(task)}, args.set)
 
@@ -120,7 +120,7 @@ def _inspect(
 
 
 def picture(folder: Path, episode: EpisodeFigures) -> Path:
-    """Name the picture of an episode."""
+    """Return the path of an episode's picture."""
     return folder / f'{episode.name.replace("/", "_")}.png'
 
 

@@ -39,7 +39,7 @@ _N_BINS: Final = 100
 def draw_episode(
     recording: EpisodeRecording, episode: EpisodeFigures, findings: Sequence[Finding], file: Path
 ) -> None:
-    """Draw what the cameras saw, when messages came, and where the joints were."""
+    """Draw the images, the times of the messages, and the joint positions of an episode."""
     assert episode.motion is not None
     cameras = tuple(recording.builder.images)
     aspect = [_aspect(recording, camera) for camera in cameras]
@@ -69,7 +69,7 @@ def draw_episode(
 def draw_overview(
     episodes: Sequence[EpisodeFigures], findings: Sequence[Finding], file: Path
 ) -> None:
-    """Draw durations, rates, joint ranges and ways of all episodes that were read."""
+    """Draw durations, rates, joint ranges and paths of all episodes that were read."""
     read = [episode for episode in episodes if episode.motion is not None]
     if not read:
         return
@@ -150,7 +150,7 @@ def _gaps(recording: EpisodeRecording, stream: str) -> list[Extreme]:
 
 
 def _without(gaps: Sequence[Extreme], motion: JointSeries) -> JointSeries:
-    """Leave out what is only interpolated."""
+    """Leave out samples that are only interpolated across gaps."""
     positions = motion.positions.copy()
     for gap in gaps:
         inside = (motion.times > gap.at) & (motion.times < gap.at + gap.value)
@@ -159,7 +159,7 @@ def _without(gaps: Sequence[Extreme], motion: JointSeries) -> JointSeries:
 
 
 def _draw_positions(axes: Axes, motion: JointSeries, names: Sequence[str]) -> None:
-    """Draw how far each joint went from its start, and its commands, dashed; fingers apart."""
+    """Draw each joint's distance from its start, with commands dashed; fingers apart."""
     of_arm = _of_arm(names)
     beside = axes if all(of_arm) else axes.twinx()
     beside.set_ylabel('' if all(of_arm) else 'fingers [m]')
@@ -182,7 +182,7 @@ def _draw_positions(axes: Axes, motion: JointSeries, names: Sequence[str]) -> No
 
 
 def _draw_speeds(axes: Axes, motion: JointSeries, names: Sequence[str]) -> None:
-    """Draw the arm's speeds, of an FR3 as a share of its limits."""
+    """Draw the speeds of the arm; those of an FR3 as shares of its limits."""
     fastest = fr3_limits(names)[2]
     scale = np.where(np.isfinite(fastest), fastest, 1.0)
     speeds = np.diff(motion.positions, axis=0) / np.diff(motion.times)[:, None] / scale
@@ -193,7 +193,7 @@ def _draw_speeds(axes: Axes, motion: JointSeries, names: Sequence[str]) -> None:
 
 
 def _of_arm(names: Sequence[str]) -> list[bool]:
-    """Say which joints are the arm's: the FR3's, or all where it is another arm."""
+    """Tell which joints are those of the arm: the FR3's, or all of another arm."""
     known = np.isfinite(fr3_limits(names)[2]).tolist()
     return known if any(known) else [True] * len(names)
 
@@ -207,7 +207,7 @@ def _draw_durations(
     axes.axhline(float(np.median(durations)), color='0.3', linestyle='--', linewidth=1)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel='episode', ylabel='duration [s], median dashed')
-    axes.set_title('durations; red: something is said of the episode', fontsize=10)
+    axes.set_title('durations; red: episodes with findings', fontsize=10)
 
 
 def _draw_rates(axes: Axes, episodes: Sequence[EpisodeFigures]) -> None:
@@ -224,7 +224,7 @@ def _draw_rates(axes: Axes, episodes: Sequence[EpisodeFigures]) -> None:
 
 
 def _draw_ranges(axes: Axes, episodes: Sequence[EpisodeFigures]) -> None:
-    """Draw how much time the joints spend where between their limits."""
+    """Draw the share of time that the joints spend at each place between their limits."""
     names = episodes[0].joint_names
     lower, upper, _ = fr3_limits(names)
     seen = np.array(list(joint_ranges(episodes).values()))
@@ -256,7 +256,7 @@ def _draw_ranges(axes: Axes, episodes: Sequence[EpisodeFigures]) -> None:
 
 
 def _draw_paths(axes: Axes, episodes: Sequence[EpisodeFigures], marked: Collection[str]) -> None:
-    """Draw the TCPs' ways as seen from above; of no FR3, the first two joints'."""
+    """Draw the TCP's paths from above; for other arms the paths of the first two joints."""
     for episode in sorted(episodes, key=lambda episode: episode.name in marked):
         assert episode.motion is not None
         tcp = episode.motion.tcp

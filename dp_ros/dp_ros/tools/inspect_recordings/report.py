@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `inspect` prints: tables of streams and episodes, a line per finding, the verdict."""
+"""Output of `inspect`: tables of streams and episodes, a line per finding, the verdict."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def print_report(
 
 
 def told(group: Sequence[Finding]) -> Text:
-    """Tell findings of one kind in a line: where, what, what training does, what to do."""
+    """Return findings of one kind as a line: where, what, what training does, what to do."""
     worst = group[0]
     where = f'{worst.episode}: ' if worst.episode else ''
     others = [finding.episode for finding in group[1:]]
@@ -64,7 +64,7 @@ def told(group: Sequence[Finding]) -> Text:
 
 
 def total(episodes: Sequence[EpisodeFigures]) -> str:
-    """Sum up what training would get."""
+    """Return a line about the data that training would get."""
     used = [episode for episode in episodes if not episode.skipped]
     return (
         f'{len(used)} of {len(episodes)} episodes, {sum(e.windows for e in used)} windows, '
@@ -96,7 +96,7 @@ def stream_table(read: Sequence[EpisodeFigures]) -> Table:
 
 
 def episode_table(episodes: Sequence[EpisodeFigures], findings: Sequence[Finding]) -> Table:
-    """Make the table of the episodes; of many, those with findings."""
+    """Make the table of the episodes; where there are many, of those with findings."""
     counts = {e.name: sum(found.episode == e.name for found in findings) for e in episodes}
     shown = [e for e in episodes if len(episodes) <= _SHOWN or counts[e.name]]
     rest = len(episodes) - len(shown[:_SHOWN])
@@ -120,7 +120,7 @@ def episode_table(episodes: Sequence[EpisodeFigures], findings: Sequence[Finding
 
 
 def _range(values: Sequence[float]) -> str:
-    """Say the median, and the ends where they differ."""
+    """Return the median as a text, with the ends where they differ."""
     low, high = f'{min(values):.4g}', f'{max(values):.4g}'
     return low if low == high else f'{np.median(values):.4g} ({low}–{high})'
 

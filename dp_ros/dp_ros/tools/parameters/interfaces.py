@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each node publishes, takes and offers, asked of the nodes themselves."""
+"""Topics, services and actions of each node, read from the running nodes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 Actions = list[tuple[str, list[str]]]
 
 NAMESPACE = '/inside'
-# What every node has: parameters, lifecycle, logging, simulated time.
+# Interfaces of every node: parameters, lifecycle, logging, simulated time.
 COMMON_TYPES = ('rcl_interfaces', 'lifecycle_msgs', 'type_description_interfaces')
 COMMON_NAMES = ('/clock',)
 DISCOVERY_TIMEOUT = 30.0
@@ -42,7 +42,7 @@ class Interface(NamedTuple):
 
 
 def node_interfaces(table: ParameterTable) -> list[Interface]:
-    """Start the node with its default parameters, in an empty folder, and ask it."""
+    """Start a node with its default parameters, in an empty folder; return its interfaces."""
     context, level = rclpy.Context(), get_logger_effective_level('')
     rclpy.init(context=context, args=['--ros-args', '--log-level', 'error'])
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
@@ -52,14 +52,14 @@ def node_interfaces(table: ParameterTable) -> list[Interface]:
         finally:
             node.destroy_node()
             context.try_shutdown()
-            set_logger_level('', level)  # It is one for the whole process.
+            set_logger_level('', level)  # One level for the whole process.
 
 
 def _start(table: ParameterTable, context: rclpy.Context) -> Node:
     module = importlib.import_module(f'dp_ros.nodes.{table.node}.node')
     make_node = next(value for value in vars(module).values() if _is_node_of(module, value))
     overrides = [rclpy.Parameter('autostart', value=False)] if 'autostart' in table else []
-    # By another name `policy/chunk` and `~/chunk` can be told apart.
+    # With another node name `policy/chunk` and `~/chunk` differ.
     renamed = ['--ros-args', '-r', '__node:=renamed']
     return make_node(
         context=context, namespace=NAMESPACE, cli_args=renamed, parameter_overrides=overrides
@@ -90,7 +90,7 @@ def _interfaces(node: Node) -> Iterator[Interface]:
 
 
 def _discover(node: Node, names_and_types: Callable[..., Actions], count: int) -> Actions:
-    """Ask the graph, which learns of the node's own actions only a moment after they open."""
+    """Ask the graph, which lists the node's own actions only a moment after they open."""
     deadline = time.monotonic() + DISCOVERY_TIMEOUT
     while time.monotonic() < deadline:
         found = names_and_types(node, node.get_name(), node.get_namespace())
@@ -114,7 +114,7 @@ def _unless_common(
 
 
 def _short(node: Node, name: str) -> str:
-    """Return the name as it is written in the node: private, relative or absolute."""
+    """Return a name as in the node's code: private, relative or absolute."""
     private = f'{node.get_fully_qualified_name()}/'
     if name.startswith(private):
         return f'~/{name.removeprefix(private)}'
@@ -122,7 +122,7 @@ def _short(node: Node, name: str) -> str:
 
 
 def describe_qos(qos: QoSProfile) -> str:
-    """Return a quality of service in words."""
+    """Describe a quality of service."""
     reliable = qos.reliability == ReliabilityPolicy.RELIABLE
     latched = qos.durability == DurabilityPolicy.TRANSIENT_LOCAL
     words = ['reliable' if reliable else 'best effort', f'depth {qos.depth}']

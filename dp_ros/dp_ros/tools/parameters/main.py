@@ -52,7 +52,7 @@ def _interfaces(tables: Iterable[ParameterTable]) -> dict[str, Rows]:
 
 
 def node_tables() -> Iterator[ParameterTable]:
-    """Give the table of every node, by node name."""
+    """Yield the table of every node, in the order of their names."""
     for module in pkgutil.walk_packages(dp_ros.nodes.__path__, 'dp_ros.nodes.'):
         if module.name.endswith('.parameters'):
             yield importlib.import_module(module.name).PARAMETERS
@@ -65,7 +65,7 @@ def reference(tables: Iterable[ParameterTable], interfaces: Mapping[str, Rows]) 
 
 
 def section(table: ParameterTable, interfaces: Rows | None = None) -> str:
-    """Return one node's section: a heading and its tables."""
+    """Return the section of one node: a heading and its tables."""
     lines = [f'## `{table.node}`', '']
     if interfaces is not None:
         rows = [(role, f'`{name}`', kind, qos) for role, name, kind, qos in interfaces]

@@ -17,10 +17,10 @@ _RUN = 'import sys; from dp_ros.nodes.{name}.node import main; sys.exit(main())'
 
 
 class ChildNodes:
-    """Run nodes for the time of a `with` block.
+    """Runs nodes while a `with` block runs.
 
     :param nodes: parameters of each node, by the node's name.
-    :param log: file that takes what the nodes print.
+    :param log: file for the output of the nodes.
     """
 
     def __init__(self, nodes: Mapping[str, Mapping[str, Any]], log: Path) -> None:
@@ -48,7 +48,7 @@ class ChildNodes:
         self._log.close()
 
     def failure(self) -> str | None:
-        """Say which node ended and show the last lines of the log, or None while all run."""
+        """Return which node has ended, with the last lines of the log, or None."""
         for name, process in self._processes.items():
             if process.poll() is not None:
                 tail = last_lines(self._log_path, 10)

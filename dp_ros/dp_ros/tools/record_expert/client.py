@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drives the expert through the nodes: `franka_sim` moves, `demo_recorder` records."""
+"""Client that runs the expert through the nodes: `franka_sim` moves, `demo_recorder` records."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class ExpertError(RuntimeError):
 
 @dataclass(frozen=True)
 class DemonstrationOutcome:
-    """What became of a demonstration.
+    """Outcome of a demonstration.
 
-    :param path: where its bag is, empty when it was discarded.
-    :param reason: why it was discarded.
+    :param path: folder of its bag, empty when it was discarded.
+    :param reason: reason why it was discarded.
     """
 
     path: str
@@ -49,8 +49,8 @@ class DemonstrationOutcome:
 class ExpertClient(Node):
     """Runs one demonstration after the other.
 
-    :param controller_name: of the simulated arm's controller.
-    :param failure: asked while waiting; a text ends the waiting.
+    :param controller_name: name of the simulated arm's controller.
+    :param failure: function that is called while waiting; a returned text ends the wait.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class ExpertClient(Node):
         self.create_subscription(EpisodeStatus, 'episode/status', self._on_status, _LATCHED)
 
     def simulation_runs(self, timeout: float) -> bool:
-        """Return whether a simulation answers to this name and domain already."""
+        """Tell whether a simulation runs already under this name and domain."""
         return bool(self._reset.wait_for_service(timeout_sec=timeout))
 
     def wait_until_ready(self, timeout: float, has_gripper: bool = False) -> None:
-        """Wait until the nodes are there and hear the commands.
+        """Wait until the nodes run and receive the commands.
 
-        :raises ExpertError: with what is missing.
+        :raises ExpertError: naming what is missing.
         """
         for client in (self._reset, self._start, self._stop, self._discard):
             self._wait(client.service_is_ready, timeout, f'no service {client.srv_name}')
@@ -99,10 +99,10 @@ class ExpertClient(Node):
     def record(self, episode: ExpertEpisode) -> DemonstrationOutcome:
         """Run one demonstration and keep it if it reaches the goal.
 
-        :raises ExpertError: when the nodes do not do their part.
+        :raises ExpertError: when a node does not answer, or the simulation stops.
         """
         reset = self._call(self._reset, ResetEpisode.Request(seed=episode.scene.seed))
-        # What is stamped with the very time of the reset was published before it.
+        # A status with exactly the time of the reset was published before it.
         start_ns = time_to_ns(reset.stamp) + 1
         self._call(self._start, self._start_request(episode, start_ns))
         self._follow(episode)
@@ -114,7 +114,7 @@ class ExpertClient(Node):
         return DemonstrationOutcome(stopped.path, '')
 
     def _flaw(self, episode: ExpertEpisode) -> str:
-        """Say why the demonstration is none; empty when it is one."""
+        """Return why the demonstration is discarded; empty when it is kept."""
         if self._strayed > _STRAYED:
             return (
                 f'went up to {self._strayed * 1e3:.0f} mm off its path: the command came late, on '
@@ -193,7 +193,7 @@ class ExpertClient(Node):
 
 
 def _off_path(trajectory: Trajectory, status: EpisodeStatus) -> float:
-    """Return how far the TCP is from where a trajectory has it at that time [m]."""
+    """Return the distance of the TCP from its place on a trajectory at that time [m]."""
     elapsed = (time_to_ns(status.header.stamp) - trajectory.start_ns) / NS
     if elapsed < trajectory.times[0]:
         return 0.0

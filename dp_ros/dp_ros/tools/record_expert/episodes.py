@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which demonstrations the experts give: scene, way, and whether the goal moves in mid-run."""
+"""Demonstrations of the experts: scene, side, and whether the goal moves in mid-episode."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ import numpy as np
 JUMP_TIME = (0.4, 1.8)
 JUMP_LENGTH = (0.04, 0.09)
 REACTION = 0.3
-"""How long before the expert reacts the goal moves [s]: no action from what is not yet seen."""
+"""Time from the goal's move to the expert's reaction [s]: it must have been seen before."""
 
 
 @dataclass(frozen=True)
 class ExpertEpisode:
     """One demonstration.
 
-    :param attempt: counts from 0.
-    :param side: the way to take; ``order``: of the expert's two approaches, if it has them.
-    :param fingers: what the gripper is asked for, of a task with one.
+    :param attempt: number of the attempt, from 0.
+    :param side: side to take; ``order``: order of the approach, where the expert has two.
+    :param fingers: target of the gripper, for a task with one.
     """
 
     scenario: AnyScenario
@@ -47,7 +47,7 @@ class ExpertEpisode:
 def make_episode(seed: int, attempt: int, jump_share: float) -> ExpertEpisode:
     """Return a demonstration of `reach`; the same arguments give the same one.
 
-    Two following attempts pass the same scene on either side.
+    Two successive attempts pass the same scene, one on either side.
 
     :param jump_share: share of the scenes in which the goal moves.
     """
@@ -60,7 +60,7 @@ def make_episode(seed: int, attempt: int, jump_share: float) -> ExpertEpisode:
 
 
 def make_pick_place_episode(seed: int, attempt: int) -> ExpertEpisode:
-    """Return a demonstration of `pick_place`; four following attempts have all grips and orders.
+    """Return a demonstration of `pick_place`; four successive ones have all grips and orders.
 
     The same arguments give the same one.
     """

@@ -37,13 +37,13 @@ from rich.console import Console
 
 _READY_TIMEOUT = 60.0
 _MAX_FAILURES = 10
-# Simulated per real time: faster, the commands come late and the recorder falls behind.
+# Simulated time per real time: at more, commands come late and the recorder falls behind.
 _SPEED = 5.0
 _GRIPPER_SPEED = 3.0
 
 
 def main() -> int:
-    """Parse the command line, record, and sum up."""
+    """Parse the command line, record, and print a summary."""
     args = _parse(sys.argv[1:])
     console = Console()
     keep_to_this_machine()
@@ -115,7 +115,7 @@ def _task_file(task: str) -> Path:
 
 @contextmanager
 def _client(args: argparse.Namespace) -> Iterator[ExpertClient]:
-    """Give the client with the nodes ready behind it."""
+    """Yield the client when its nodes are ready."""
     folder = EpisodeFolder(args.out)
     has_gripper = bool(SCENARIOS[args.task].objects)
     if args.attach:
@@ -153,7 +153,7 @@ def _nodes(args: argparse.Namespace) -> Mapping[str, Mapping[str, Any]]:
     }
     if SCENARIOS[args.task].objects:
         extra.append('gripper/joint_trajectory')
-        # What takes part in the episode has to keep up with it.
+        # Nodes that take part in the episode have to keep up with it.
         nodes['franka_sim']['real_time_factor'] = _GRIPPER_SPEED
         nodes |= {'gripper': {}, 'fake_gripper': {'follow_joint_states': True}}
     return {name: {**values, 'use_sim_time': True} for name, values in nodes.items()}

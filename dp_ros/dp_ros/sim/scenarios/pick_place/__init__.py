@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cube, wherever it lies, into a bin."""
+"""The task of putting a cube, wherever it lies, into a bin."""

@@ -27,7 +27,7 @@ GRIPS: Final[tuple[Grip, Grip]] = ('side_faces', 'end_faces')
 ORDERS: Final[tuple[Order, Order]] = ('turn_first', 'move_first')
 
 FINGER: Final = 'fr3_finger_joint1'
-"""The joint that stands for both fingers, which move alike."""
+"""Joint that represents both fingers, which move alike."""
 
 _HOVER, _GRASP, _CARRY, _RELEASE, _LEAVE = 0.13, 0.021, 0.16, 0.11, 0.19
 _GRIP_TIME, _OPEN_TIME, _HOLD = 1.1, 0.8, 0.4
@@ -66,7 +66,7 @@ class _HandMove:
 def plan_pick_place(
     scene: PickPlaceScene, grip: Grip, order: Order, rng: np.random.Generator
 ) -> Demonstration:
-    """Plan one demonstration; its pace and where it grips vary."""
+    """Plan one demonstration; its pace and its grip vary at random."""
     pace = rng.uniform(0.9, 1.15)
     wobble = rng.normal(0.0, 0.002, 2)
     yaw = grip_yaw(scene.yaw, grip)
@@ -86,7 +86,7 @@ def plan_pick_place(
 
 
 def grip_yaw(cube_yaw: float, grip: Grip) -> float:
-    """Angle of the hand for a grip [rad], ±90° at most."""
+    """Return the angle of the hand for a grip [rad], within ±90°."""
     if grip == 'side_faces':
         return cube_yaw
     turned = cube_yaw - np.pi / 2 if cube_yaw > 0 else cube_yaw + np.pi / 2
@@ -120,7 +120,7 @@ def _carry(
 
 
 def _finger_target(close: float, release: float, end: float) -> Trajectory:
-    """Return what is asked of each finger: open, closed as far as the cube lets it, open."""
+    """Return the target of each finger: open, closed on the cube, open."""
     times = np.array([0.04, close, close + 0.1, release, release + 0.1, end])
     positions = np.array([FINGER_OPEN, FINGER_OPEN, 0.0, 0.0, FINGER_OPEN, FINGER_OPEN])
     return Trajectory((FINGER,), 0, times, positions[:, None])

@@ -40,10 +40,10 @@ _BIN_COLOUR: Final = (0.1, 0.35, 0.8, 1.0)
 
 @dataclass(frozen=True)
 class PickPlaceScene:
-    """One scene, in the base frame [m].
+    """One scene of the task, in the base frame [m].
 
-    :param start: TCP position at the start (x, y, z).
-    :param cube: its centre (x, y); ``yaw``: its angle about z, ±45° [rad].
+    :param start: position of the TCP at the start (x, y, z).
+    :param cube: centre of the cube (x, y); ``yaw``: its angle about z, within ±45° [rad].
     :param goal: centre of the bin (x, y).
     """
 
@@ -55,13 +55,13 @@ class PickPlaceScene:
 
     @property
     def goal_point(self) -> Point3D:
-        """The centre of the cube when it lies in the middle of the bin [m]."""
+        """Centre of the cube when it lies in the middle of the bin [m]."""
         return (*self.goal, _WALL + CUBE_SIZE / 2)
 
     def with_goal(self, goal: Point2D) -> PickPlaceScene:
         """Return the same scene with its bin elsewhere.
 
-        :raises ValueError: when the bin would be outside the area that keeps it reachable.
+        :raises ValueError: when the bin would be outside the area that the arm can reach.
         """
         for axis, value, (low, high) in zip('xy', goal, (BIN_X, BIN_Y), strict=True):
             if not low <= value <= high:
@@ -70,7 +70,7 @@ class PickPlaceScene:
 
 
 class PickPlace(Scenario[PickPlaceScene]):
-    """The cube is to lie in the bin, let go of, and the arm touches neither bin nor table."""
+    """The task: the released cube lies in the bin; the arm touched neither bin nor table."""
 
     name: ClassVar = 'pick_place'
     cameras: ClassVar[Mapping[str, SimCamera]] = {
@@ -102,7 +102,7 @@ class PickPlace(Scenario[PickPlaceScene]):
         )
 
     def furnish(self, spec: mujoco.MjSpec) -> None:
-        """Add the cube and the bin, and let contacts hold what is gripped."""
+        """Add the cube and the bin, with contacts that hold a gripped cube."""
         spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
         spec.option.impratio = 10
         cube = spec.worldbody.add_body(name='cube')
@@ -140,16 +140,16 @@ class PickPlace(Scenario[PickPlaceScene]):
         self.move_goal(model, data, scene)
 
     def move_goal(self, model: mujoco.MjModel, data: mujoco.MjData, scene: PickPlaceScene) -> None:
-        """Put the bin where the goal lies."""
+        """Move the bin to the goal."""
         place_mocap(model, data, 'bin', (*scene.goal, 0.0))
 
     def distance(self, world: FrankaWorld) -> float:
-        """From the cube to the middle of the bin, in the plane [m]."""
+        """Return the distance of the cube from the middle of the bin, in the plane [m]."""
         cube = world.object_poses[0]
         return float(np.linalg.norm(cube[:2] - world.scene.goal))
 
     def succeeded(self, world: FrankaWorld) -> bool:
-        """Whether the cube lies within the bin's walls and nothing of the arm holds it."""
+        """Tell whether the cube lies inside the bin's walls and the arm does not hold it."""
         cube = world.object_poses[0]
         inside = np.abs(cube[:2] - world.scene.goal).max() < (BIN_INSIDE - CUBE_SIZE) / 2 + 0.01
         if not inside or cube[2] > BIN_HEIGHT:
@@ -157,12 +157,12 @@ class PickPlace(Scenario[PickPlaceScene]):
         return set(world.touching('cube')) <= {'bin'} and world.speed('cube') < _AT_REST
 
     def failed(self, world: FrankaWorld) -> bool:
-        """Whether the cube has left the arm's reach."""
+        """Tell whether the cube has left the arm's reach."""
         cube = world.object_poses[0]
         return bool(cube[2] < 0.0 or np.linalg.norm(cube[:2]) > _WORKSPACE)
 
     def side(self, world: FrankaWorld) -> str:
-        """By which faces the cube is lifted: those at its sides, or those at its ends."""
+        """Return by which faces the cube is lifted: those at its sides, or those at its ends."""
         cube = world.object_poses[0]
         if cube[2] < _LIFTED or 'left_finger' not in world.touching('cube'):
             return ''
@@ -173,9 +173,9 @@ PICK_PLACE: Final = PickPlace()
 
 
 def grip_side(quaternion: Array, hand_yaw: float) -> str:
-    """Name the faces between the fingers, which are in the hand's y.
+    """Return the name of the faces between the fingers, which move along the hand's y.
 
-    :param quaternion: (4,) of the cube; its y faces are those at its sides.
+    :param quaternion: (4,) orientation of the cube; its y faces are those at its sides.
     """
     w, x, y, z = quaternion
     yaw = np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
@@ -184,7 +184,7 @@ def grip_side(quaternion: Array, hand_yaw: float) -> str:
 
 
 def _bin_parts() -> Mapping[str, tuple[Point3D, Point3D]]:
-    """Positions and half sizes of the bin's boxes in its frame [m]."""
+    """Return positions and half sizes of the bin's boxes in its frame [m]."""
     half, height, wall = BIN_INSIDE / 2, BIN_HEIGHT / 2, _WALL / 2
     reach, outer = half + wall, half + _WALL
     return {

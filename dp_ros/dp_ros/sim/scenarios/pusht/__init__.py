@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Push-T, the papers' task in the plane."""
+"""Push-T, the planar task of the papers."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Push-T table, in gym-pusht's physics, and one episode on it by the papers' protocol.
+"""The Push-T table with the physics of gym-pusht, and an episode by the papers' protocol.
 
 A disc pushes a T-shaped block onto its outline; it follows target positions at 10 Hz.
 """
@@ -22,11 +22,11 @@ _FULL_COVERAGE: Final = 0.95
 
 
 class PushTMissingError(RuntimeError):
-    """The simulation of Push-T is not installed; the message says how to."""
+    """The simulation of Push-T is not installed; the message says how to install it."""
 
 
 class PushTTable:
-    """The physics, with every state given and returned as the demonstrations hold it.
+    """The physics; states are given and returned as in the demonstrations.
 
     :raises PushTMissingError: when gym-pusht is not installed.
     """
@@ -42,38 +42,38 @@ class PushTTable:
         )
 
     def reset(self, seed: int) -> None:
-        """Start at the initial condition that the papers' evaluation has for a seed."""
-        rng = np.random.RandomState(seed)  # noqa: NPY002 - theirs
+        """Start at the initial condition of a seed in the papers' evaluation."""
+        rng = np.random.RandomState(seed)  # noqa: NPY002 - as in the papers' code
         agent, block = rng.randint(50, 450, 2), rng.randint(100, 400, 2)
         angle = rng.randn() * 2 * np.pi - np.pi
-        # Like theirs, it sets the position first, and the angle then turns about another point.
+        # As in their code the position is set first; the angle then turns about another point.
         self._env.reset(options={'reset_to_state': [*agent, *block, angle]})
 
     @property
     def state(self) -> Array:
-        """Agent x, y, block x, y [px], block angle [rad, 0 to 2π]; (5,)."""
+        """State (5,): agent x, y, block x, y [px], block angle [rad, 0 to 2π]."""
         return np.asarray(self._env.get_obs(), dtype=np.float64)
 
     def step(self, target: Array) -> float:
-        """Move the agent towards a target (2,) [px] for 0.1 s; return the score there."""
+        """Move the agent towards a target (2,) [px] for 0.1 s; return the score."""
         *_, info = self._env.step(np.asarray(target, dtype=np.float64))
         return score(info['coverage'])
 
     def image(self) -> Rgb:
-        """Draw what the demonstrations' camera sees, (96, 96, 3)."""
+        """Return the image of the demonstrations' camera, (96, 96, 3)."""
         return np.asarray(self._env._render(visualize=False), dtype=np.uint8)
 
     def picture(self) -> Rgb:
-        """Draw the table for people, with the target, (256, 256, 3)."""
+        """Return a picture of the table for people, with the target, (256, 256, 3)."""
         return np.asarray(self._env.render(), dtype=np.uint8)
 
 
 class PushTEpisode:
     """One episode: the newest observations, and the best score so far.
 
-    :param n_obs_steps: observations that a policy sees; at first all are of the start.
-    :param keep_images: draw every observation, for a policy that sees; ``keep_pictures``: draw
-        every step, for a video.
+    :param n_obs_steps: number of observations of a policy; at first all are of the start.
+    :param keep_images: whether to draw every observation, for a policy that sees images.
+    :param keep_pictures: whether to draw every step, for a video.
     """
 
     def __init__(
@@ -91,17 +91,17 @@ class PushTEpisode:
 
     @property
     def done(self) -> bool:
-        """Whether the block lies on its outline, or the time is over."""
+        """Whether the block covers its outline, or the time is over."""
         return self.score >= 1.0 or self.steps >= MAX_STEPS
 
     @property
     def states(self) -> Array:
-        """The newest states, (To, 5)."""
+        """Newest states (To, 5)."""
         return np.stack(self._states)
 
     @property
     def images(self) -> Rgb:
-        """The newest images, (To, 96, 96, 3)."""
+        """Newest images (To, 96, 96, 3)."""
         return np.stack(self._images)
 
     def follow(self, targets: Array) -> None:
@@ -122,14 +122,14 @@ class PushTEpisode:
 
 
 def score(coverage: float) -> float:
-    """Return the papers' score: the covered share of the outline, of which 95 % is all."""
+    """Return the papers' score: the covered share of the outline over 95 %, at most 1."""
     return float(np.clip(coverage / _FULL_COVERAGE, 0.0, 1.0))
 
 
 def _import_environment() -> Any:
     os.environ.setdefault('PYGAME_HIDE_SUPPORT_PROMPT', '1')
-    # What `ros2 run` starts names dp_ros here, and pkg_resources, which pygame imports, would then
-    # refuse dependencies of dependencies that nothing here needs.
+    # `ros2 run` sets this to dp_ros; pkg_resources, which pygame imports, would then refuse
+    # dependencies of dependencies that nothing here needs.
     vars(sys.modules['__main__']).pop('__requires__', None)
     try:
         from gym_pusht.envs.pusht import PushTEnv

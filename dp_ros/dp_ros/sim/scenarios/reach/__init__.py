@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Around an obstacle, on either side, to a goal disc."""
+"""The task of reaching a goal disc around an obstacle, on either side."""

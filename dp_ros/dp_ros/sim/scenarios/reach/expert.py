@@ -22,9 +22,9 @@ _HOLD = 0.8
 
 @dataclass(frozen=True)
 class GoalJump:
-    """The goal moves while the expert is on its way.
+    """A move of the goal while the expert is on its way.
 
-    :param time: when the expert reacts [s from start]; ``goal``: where it lies from then on.
+    :param time: time when the expert reacts [s from start]; ``goal``: the new goal (x, y).
     """
 
     time: float
@@ -34,7 +34,7 @@ class GoalJump:
 def plan(
     scene: ReachScene, side: Side, rng: np.random.Generator, jump: GoalJump | None = None
 ) -> Trajectory:
-    """Plan one demonstration; its speed and its distance from the obstacle vary.
+    """Plan one demonstration; its speed and its distance from the obstacle vary at random.
 
     :returns: joint positions, velocities and accelerations every 40 ms, at rest at both ends,
         with the goal held for a while at the end; ``start_ns`` is 0.
@@ -45,10 +45,10 @@ def plan(
 def tcp_path(
     scene: ReachScene, side: Side, rng: np.random.Generator, jump: GoalJump | None = None
 ) -> Array:
-    """TCP positions (n, 3) [m] every 10 ms.
+    """Return TCP positions (n, 3) [m] every 10 ms.
 
-    A minimum-jerk reach (Flash and Hogan 1985) plus a sideways bump that clears the obstacle. For
-    a goal that jumps a second reach is added to the first (Flash and Henis 1991).
+    They are a minimum-jerk reach (Flash and Hogan 1985) plus a sideways bump that clears the
+    obstacle. For a goal that jumps, a second reach is added (Flash and Henis 1991).
     """
     duration = rng.uniform(2.8, 3.8)
     clearance = OBSTACLE_RADIUS + rng.uniform(0.045, 0.06)
@@ -68,7 +68,7 @@ def tcp_path(
 
 
 def _passing(scene: ReachScene) -> float:
-    """Share of the duration after which the arm is beside the obstacle."""
+    """Return the share of the duration after which the arm is beside the obstacle."""
     start, goal = scene.start[0], scene.goal[0]
     grid = np.linspace(0, 1, 1001)
     progress = minimum_jerk(grid) - (scene.obstacle[0] - start) / (goal - start)
@@ -76,14 +76,14 @@ def _passing(scene: ReachScene) -> float:
 
 
 def _bump_height(scene: ReachScene, side: Side, clearance: float, passing: float) -> float:
-    """Height of the bump for which the path passes the obstacle's centre at ``clearance``."""
+    """Return the height of the bump with which the path passes the obstacle at ``clearance``."""
     done, bump = (shape(np.array([passing]))[0] for shape in (minimum_jerk, _bump))
     straight = scene.start[1] + (scene.goal[1] - scene.start[1]) * done
     return float((scene.obstacle[1] + _sign(side) * clearance - straight) / bump)
 
 
 def _reaction(scene: ReachScene, side: Side, jump: GoalJump, passed: float) -> float:
-    """When the correction begins [s]: towards the obstacle only once that is passed."""
+    """Return when the correction begins [s]; towards the obstacle only after passing it."""
     towards = _sign(side) * (jump.goal[1] - scene.goal[1]) < 0
     return max(jump.time, passed) if towards else jump.time
 
@@ -93,11 +93,11 @@ def _sign(side: Side) -> int:
 
 
 def _correction(scene: ReachScene, jump: GoalJump) -> float:
-    """Duration of the added reach [s]."""
+    """Return the duration of the added reach [s]."""
     return 1.2 + 4.0 * float(np.linalg.norm(np.subtract(jump.goal, scene.goal)))
 
 
 def _bump(progress: Array) -> Array:
-    """Smooth bump from 0 over 1 at half-way back to 0, at rest at both ends."""
+    """Return a smooth bump: 0, 1 half-way, 0; at rest at both ends."""
     s = np.clip(progress, 0, 1)
     return 64 * s**3 * (1 - s) ** 3

@@ -25,7 +25,7 @@ _GOAL_COLOUR: Final = (0.1, 0.8, 0.2, 1.0)
 
 
 class Reach(Scenario[ReachScene]):
-    """The TCP is to come to the goal point without touching the obstacle or the table."""
+    """The task: the TCP comes to the goal point without touching the obstacle or the table."""
 
     name: ClassVar = 'reach'
     cameras: ClassVar[Mapping[str, SimCamera]] = {
@@ -58,19 +58,19 @@ class Reach(Scenario[ReachScene]):
         self.move_goal(model, data, scene)
 
     def move_goal(self, model: mujoco.MjModel, data: mujoco.MjData, scene: ReachScene) -> None:
-        """Put the disc where the goal lies."""
+        """Move the disc to the goal."""
         place_mocap(model, data, 'goal', (*scene.goal, 0.001))
 
     def distance(self, world: FrankaWorld) -> float:
-        """From the TCP to the goal point [m]."""
+        """Return the distance of the TCP from the goal point [m]."""
         return float(np.linalg.norm(world.tcp - world.scene.goal_point))
 
     def succeeded(self, world: FrankaWorld) -> bool:
-        """Whether the TCP is within the tolerance."""
+        """Tell whether the TCP is within the tolerance."""
         return self.distance(world) <= self.tolerance
 
     def side(self, world: FrankaWorld) -> str:
-        """On which side the TCP passes the obstacle."""
+        """Return on which side the TCP passes the obstacle."""
         tcp, obstacle = world.tcp, world.scene.obstacle
         if tcp[0] < obstacle[0]:
             return ''

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scenes of the reach task: where the obstacle stands, the goal lies and the arm starts."""
+"""The scenes of the task `reach`: obstacle, goal and start of the arm."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 OBSTACLE_RADIUS: Final = 0.045
 OBSTACLE_HEIGHT: Final = 0.11
-"""Lower than the hand's body when the TCP is at ``GOAL_HEIGHT``: the fingers must go around."""
+"""Height [m]: with the TCP at ``GOAL_HEIGHT`` the hand passes above it, the fingers do not."""
 
 GOAL_HEIGHT: Final = 0.09
 GOAL_TOLERANCE: Final = 0.02
@@ -21,12 +21,12 @@ GOAL_Y: Final = (-0.16, 0.16)
 
 @dataclass(frozen=True)
 class ReachScene:
-    """One scene, in the base frame [m].
+    """One scene of the task, in the base frame [m].
 
-    :param start: TCP position at the start (x, y, z).
+    :param start: position of the TCP at the start (x, y, z).
     :param obstacle: centre of the cylinder (x, y).
-    :param goal: centre of the goal disc on the table (x, y); the TCP is to reach the point
-        ``GOAL_HEIGHT`` above it.
+    :param goal: centre of the goal disc on the table (x, y); the goal point is ``GOAL_HEIGHT``
+        above it.
     """
 
     seed: int
@@ -36,13 +36,13 @@ class ReachScene:
 
     @property
     def goal_point(self) -> tuple[float, float, float]:
-        """The point that the TCP is to reach [m]."""
+        """Goal point of the TCP [m]."""
         return (*self.goal, GOAL_HEIGHT)
 
     def with_goal(self, goal: Point2D) -> ReachScene:
         """Return the same scene with its goal elsewhere.
 
-        :raises ValueError: when the goal is outside the area that keeps it reachable.
+        :raises ValueError: when the goal is outside the area that the arm can reach.
         """
         for axis, value, (low, high) in zip('xy', goal, (GOAL_X, GOAL_Y), strict=True):
             if not low <= value <= high:
@@ -51,7 +51,7 @@ class ReachScene:
 
 
 def sample_scene(seed: int) -> ReachScene:
-    """Return the scene of a seed; both ways around the obstacle are open in each."""
+    """Return the scene of a seed; in each, both ways around the obstacle are open."""
     rng = np.random.default_rng(seed)
     obstacle = (rng.uniform(0.54, 0.56), rng.uniform(-0.03, 0.03))
     return ReachScene(

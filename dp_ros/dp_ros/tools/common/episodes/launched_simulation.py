@@ -18,10 +18,10 @@ NODES = ('observation_aggregator', 'policy', 'executor')
 
 
 class LaunchedSimulation:
-    """Run `ros2 launch dp_ros_bringup sim.launch.py` for the time of a `with` block.
+    """Runs `ros2 launch dp_ros_bringup sim.launch.py` while a `with` block runs.
 
     :param arguments: launch arguments, each `name:=value`.
-    :param log: file that takes what the launch prints.
+    :param log: file for the output of the launch.
     """
 
     def __init__(self, arguments: Sequence[str], log: Path) -> None:
@@ -43,7 +43,7 @@ class LaunchedSimulation:
         self._log.close()
 
     def failure(self) -> str | None:
-        """Say what has ended, the launch or a node, and show the last lines; else None."""
+        """Return which process has ended, with the last lines of the log, or None."""
         status = self._process.poll()
         ended = _ENDED.search(self._log_path.read_text())
         if status is None and ended is None:
@@ -52,7 +52,7 @@ class LaunchedSimulation:
         return f'{what} has ended:\n{last_lines(self._log_path, 15)}'
 
     def errors(self) -> list[str]:
-        """Return the last errors that the nodes have logged."""
+        """Return the last errors in the nodes' log."""
         lines = self._log_path.read_text().splitlines()
         return [line for line in lines if '[ERROR]' in line or '[FATAL]' in line][-_MAX_ERRORS:]
 

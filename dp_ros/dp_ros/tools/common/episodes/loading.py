@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Wait for a lifecycle node that another process starts."""
+"""Waiting for a lifecycle node that another process starts."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 _ASK_EVERY = 1.0
-_ASK_AGAIN = 10.0  # A server that has met its client late loses the answer.
+_ASK_AGAIN = 10.0  # An answer is lost if the server discovers its client late.
 _REFUSALS = 5
 
 
 class LoadingFailed(RuntimeError):
-    """A node is there, and did not become active."""
+    """A node runs, but did not become active."""
 
 
 class Loading:
-    """A lifecycle node that becomes active by itself, or has failed to."""
+    """A lifecycle node that becomes active by itself, or fails to."""
 
     def __init__(self, node: Node, name: str) -> None:
         self.name = name
@@ -31,9 +31,9 @@ class Loading:
         self._active, self._refusals = False, 0
 
     def is_active(self) -> bool:
-        """Tell whether it has said so; while it loads it does not answer.
+        """Tell whether it has reported to be active; while it loads it does not answer.
 
-        :raises LoadingFailed: when it answers again and again, and is not.
+        :raises LoadingFailed: when it repeatedly reports another state.
         """
         if self._future is not None and self._future.done():
             self._hear(self._future.result().current_state)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run episodes through the ROS nodes and bring back everything that was seen in them."""
+"""Episodes through the ROS nodes, with records of everything that happens in them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RolloutError(RuntimeError):
 
 
 class EpisodeFault(RolloutError):
-    """The system ended an episode, which says nothing about the policy."""
+    """A fault of the system ended an episode; this says nothing about the policy."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class CommandStream:
     """The command stream of one episode, sample by sample.
 
     :param stamp_ns: time of the first sample [ns]; the others follow every ``period`` [s].
-    :param positions: commanded, (n_samples, n_joints) [rad]; ``measured`` likewise.
-    :param trajectory_ids: (n_samples,) which trajectory commanded the sample.
+    :param positions: (n_samples, n_joints) commanded positions [rad]; ``measured``: measured ones.
+    :param trajectory_ids: (n_samples,) number of the trajectory of each sample.
     """
 
     stamp_ns: int
@@ -63,7 +63,7 @@ class CommandStream:
 
 @dataclass(frozen=True)
 class Rollout:
-    """One episode: its figures and what is needed to draw it again."""
+    """One episode: its figures, and its records for drawing it again."""
 
     result: EpisodeResult
     timing: EpisodeTiming
@@ -75,11 +75,11 @@ class Rollout:
 class RolloutClient(Node):
     """Client of the `episode_runner` that records the policy's topics while an episode runs.
 
-    :param keep_markers: record `policy/markers` too, for a video.
+    :param keep_markers: whether to record `policy/markers` too, for a video.
     """
 
     def __init__(self, *, keep_markers: bool = False, **kwargs: Any) -> None:
-        # Its log goes to the terminal only: a second client of that name would be warned about.
+        # Its log goes only to the terminal: rosout would warn about a second client of that name.
         super().__init__('rollout_client', enable_rosout=False, **kwargs)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self)
@@ -91,7 +91,7 @@ class RolloutClient(Node):
         ]
         self._loading = [Loading(self, name) for name in ('executor', 'policy')]
         self._failure: Callable[[], str | None] = lambda: None
-        # Each with when it was sent, in real time [ns]: its stamp is the simulation's.
+        # Each with its sending time in real time [ns]: its stamp is simulated time.
         self._policy_statuses: list[tuple[int, PolicyStatus]] = []
         self._statuses: list[tuple[int, EpisodeStatus]] = []
         self._markers: list[tuple[int, MarkerArray]] = []
@@ -108,17 +108,17 @@ class RolloutClient(Node):
 
     @property
     def latest_latency_ms(self) -> float | None:
-        """Latency of the newest chunk, in real time [ms]; None before the first."""
+        """Return the latency of the newest chunk in real time [ms]; None before the first."""
         return next(iter(self._latencies_ms(self._policy_statuses[-1:], self._times())), None)
 
     def wait_until_ready(
         self, failure: Callable[[], str | None], say: Callable[[str], None] = lambda text: None
     ) -> None:
-        """Wait until an episode can be run, as long as the nodes live and start.
+        """Wait until an episode can be run, while the nodes live and start.
 
-        :param failure: asked now and whenever something is awaited; a text ends the waiting.
-        :param say: told now and then what is awaited.
-        :raises RolloutError: when it cannot be, with the reason.
+        :param failure: function that is called during every wait; a returned text ends it.
+        :param say: function that gets a text about what is awaited, from time to time.
+        :raises RolloutError: when no episode can be run, with the reason.
         """
         self._failure = failure
         began = said = time.monotonic()
@@ -136,7 +136,7 @@ class RolloutClient(Node):
             self._executor.spin_once(timeout_sec=0.1)
 
     def _missing(self) -> str | None:
-        """Name the first of what an episode needs that is not there yet."""
+        """Return the first missing part that an episode needs, or None."""
         if not self._action.server_is_ready():
             return 'episode_runner'
         for client in self._needed:
@@ -159,11 +159,11 @@ class RolloutClient(Node):
         move_goal: float = 0.0,
         on_feedback: Callable[[EpisodeStatus], None] = lambda status: None,
     ) -> Rollout:
-        """Run one episode and return what was seen.
+        """Run one episode and return its records.
 
-        :param timeout: given to the policy for the episode [s].
-        :param move_goal: how far the goal moves in mid-run [m].
-        :raises EpisodeFault: when the system ended it; it may be run again.
+        :param timeout: longest duration of the episode [s].
+        :param move_goal: distance by which the goal moves in mid-episode [m].
+        :raises EpisodeFault: when a fault of the system ended it; it may be run again.
         :raises RolloutError: when the episode could not be run.
         """
         for record in (self._policy_statuses, self._statuses, self._markers):
@@ -194,7 +194,7 @@ class RolloutClient(Node):
         return self._rollout(seed, result, self._command_log())
 
     def _await(self, future: Future, timeout: float, what: str) -> Any:
-        """Wait for an answer, as long as an episode is heard of now and then."""
+        """Wait for an answer, up to ``timeout`` [s] after the last sign of an episode."""
         self._heard = time.monotonic()
         while not future.done():
             self._check_failure()
@@ -249,7 +249,7 @@ class RolloutClient(Node):
         )
 
     def _times(self, start_ns: int = 0) -> TimeTable:
-        """Return what the simulation's clock has shown since ``start_ns``."""
+        """Return the times of the simulation's clock since ``start_ns``."""
         seen = [(real, time_to_ns(status.header.stamp)) for real, status in self._statuses]
         seen = [(real, simulated) for real, simulated in seen if simulated >= start_ns]
         return TimeTable([real for real, _ in seen], [simulated for _, simulated in seen])
@@ -257,13 +257,13 @@ class RolloutClient(Node):
     def _latencies_ms(
         self, chunks: list[tuple[int, PolicyStatus]], times: TimeTable
     ) -> list[float]:
-        """Return what each chunk took since its observation, in real time [ms]."""
+        """Return the time from observation to chunk, for each chunk, in real time [ms]."""
         seen_ns = [times.real_ns(time_to_ns(status.header.stamp)) for _, status in chunks]
         return [(sent - seen) / 1e6 for (sent, _), seen in zip(chunks, seen_ns, strict=True)]
 
 
 def start_client(**kwargs: Any) -> RolloutClient:
-    """Initialise ROS where that was not done yet and make the client."""
+    """Initialise ROS if necessary, and make the client."""
     if not rclpy.ok():
         keep_to_this_machine()
         rclpy.init()

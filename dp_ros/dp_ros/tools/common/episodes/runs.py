@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Episodes in a simulation that is launched for them, under a progress bar, a line for each."""
+"""Episodes in a simulation that is launched for them, with a progress bar and a line for each."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _TRIES: Final = 3
 def running_simulation(
     arguments: Sequence[str], log: Path, console: Console, **client_options: bool
 ) -> Iterator[tuple[LaunchedSimulation, RolloutClient]]:
-    """Launch the simulation and wait until it takes episodes.
+    """Launch the simulation and wait until episodes can be run.
 
-    :raises RolloutError: when it does not come up, with the end of its log; or when an episode
-        cannot be run, with what the nodes say.
+    :raises RolloutError: when it does not start, with the end of its log, or when an episode
+        cannot be run, with the errors of the nodes.
     """
     client = start_client(**client_options)
     try:
@@ -54,11 +54,11 @@ def run_episodes(
     timeout: float = 15.0,
     move_goal: float = 0.0,
 ) -> Iterator[Rollout | Fault]:
-    """Run one episode per seed under a progress bar, and print a line for each.
+    """Run one episode per seed with a progress bar, and print a line for each.
 
-    One that a fault of the system ended is run again, and every such fault given too.
+    An episode that a fault of the system ended is run again; the fault is yielded too.
 
-    :raises RolloutError: when the system lets no episode come to its end.
+    :raises RolloutError: when faults end several episodes in a row.
     """
     with make_progress(console, live=True) as progress:
         task = progress.add_task(title, total=len(seeds), live='')
@@ -85,7 +85,7 @@ def run_episodes(
 
 
 def _tries(run: Callable[[], Rollout], seed: int) -> Iterator[Rollout | Fault]:
-    """Run an episode, and again when the system ended it."""
+    """Run an episode; run it again when a fault of the system ended it."""
     for _ in range(_TRIES):
         try:
             rollout = run()
@@ -113,7 +113,7 @@ def _line(run: Rollout | Fault) -> str:
 def figures_of(
     runs: Sequence[Rollout | Fault], peak_rss_mb: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Return the figures of what `run_episodes` gave."""
+    """Return the figures of the episodes of `run_episodes`."""
     rollouts = [run for run in runs if isinstance(run, Rollout)]
     faults = [run for run in runs if isinstance(run, Fault)]
     return summarize(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of an evaluation, from its episodes. Pure: no ROS, no files."""
+"""Figures of an evaluation from its episodes, without ROS and files."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class EpisodeResult:
-    """What one episode came to; the keys of `episodes` in the JSON.
+    """Result of one episode; its fields are the keys of `episodes` in the JSON.
 
-    :param side: which way was taken, '' where that was left open.
-    :param final_distance_m: from the goal at the end, of the TCP or of what is moved [m].
-    :param judge_violations: samples of the 1 kHz command stream that the FR3 would refuse.
+    :param side: side that was taken, '' where that was left open.
+    :param final_distance_m: distance of the TCP or the moved object from the goal at the end [m].
+    :param judge_violations: number of samples of the 1 kHz commands that an FR3 would refuse.
     """
 
     seed: int
@@ -34,10 +34,10 @@ class EpisodeResult:
 
 @dataclass(frozen=True)
 class EpisodeTiming:
-    """How the chunks of one episode were timed.
+    """Timing of the chunks of one episode.
 
-    :param latencies_ms: from observation stamp to published chunk in real time, one per chunk.
-    :param real_time_factor: how much was simulated per real time; NaN where that is not known.
+    :param latencies_ms: real times from observation stamp to published chunk, one per chunk.
+    :param real_time_factor: simulated time per real time; NaN: not known.
     :param max_velocity_step_rad_s: largest change of the commanded velocity within 1 ms where
         one trajectory replaced another.
     """
@@ -51,7 +51,7 @@ class EpisodeTiming:
 
 @dataclass(frozen=True)
 class Fault:
-    """A try to run an episode that the system ended; it says nothing about the policy."""
+    """An attempt at an episode that a fault of the system ended, not the policy."""
 
     seed: int
     reason: str
@@ -65,8 +65,8 @@ def summarize(
 ) -> dict[str, Any]:
     """Return the figures as a dict that JSON can hold.
 
-    :param episodes: that ran to their end; rates are of these alone.
-    :param faults: tries that did not, of which most were repeated.
+    :param episodes: episodes that ran to their end; rates are only over these.
+    :param faults: attempts that did not; most of them were repeated.
     """
     completed = {episode.seed for episode in episodes}
     successes = sum(episode.success for episode in episodes)
@@ -102,7 +102,7 @@ def _mean(values: Iterable[float]) -> float | None:
 
 
 def describe(summary: dict[str, Any]) -> str:
-    """Say the figures in a few lines."""
+    """Return the figures as a few lines of text."""
     low, high = summary['wilson_95']
     latency = summary['latency_ms']
     count = len(summary['episodes'])
@@ -124,7 +124,7 @@ def describe(summary: dict[str, Any]) -> str:
 
 
 def _shortcomings(summary: dict[str, Any]) -> Iterator[str]:
-    """Say what of the system, not of the policy, is to be known with the figures."""
+    """Yield lines about shortcomings of the system, which are not the policy's."""
     slow = slowness(summary['real_time_factor'] or math.nan)
     if slow:
         yield f'speed         {slow}; latencies are in real time'
