@@ -162,8 +162,10 @@ def test_the_simulation_of_a_remote_policy_is_told_the_task(launch, listener, sp
         spin(lambda: listener.count_publishers('camera/wrist/image_raw'))
         launched.until_said('no task yet: waiting for policy/contract')
     with launch('sim.launch.py', 'policy:=remote') as launched:
+        launched.until_said('simulating the FR3, reach')
+    with launch('sim.launch.py', 'policy:=nowhere') as launched:
         until(lambda: launched.process.poll() is not None, launched.said)
-        assert 'remote: cannot be read' in launched.said()
+        assert 'nowhere: cannot be read' in launched.said()
 
 
 def test_the_simulation_runs_in_a_namespace_until_it_ends(launch, listener, spin):
