@@ -101,7 +101,7 @@ def fit_image(rgb: Rgb, height: int, width: int, crop: Sequence[int] = ()) -> Rg
     if have_height < height or have_width < width or abs(stretch - 1) > _MAX_STRETCH:
         raise ImageError(
             f'image is {have_width}×{have_height}, {width}×{height} is needed: '
-            'it would have to be blown up or distorted'
+            'it would have to be enlarged or distorted'
         )
     return np.asarray(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 

@@ -98,7 +98,9 @@ def load_description(folder: Path) -> dict[str, Any]:
 def _wrong_format(description: Any) -> str:
     found = _get(description, 'format')
     if found == 1:
-        return 'of the older format 1: `ros2 run dp_ros import_checkpoint OLD --out NEW` renews it'
+        return (
+            'of the older format 1: `ros2 run dp_ros import_checkpoint OLD --out NEW` converts it'
+        )
     return f'not a dp_ros checkpoint of format {FORMAT}'
 
 

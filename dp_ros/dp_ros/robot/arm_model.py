@@ -26,7 +26,7 @@ TOOL_LINK: Final = 'fr3_hand_tcp'
 """Default tool frame; a description without it uses the arm's last link, if there is only one."""
 
 _ROUNDED: Final = 1e-3  # [rad], [rad/s], tolerance of limits, which URDFs round
-_SAME_POSE: Final = 1e-4  # [m], [rad], tolerance of poses, likewise
+_SAME_POSE: Final = 1e-4  # [m], [rad], tolerance of poses, which URDFs round too
 _SEEN: Final[Array] = np.random.default_rng(0).uniform(FR3_LIMITS.lower, FR3_LIMITS.upper, (16, 7))
 # Rows as lower, upper, velocity; of franka_description, robots/fer/joint_limits.yaml.
 _PANDA: Final = np.array(

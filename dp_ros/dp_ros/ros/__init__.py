@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every node shares: main, life cycle, parameters, diagnostics, conversions, clocks."""
+"""Common parts of the nodes: main, life cycle, parameters, diagnostics, conversions, clocks."""

@@ -20,7 +20,7 @@ def autostart(node: LifecycleNode) -> None:
             if node.trigger_configure() == TransitionCallbackReturn.SUCCESS:
                 node.trigger_activate()
         except RuntimeError as error:  # Another node was faster.
-            node.get_logger().warning(f'not brought up by itself: {error}')
+            node.get_logger().warning(f'not started automatically: {error}')
 
     # By the steady clock: a simulation's clock may not run yet.
     timer = node.create_timer(0.0, start, clock=Clock(clock_type=ClockType.STEADY_TIME))

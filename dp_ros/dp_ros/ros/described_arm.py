@@ -46,7 +46,9 @@ class DescribedArm(Generic[Model]):
             return
         self.model, self.misfit = by_name, UNDESCRIBED if by_name is None else None
         if by_name is not None:
-            self._logger.info('no robot_description yet: an FR3, by the names of the joints')
+            self._logger.info(
+                'no robot_description yet: taken for an FR3 by the names of the joints'
+            )
 
     @property
     def heard(self) -> bool:

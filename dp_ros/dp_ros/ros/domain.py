@@ -16,7 +16,7 @@ RANGE = 'ROS_AUTOMATIC_DISCOVERY_RANGE'
 PEERS = 'ROS_STATIC_PEERS'
 _FINDERS = {
     'SUBNET': 'every computer of this network, which can command the arm too',
-    'SYSTEM_DEFAULT': 'whomever the configuration of the middleware lets in',
+    'SYSTEM_DEFAULT': 'everyone whom the configuration of the middleware admits',
     'OFF': 'nobody',
 }
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from dp_ros.task.task import ACTIONS, OBSERVATIONS, Task, task_to_dict
 import yaml
 
-_END: Final = '...\n'  # What PyYAML ends a single value with.
+_END: Final = '...\n'  # PyYAML's end of a single value.
 _HEAD: Final = """\
 # Task file: the values that recording, training and running have to agree on. Every bag and every
 # checkpoint contains it, and the policy node publishes it for the other nodes.

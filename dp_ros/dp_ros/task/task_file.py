@@ -65,7 +65,7 @@ def _of_checkpoint(folder: Path) -> Task:
     except OutsideError as error:
         raise ConfigError(str(error)) from error
     held = isinstance(description, dict) and 'task' in description
-    require(held, f'{file}: holds no task; `ros2 run dp_ros import_checkpoint` makes it anew')
+    require(held, f'{file}: holds no task; `ros2 run dp_ros import_checkpoint` converts it')
     return _made(description['task'], str(file))
 
 

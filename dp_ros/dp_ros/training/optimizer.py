@@ -66,7 +66,7 @@ def make_accelerator(settings: TrainConfig, device: str | None) -> Accelerator:
     """
     require(
         settings.mixed_precision == 'no' or (device != 'cpu' and has_bf16()),
-        f'train.mixed_precision = {settings.mixed_precision!r}: needs a GPU that has it; '
+        f'train.mixed_precision = {settings.mixed_precision!r}: needs a GPU with bfloat16; '
         "set it to 'no'",
     )
     return Accelerator(

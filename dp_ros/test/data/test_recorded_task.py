@@ -48,7 +48,7 @@ def test_two_different_tasks_are_named_with_what_differs(tmp_path, bag):
         recorded_task(bags)
     assert str(caught.value) == (
         f'{tmp_path}/a and {tmp_path}/c were recorded for different tasks: '
-        'cameras.front.latency: 0.0 and 0.05: name the task file that is meant in the '
+        'cameras.front.latency: 0.0 and 0.05: name the right task file in the '
         'configuration'
     )
 

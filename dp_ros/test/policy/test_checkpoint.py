@@ -109,7 +109,7 @@ def test_a_description_of_something_else_is_refused(folder, text):
 
 def test_the_older_format_is_refused_with_the_command_that_renews_it(folder):
     (folder / 'policy.json').write_text('{"format": 1}')
-    command = '`ros2 run dp_ros import_checkpoint OLD --out NEW` renews it'
+    command = '`ros2 run dp_ros import_checkpoint OLD --out NEW` converts it'
     refused(folder, f'policy.json: of the older format 1: {command}')
 
 

@@ -222,8 +222,8 @@ BILLION = (10**9).to_bytes(4, 'little')
 # Programs of at most half a megabyte that made gigabytes, or never ended; and what is said.
 BOMBS = {
     'stride 0': (view(b'J' + BILLION + b'\x85', b'K\x00\x85'), 'more values than its storage'),
-    'nested tuples': (doubled(60, b')'), 'much larger than what it holds'),
-    'nested in lists': (doubled(25, b'(lq\x01'), 'much larger than what it holds'),
+    'nested tuples': (doubled(60, b')'), 'much larger than its pickle'),
+    'nested in lists': (doubled(25, b'(lq\x01'), 'much larger than its pickle'),
     'a key that is nested': (b'}' + doubled(60, b')') + b'K\x01s', 'a key that is a tuple'),
     'keys that are nested': (b'}(' + doubled(60, b')') + b'K\x01u', 'a key that is a tuple'),
     'a dict of nested keys': (b'(' + doubled(60, b')') + b'K\x01d', 'a key that is a tuple'),
@@ -233,10 +233,10 @@ BOMBS = {
     'a bytearray': (b'\x96' + (2**34).to_bytes(8, 'little'), 'broken'),
     'bytes': (b'\x8e' + (2**34).to_bytes(8, 'little'), 'broken'),
     'a frame': (b'\x95' + (2**34).to_bytes(8, 'little'), 'broken'),
-    'text again and again': (BLOB + called(10_000, b'h\x00'), 'much larger than what it holds'),
+    'text again and again': (BLOB + called(10_000, b'h\x00'), 'much larger than its pickle'),
     'text as bytes': (
         BLOB + b'0' + called(10_000, b'c_codecs\nencode\nh\x00h\x00\x86R'),
-        'much larger than what it holds',
+        'much larger than its pickle',
     ),
     'dicts of one list': (
         b']('

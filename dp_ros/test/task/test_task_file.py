@@ -96,7 +96,7 @@ def test_a_checkpoint_holds_its_task(tmp_path):
     [
         ('{', 'policy.json: cannot be read'),
         ('[' * 100_000, 'policy.json: cannot be read: nested deeper than 64'),
-        ('[]', 'policy.json: holds no task; `ros2 run dp_ros import_checkpoint` makes it anew'),
+        ('[]', 'policy.json: holds no task; `ros2 run dp_ros import_checkpoint` converts it'),
         ('7', 'policy.json: holds no task'),
         ('{"format": 1, "policy": {}}', 'policy.json: holds no task; `ros2 run dp_ros import_'),
         ('{"task": 7}', 'policy.json: 7: needs the keys of a task'),

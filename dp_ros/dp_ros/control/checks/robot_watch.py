@@ -65,7 +65,7 @@ class RobotWatch:
             self.fault = _WORDS[self.mode] + (f' ({", ".join(names)})' if names else '')
 
     def inhibition(self, now_ns: int) -> str | None:
-        """Say why the arm cannot be moved, or return None."""
+        """Return why the arm cannot be moved, or None."""
         if not self._spoke:
             return None
         silence = (now_ns - self._heard_ns) / NS

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the executor decides: which trajectory to send for a chunk, and when to send none.
+"""Decisions of the executor: which trajectory to send for a chunk, and when to send none.
 
 ```
                  now     join                                 last point   rest
@@ -41,7 +41,7 @@ from dp_ros.robot.units import NS, to_ns
 import numpy as np
 
 TICK: Final = 0.02
-"""How often `ChunkExecutor.tick` is called [s]."""
+"""Period at which `ChunkExecutor.tick` is called [s]."""
 
 _SETTLE: Final = 0.3  # [s]; 10 mrad in this time take 0.7 rad/s².
 _NO_JOINTS: Final = 'waiting for joint states'
@@ -142,7 +142,7 @@ class ChunkExecutor:
     Every method that may have to move the arm takes ``now_ns`` and returns the trajectory to
     send, or None.
 
-    :param model: of the arm; None as long as it is not known, which is when nothing is followed.
+    :param model: model of the arm; None: not known yet, nothing is followed.
     :param finger_names: joints of a gripper, which a chunk may hold beside those of the arm.
     """
 
@@ -184,7 +184,7 @@ class ChunkExecutor:
         self._ticks = Stalls(TICK)
 
     def adopt(self, model: ArmModel | None, now_ns: int) -> bool:
-        """Take what is known of the arm now; False while it moves by what was known before."""
+        """Use another model of the arm; return False while the arm moves by the last one."""
         if model is self.model:
             return True
         if self.is_moving(now_ns):
@@ -407,7 +407,7 @@ class ChunkExecutor:
 
     @property
     def phase(self) -> Phase:
-        """What the executor is doing."""
+        """Phase of the executor."""
         return self.interlocks.phase if self.interlocks else self._motion[0]
 
     @property

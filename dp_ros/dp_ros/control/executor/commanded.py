@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the arm is commanded to do: a copy of the reference that its controller follows."""
+"""The commanded motion of the arm: a copy of the reference that its controller follows."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Deadman:
         self._was_up |= not self._down
 
     def reason(self, now_ns: int) -> str | None:
-        """Say why the arm must not move, or return None."""
+        """Return why the arm must not move, or None."""
         silence, button = self._silence(now_ns), self._button
         if button < 0:
             return None

@@ -21,7 +21,7 @@ def stop_after(cause: str) -> str:
 
 
 class Phase(IntEnum):
-    """What the executor is doing; the numbers are those of dp_ros_msgs/ExecutorStatus."""
+    """Phase of the executor; the numbers are those of dp_ros_msgs/ExecutorStatus."""
 
     WAITING = 0
     RUNNING = 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the arm is measured to be, and when that is not known."""
+"""Measured positions of the arm, and when they are not known."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class MeasuredJoints:
     (`lack`). The robot fell silent (`silent`) only if this process ran meanwhile: while it did
     not run, it read nothing.
 
-    :param limits: by which a jump is told; None: none is.
+    :param limits: limits whose velocities tell a jump; None: jumps are not detected.
     """
 
     def __init__(self, joint_names: Sequence[str], limits: JointLimits | None) -> None:
@@ -62,11 +62,11 @@ class MeasuredJoints:
             self._missed_ns += max(0, min(duration_ns, now_ns - self.newest[0]))
 
     def silent(self, now_ns: int, timeout: float) -> str | None:
-        """Say that the robot was silent over ``timeout`` [s] while this process ran, or None."""
+        """Return a text if the robot was silent over ``timeout`` [s] while this process ran."""
         return self.lack(now_ns - self._missed_ns, timeout)
 
     def lack(self, now_ns: int, timeout: float) -> str | None:
-        """Say that there is no joint state, or none younger than ``timeout`` [s]; else None."""
+        """Return a text if there is no joint state, or none younger than ``timeout`` [s]."""
         if self.newest is None:
             return 'no joint states yet'
         age = (now_ns - self.newest[0]) / NS
@@ -83,7 +83,7 @@ class MeasuredJoints:
         return self.newest[1]
 
     def astray(self, commanded: Array, most: float) -> str | None:
-        """Say which joint is over ``most`` [rad] from its commanded position (n,), or None."""
+        """Return a text if a joint is over ``most`` [rad] from its commanded position (n,)."""
         if self.newest is None:
             return None
         distance = np.abs(self.newest[1] - commanded)

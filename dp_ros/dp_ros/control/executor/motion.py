@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the arm is commanded to do: its state at one time, and a motion that ends at rest."""
+"""Commanded motions of the arm: a state at one time, and a motion that ends at rest."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which node's chunks the arm follows, and messages about other nodes that command it.
+"""Choice of the node whose chunks the arm follows, and messages about other commanders.
 
 ```
   teleop/chunk   ──────●──●──●──●──●─────────────────────────
@@ -77,7 +77,7 @@ def second_source(topic: str, publishers: Sequence[str]) -> str | None:
 
 
 def foreign_command(topic: str, strangers: Sequence[str]) -> str:
-    """Say that another node commanded the arm."""
+    """Return the text that another node commanded the arm."""
     who = listed(strangers) if strangers else 'a node that is gone already'
     return f'{who} commanded the arm on {topic}: end it, then call executor/resume when it rests'
 

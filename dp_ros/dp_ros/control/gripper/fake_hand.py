@@ -22,8 +22,8 @@ STROKE: Final = 0.08
 TOLERANCE: Final = 0.003
 """Largest distance from its goal at which a motion may end [m]."""
 
-_LEAD: Final = 0.02  # From the start of a motion to its first point [s].
-_RAMP: Final = 0.1  # From rest to full speed [s].
+_LEAD: Final = 0.02  # Time from the start of a motion to its first point [s].
+_RAMP: Final = 0.1  # Time from rest to full speed [s].
 _SETTLE_NS: Final = to_ns(0.15)  # Fingers that do not move for this long are at rest.
 _REST: Final = 0.0003  # A larger change of the width is a motion [m].
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what a person does to chunks."""
+"""From inputs of a person to chunks."""

@@ -21,7 +21,7 @@ class InputRefused(ValueError):
 
 
 class Action(Enum):
-    """What a button does, beside moving the arm."""
+    """Action of a button, besides moving the arm."""
 
     GRIPPER = 'gripper_button'
     START = 'start_button'

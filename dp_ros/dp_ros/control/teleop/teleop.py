@@ -107,7 +107,7 @@ class Teleop:
     input has to be released before the arm moves again.
 
     :param finger_names: joints of the gripper, all commanded alike; may be empty.
-    :param model: of the arm; nothing is moved while it is None.
+    :param model: model of the arm; None: not known yet, nothing is moved.
     """
 
     def __init__(
@@ -136,13 +136,13 @@ class Teleop:
         self._driven_until_ns = 0
 
     def adopt(self, model: ArmModel | None) -> None:
-        """Take what is known of the arm now; if that is new, the input has to let go first."""
+        """Use another model of the arm; the input then has to be released first."""
         if model is not self._model:
             self._model = model
-            self.hold('the arm is another one than before')
+            self.hold('robot_description describes another arm than before')
 
     def obstacle(self, now_ns: int) -> str:
-        """Say what keeps the arm from moving as wished; empty when nothing does."""
+        """Return what keeps the arm from moving as wished; empty when nothing does."""
         if self._plan is None or self._model is None:
             return ''
         position, limits = self._plan.states[-1].position, self._model.limits

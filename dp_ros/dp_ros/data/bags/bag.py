@@ -146,7 +146,7 @@ def bag_info(path: Path) -> dict[str, str]:
         if isinstance(error, OutsideError):
             reason = str(error).removeprefix(f'{file}: cannot be read: ')
         raise BagError(
-            f'{path}: metadata.yaml cannot be read: {reason}; `ros2 bag reindex` writes it anew'
+            f'{path}: metadata.yaml cannot be read: {reason}; `ros2 bag reindex` rewrites it'
         ) from error
 
 

@@ -291,7 +291,8 @@ def episode_windows(recording: EpisodeRecording, actions: ActionSpec) -> Episode
     if not windows:
         why = f'it is too short for actions {actions.steps[-1]} steps ahead, or a stream has gaps'
         if not recording.stamps_ns:
-            why = f'its cameras never see within {builder.spec.slop_ns / MS:g} ms of each other'
+            slop_ms = builder.spec.slop_ns / MS
+            why = f'its cameras never have images within {slop_ms:g} ms of each other'
         raise DatasetError(f'{recording.path}: no window{recording.refusals()}; {why}')
     image_index = {
         name: np.searchsorted(

@@ -34,6 +34,6 @@ def recorded_task(bags: Sequence[Path]) -> Task | None:
         if difference is not None:
             raise DatasetError(
                 f'{first[0]} and {bag} were recorded for different tasks: {difference}: name the '
-                'task file that is meant in the configuration'
+                'right task file in the configuration'
             )
     return None if first is None else first[2]

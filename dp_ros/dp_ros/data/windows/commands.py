@@ -85,7 +85,7 @@ def _only(trajectory: Trajectory, names: tuple[str, ...]) -> Trajectory:
 
     def kept(values: Array | None) -> Array | None:
         if values is None or values.shape[1:] != (len(given),):
-            return values  # Of a wrong shape: the reference rejects it by name.
+            return values  # A wrong shape: the reference rejects it by name.
         return values[:, columns]
 
     positions = kept(trajectory.positions)

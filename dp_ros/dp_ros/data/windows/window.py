@@ -128,7 +128,7 @@ def window_spec(task: Task, commands: bool | None = None) -> WindowSpec:
     """
     require(
         task.state_names in ((), task.joint_names),
-        f'state_names = {task.state_names}: of recordings a policy sees the joints that it moves: '
+        f'state_names = {task.state_names}: from recordings a policy observes its own joints: '
         'leave state_names out',
     )
     require(JOINTS not in task.cameras, f'cameras: {JOINTS!r} is the name of another stream')

@@ -185,7 +185,7 @@ class EpisodeRunnerNode(EndingNode):
         result.late_chunks = after.chunks_late - before.chunks_late
 
     async def _watch(self, handle: ServerGoalHandle, started: float) -> None:
-        """Give feedback until the episode is decided or its time is up."""
+        """Publish feedback until the episode is decided or its time is up."""
         goal, turn = handle.request, 0
         while self._episode.state not in _DECIDED:
             elapsed = self._seconds() - started

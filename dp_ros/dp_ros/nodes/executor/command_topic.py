@@ -17,7 +17,7 @@ from rclpy.serialization import deserialize_message
 from trajectory_msgs.msg import JointTrajectory
 
 _HEARD: Final = 16
-_STAMP: Final = ('>iI', '<iI')  # By the byte order that the second byte of a message tells.
+_STAMP: Final = ('>iI', '<iI')  # Indexed by the second byte of a message, its byte order.
 
 
 class CommandTopic:

@@ -29,7 +29,7 @@ class Recovery:
 
     1. The robot clears its error (franka_msgs/ErrorRecovery).
     2. Its hardware becomes active again, then the broadcasters and the arm's controller.
-    3. Joint states are awaited anew: the controller does not continue the last command.
+    3. New joint states are awaited: the controller does not continue the last command.
     4. The robot can be moved again, and its checks pass.
     5. The arm is commanded to stay where it is measured to be, until a person resumes it.
 

@@ -102,7 +102,7 @@ class RobotLink:
         controller = None if self._checks is None else self._checks.misfits
         arm: tuple[str, ...] = ()
         if not self._adopt(self._model):
-            arm = ('robot_description is of another arm than before',)
+            arm = ('robot_description describes another arm than before',)
         elif self._model is None:
             arm = (str(self._arm.misfit),)
         elif controller is not None and not self._arm.heard:
@@ -119,7 +119,7 @@ class RobotLink:
     def _on_description(self) -> None:
         arm = self._arm
         if arm.model is not None:
-            self._logger.info(f'robot_description is of {arm.model.summary}')
+            self._logger.info(f'robot_description describes {arm.model.summary}')
         else:
             self._logger.error(f'{arm.misfit}')
         self._adopt(self._model)

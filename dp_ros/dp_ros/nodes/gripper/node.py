@@ -87,12 +87,12 @@ class GripperNode(EndingNode):
             self._core.drop()
 
     def _on_jump(self, jump: TimeJump) -> None:
-        self.get_logger().warning('the clock jumped back: forgetting what was wanted')
+        self.get_logger().warning('the clock jumped back: forgetting the wanted widths')
         self._core.forget()
 
     def _on_set_back(self, seconds: float) -> None:
         self.get_logger().warning(
-            f'the clock was set back by {seconds:.1f} s: forgetting what was wanted'
+            f'the clock was set back by {seconds:.1f} s: forgetting the wanted widths'
         )
         self._core.forget()
 

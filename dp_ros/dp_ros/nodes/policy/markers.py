@@ -80,7 +80,7 @@ def _paths(intention: Intention) -> Iterator[Path]:
 
 
 def _thinned(steps: Array) -> Iterator[tuple[int, Array, float]]:
-    """Give (number, path, share of the way from noise to path) of at most a dozen steps."""
+    """Yield (number, path, progress from noise to path) of at most `_MOST_STEPS` steps."""
     if len(steps):
         chosen = np.unique(np.linspace(0, len(steps) - 1, _MOST_STEPS).round().astype(int))
         for index, step in enumerate(chosen):

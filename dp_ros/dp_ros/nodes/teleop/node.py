@@ -72,7 +72,7 @@ class TeleopNode(Node):
         self._warned_ns: dict[str, int] = {}
         self._is_leader = values['device'] == 'leader'
         if not self._is_leader:
-            self._core.hold('the input has to let go first')
+            self._core.hold('the input has to be released first')
         self._create_interface()
 
     def _create_interface(self) -> None:
@@ -113,7 +113,7 @@ class TeleopNode(Node):
     def _on_description(self) -> None:
         model = self._arm.model
         if model is not None:
-            self.get_logger().info(f'robot_description is of {model.summary}')
+            self.get_logger().info(f'robot_description describes {model.summary}')
         self._core.adopt(model)
         self._twist.model = model
 
@@ -188,7 +188,7 @@ class TeleopNode(Node):
         self._forget()
 
     def _on_set_back(self, seconds: float) -> None:
-        self._warn(f'the clock was set back by {seconds:.1f} s: let go, then go on')
+        self._warn(f'the clock was set back by {seconds:.1f} s: release the input, then go on')
         self._forget()
         self._core.hold('the clock was set back')
 

@@ -169,7 +169,7 @@ def _bounds(tensors: Mapping[str, Tensor], key: str) -> tuple[Tensor, Tensor]:
         for name in ('scale', 'offset')
     )
     if scale.shape != offset.shape:
-        raise SourceError(f'normaliser of {key}: scale and offset are of other shapes')
+        raise SourceError(f'normaliser of {key}: scale and offset have different shapes')
     return (-1 - offset) / scale, (1 - offset) / scale
 
 

@@ -294,7 +294,7 @@ class _Plain:
 
     def _check(self, fits: bool) -> None:
         if not fits:
-            raise SourceError('its values are much larger than what it holds')
+            raise SourceError('its values are much larger than its pickle')
 
     def _inside(self, value: Any, depth: int) -> tuple[Any, int]:
         if isinstance(value, Record):

@@ -234,13 +234,13 @@ def set_bounds(normalizer: Normalizer, low: Tensor, high: Tensor) -> None:
     if not (torch.isfinite(low).all() and torch.isfinite(high).all()):
         raise SourceError('the normaliser holds a value that is not finite')
     if (low > high).any():
-        raise SourceError('the normaliser turns a range round, which cannot be represented')
+        raise SourceError('the normaliser reverses a range, which cannot be represented')
     normalizer.low.copy_(low)
     normalizer.high.copy_(high)
 
 
 def widen(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Give constant actions the narrowest range that keeps their value."""
+    """Widen the range of constant actions as little as needed to keep their value."""
     half = (torch.maximum(low.abs(), high.abs()) * 1e-6).clamp(min=_NARROW / 2)
     constant = low == high
     return torch.where(constant, low - half, low), torch.where(constant, high + half, high)

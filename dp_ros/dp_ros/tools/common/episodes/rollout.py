@@ -181,7 +181,7 @@ class RolloutClient(Node):
             raise RolloutError('the episode runner refused the episode: is another one running?')
         try:
             answer = self._await(
-                handle.get_result_async(), _LONGEST_SILENCE, 'a word from the episode'
+                handle.get_result_async(), _LONGEST_SILENCE, 'a message about the episode'
             )
         except KeyboardInterrupt:
             self._await(handle.cancel_goal_async(), 5.0, 'the episode to be cancelled')
