@@ -61,7 +61,7 @@ class Policy:
         return_steps: bool = False,
         noise: Floats | None = None,
     ) -> Inference:
-        """Return chunks for an observation; the same observation and seed give the same chunks.
+        """Return chunks for an observation; with one engine, a seed always gives the same chunks.
 
         :param sampler: sampler of the method, or 'auto' for its first.
         :param noise: (n_samples, Tp, n_in) noise to start from, instead of the seed's.

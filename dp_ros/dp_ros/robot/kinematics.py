@@ -77,7 +77,7 @@ def inverse(
 
     :param position: (3,) position [m]; ``orientation``: (3, 3) rotation matrix.
     :param near: (7,) positions where the search starts; it finds the solution on their branch.
-    :raises UnreachableError: when 100 steps do not come within 1 µm and 1 µrad.
+    :raises UnreachableError: when 100 steps do not come within 1 µm and 1 µrad on every axis.
     """
     q = np.array(near, dtype=np.float64)
     for _ in range(100):
@@ -106,7 +106,7 @@ def _dh(a: float, d: float, alpha: float, theta: Array) -> Array:
 
 
 def _rotation_vector(rotation: Array) -> Array:
-    """Axis times angle of a rotation matrix, for angles below pi."""
+    """Return axis times angle of a rotation matrix, for angles below pi."""
     vector = np.array(
         [
             rotation[2, 1] - rotation[1, 2],

@@ -78,7 +78,10 @@ class Motion:
         return float(np.abs(self.at(times)[0] - points).max(initial=0.0))
 
     def keeps(self, limits: JointLimits) -> bool:
-        """Tell whether it stays inside the limits, or goes no further out than it begins."""
+        """Tell whether it keeps `SHARE` of the limits, and half of the limits of jerk.
+
+        A value that begins outside may stay there, but go no further out.
+        """
         most = np.maximum(SHARE * limits.acceleration, np.abs(self.accelerations[0]))
         if not (np.abs(self.accelerations) <= most).all():  # The cheapest check first.
             return False

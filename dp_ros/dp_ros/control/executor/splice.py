@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Join a chunk to what the arm is commanded to do, and end in a braking tail.
 
-The motion starts exactly in the state that the arm is commanded to be in, stays inside the limits
+The motion starts exactly in the commanded state of the arm, keeps the limits (`Motion.keeps`)
 and ends at rest. It follows the points in time where it can (`fit`), more smoothly
 where it has to, and approaches them where they are too far away or too fast::
 

@@ -17,12 +17,14 @@ _CENTRING: Final = 0.3  # [1/s]
 def joint_velocity(model: ArmModel, q: Array, twist: Array) -> Array:
     """Return joint velocities (n,) [rad/s] that come closest to a twist of the TCP.
 
-    They are damped only near singularities; elsewhere they give the twist exactly. The motion
-    that leaves the TCP in place, the elbow's, goes towards the middle of the joints' ranges.
+    They are damped only near singularities; elsewhere an arm with six or more joints gives the
+    twist exactly. The motion that leaves the TCP in place, that of the elbow, goes towards the
+    middle of the joints' ranges.
     Source: Nakamura and Hanafusa 1986; the damping as in Chiaverini 1997, equation 12; the middle
     as in Liegeois 1977.
 
     :param q: (n,) joint positions [rad].
+    :param twist: (6,) in the base frame: linear [m/s], then angular [rad/s].
     """
     u, singular, vt = np.linalg.svd(model.tcp.jacobian(q), full_matrices=False)
     share = min(1.0, float(singular[-1]) / _SINGULAR)

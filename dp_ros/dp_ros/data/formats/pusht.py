@@ -53,7 +53,7 @@ _LOW_DIM_COLUMNS: Final = {'action': (2,), 'state': (5,)}
 def observe(state: NDArray[np.floating[Any]], names: Sequence[str]) -> NDArray[np.float32]:
     """Return columns (n, len(names)) of states.
 
-    :param state: (n, 5) agent x, y, block x, y [px], block angle [rad].
+    :param state: (n, 5) agent x, y, block x, y [px], block angle [rad]; ``names``: of `STATES`.
     """
     cos, sin = np.cos(state[:, 4:]), np.sin(state[:, 4:])
     x, y = _KEYPOINTS.T

@@ -24,7 +24,7 @@ class RunFromAbove:
     """One run seen from above.
 
     :param tcp: (n, 2) TCP positions x and y in the base frame [m].
-    :param obstacle: (2,) centre of the obstacle [m]; ``radius``: its radius [m].
+    :param obstacle: (2,) centre of the obstacle [m]; ``radius``: its radius; ``goal``: (2,) [m].
     """
 
     tcp: Array
