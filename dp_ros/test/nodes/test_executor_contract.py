@@ -111,6 +111,8 @@ def test_joints_that_differ_are_named_and_the_policy_s_chunks_are_refused(make, 
     bench.refused(bench.chunk())
     expected = f'joint_names is {JOINTS}, and the policy was trained with {list(others)}'
     assert warned == [f'chunk refused: {expected}']
+    said = f'chunks of the policy are refused: {expected}'
+    bench.until(lambda: any(report.message == said for report in bench.reports))
     tell(bench, Task(joints=JOINTS[::-1]))  # A chunk names its joints: their order is free.
     bench.follow()
 

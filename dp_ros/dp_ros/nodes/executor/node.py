@@ -384,13 +384,15 @@ class ExecutorNode(CheckedLifecycleNode):
             'chunk left [s]': core.chunk_left(self._now_ns()),
             'controllers listening': self._commands.get_subscription_count(),
         }
-        held = core.phase in (Phase.STOPPED, Phase.INHIBITED)
+        held = core.phase in (Phase.STOPPED, Phase.INHIBITED) or bool(self._misfit)
         level = WARN if held or not self._active else OK
         overruled = self._overruled is not None and self._overruled in core.reason
         level = ERROR if overruled or PUBLISHERS in core.interlocks else level
         return level, self._summary() if self._active else 'not active', values
 
     def _summary(self) -> str:
+        if self._misfit and self._core.phase is Phase.WAITING:
+            return f'chunks of the policy are refused: {self._misfit}'
         reason, topic = self._core.reason, self._joints.name
         if not reason.endswith('waiting for joint states'):
             return reason
