@@ -29,7 +29,7 @@ class Chunk:
 
     :param stamp_ns: time of the observation it was made from [ns].
     :param times: (n_points,) times of the actions [s after the stamp], increasing.
-    :param positions: (n_points, n_joints) [rad].
+    :param positions: (n_points, n_joints) positions of the actions [rad].
     """
 
     stamp_ns: int

@@ -37,8 +37,8 @@ class State:
 class Motion:
     """Knots of a motion that ends at rest.
 
-    :param times: (m,) [s after the start state], the first at 0.
-    :param positions: (m, n) [rad]; ``velocities`` and ``accelerations`` likewise.
+    :param times: (m,) times of the knots [s after the start state], the first at 0.
+    :param positions: (m, n) positions [rad]; ``velocities`` and ``accelerations`` likewise.
     :param deviation: largest distance of a joint from a point when that is due [rad].
     :param approach: whether it reaches the points later than they are due.
     """

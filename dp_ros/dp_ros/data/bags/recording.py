@@ -64,7 +64,7 @@ class OpenEpisode:
     def add_topic(self, topic: str, type_name: str, qos: Sequence[Qos] = ()) -> None:
         """Add a topic to the bag; it is listed there even without a message.
 
-        :raises RecordingError: as ``write``.
+        :raises RecordingError: as ``write`` does.
         """
         self._guard(lambda: self._add(topic, type_name, qos))
 
@@ -79,7 +79,7 @@ class OpenEpisode:
     def close(self, info: Mapping[str, str]) -> None:
         """Complete the bag, with ``info`` in its metadata.
 
-        :raises RecordingError: as ``write``.
+        :raises RecordingError: as ``write`` does.
         """
         for key, value in info.items():
             self._writer.set_custom_data(key, value)

@@ -48,8 +48,8 @@ def label(stream: str) -> str:
 class WindowSpec:
     """Contents of a window.
 
-    :param image_sizes: (height, width) [px] of each camera.
-    :param crops: (top, left, height, width) [px] of the part of a camera's images that is kept.
+    :param image_sizes: size (height, width) of each camera's images [px].
+    :param crops: part (top, left, height, width) of a camera's images that is kept [px].
     :param tolerance_ns: largest time from a camera's image to its frame [ns]; default 0.4 dt.
     :param joint_gap_ns: largest time between two joint states to interpolate between [ns].
     :param slop_ns: largest difference of the stamps of a synchronized set [ns].
