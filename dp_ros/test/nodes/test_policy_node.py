@@ -2,7 +2,6 @@
 """The policy node in one process: life cycle, chunks, live parameters, refusals."""
 
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from pathlib import Path
 import shutil
 import threading
@@ -426,9 +425,8 @@ def test_markers_show_the_chunk_the_fan_and_the_denoising(bench):
 
 
 def test_markers_of_another_arm_are_the_path_of_the_tool_that_is_described(bench, tmp_path):
-    names = {'joint_names': SIX_JOINTS, 'state_names': SIX_JOINTS}
-    config = replace(tiny_policy.CONFIG, **names)
-    tiny_policy.checkpoint(tmp_path, **names)
+    config = tiny_policy.changed(joints=SIX_JOINTS)
+    tiny_policy.checkpoint(tmp_path, joints=SIX_JOINTS)
     test = bench(checkpoint=str(tmp_path)).start()
     test.chunk(observation_msg(test.now_ns(), config=config))
     assert test.policy._arm.model is None and test.markers == []
