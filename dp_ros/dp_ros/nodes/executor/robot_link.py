@@ -83,7 +83,7 @@ class RobotLink:
             elif reason != self._held.get(name):
                 self._held[name] = reason
                 self._inhibit(name, reason)
-        self._was_free |= not any(found.values())
+        self._was_free |= not self._held
 
     def _give_back(self, name: str) -> str | None:
         """Clear an interlock and return None, or return its reason while the arm still moves."""
