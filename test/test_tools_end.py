@@ -93,7 +93,7 @@ def test_a_tool_at_work_ends_with_its_children_and_its_folders(tmp_path, domain_
 @pytest.mark.parametrize(
     ('tool', 'words'),
     [
-        ('train', ['--data', 'pipe', '--config', 'pipe', '--out', 'out']),
+        ('train', ['--data', '.', '--config', 'pipe', '--out', 'out']),
         ('compare', ['--data', 'pipe', '--config', 'pipe', '--out', 'out']),
         ('inspect', ['.', '--config', 'pipe']),
         ('import_checkpoint', ['pipe', '--out', 'out']),
