@@ -17,14 +17,15 @@ import sys
 from dp_ros.policy.checkpoint import save_checkpoint
 from dp_ros.policy.importing import diffusion_policy, format_1, lerobot
 from dp_ros.policy.importing.source import Imported, Names, SourceError
-from dp_ros.values import brief
+from dp_ros.task.task_file import read_task
+from dp_ros.values import ConfigError, brief
 
 
 def main() -> int:
     """Parse the command line, convert, and print how the source samples its policy."""
     args = _parse(sys.argv[1:])
     if format_1.is_format_1(args.source):
-        return _renew(args.source, args.out)
+        return _renew(args.source, args.out, args.task)
     names = Names(tuple(args.joint_names), tuple(args.state_names), args.dt)
     try:
         found = read(args.source, names)
@@ -40,11 +41,11 @@ def main() -> int:
     return 0
 
 
-def _renew(source: Path, out: Path) -> int:
+def _renew(source: Path, out: Path, task: Path | None) -> int:
     try:
         _check_free(out)
-        format_1.renew(source, out)
-    except (SourceError, OSError) as error:
+        format_1.renew(source, out, None if task is None else read_task(task))
+    except (SourceError, ConfigError, OSError) as error:
         print(f'import_checkpoint: {brief(str(error))}', file=sys.stderr)
         return 1
     print(f'checkpoint: {out}\nits task: {out}/policy.json, section task')
@@ -103,6 +104,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         type=float,
         default=0.1,
         help='time between two actions [s] (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--task',
+        type=Path,
+        help='task file of a policy of dp_ros 0.1, for its name, topics and latencies; default: '
+        'no name, default topics, no latencies',
     )
     return parser.parse_args(argv)
 

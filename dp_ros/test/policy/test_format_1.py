@@ -2,6 +2,7 @@
 """Checkpoints of dp_ros 0.1 are renewed as the same policy, or refused with the reason."""
 
 import copy
+from dataclasses import replace
 import json
 
 from dp_ros.policy.checkpoint import CheckpointError, load_description, load_policy
@@ -102,6 +103,18 @@ def test_the_first_version_of_the_format_is_renewed_too(tmp_path):
     assert after.config == before.config
     chunks = [policy.infer(tiny_policy.observation(), 5).actions for policy in (before, after)]
     np.testing.assert_array_equal(*chunks)
+
+
+def test_a_task_file_gives_the_name_the_topics_and_the_latencies(tmp_path, old):
+    task = tiny_policy.CONFIG.task
+    cameras = {'front': replace(task.cameras['front'], topic='front/image', latency=0.05)}
+    named = replace(task, name='mine', cameras=cameras)
+    renew(old, tmp_path / 'new', named)
+    assert load_policy(tmp_path / 'new', engine='torch').config.task == named
+    for wrong in ({'dt': 0.2}, {'joints': task.joints[::-1]}, {'cameras': {}}):
+        with pytest.raises(SourceError, match='the task file has .*, the policy'):
+            renew(old, tmp_path / 'other', replace(task, **wrong))
+    assert not (tmp_path / 'other').exists()
 
 
 def test_what_was_noted_of_the_training_is_kept(tmp_path, old):

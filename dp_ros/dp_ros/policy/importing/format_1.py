@@ -11,11 +11,13 @@ from dp_ros.outside import OutsideError, read_json
 from dp_ros.policy.checkpoint import DESCRIPTION, WEIGHTS, digest_of, store
 from dp_ros.policy.config import PolicyConfig, to_dict
 from dp_ros.policy.importing.source import SourceError
-from dp_ros.task.task import task_to_dict
+from dp_ros.task.task import Task, task_to_dict
 from dp_ros.values import make_value
 
 _TASK: Final = ('dt', 'n_obs_steps', 'horizon', 'n_action_steps')
 _FINGERS: Final = 'finger'
+_SHAPING: Final = ('joint_names', 'observed_names', 'image_sizes', *_TASK[:3])
+"""Values of a task that a trained policy cannot change."""
 
 
 def is_format_1(source: Path) -> bool:
@@ -27,10 +29,13 @@ def is_format_1(source: Path) -> bool:
     return isinstance(description, dict) and description.get('format') == 1
 
 
-def renew(source: Path, out: Path) -> None:
+def renew(source: Path, out: Path, named: Task | None = None) -> None:
     """Write the policy in the present format: the same weights, and a task.
 
-    :raises SourceError: for a checkpoint that was altered, or cannot be represented.
+    :param named: the task that it was trained for, with its name, topics and latencies; without
+        it these are the defaults.
+    :raises SourceError: for a checkpoint that was altered, or cannot be represented, or a task
+        that it was not trained for.
     """
     file, description = source / DESCRIPTION, read_json(source / DESCRIPTION)
     if description.get('sha256') != digest_of(description):
@@ -45,7 +50,14 @@ def renew(source: Path, out: Path) -> None:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SourceError(f'{file}: cannot be represented: {error}') from error
-    made = {'format': 2, 'task': task_to_dict(config.task), 'policy': to_dict(config)}
+    task = config.task
+    if named is not None:
+        for key in _SHAPING:
+            held, wanted = getattr(task, key), getattr(named, key)
+            if held != wanted:
+                raise SourceError(f'the task file has {key} {wanted}, the policy {held}')
+        task = named
+    made = {'format': 2, 'task': task_to_dict(task), 'policy': to_dict(config)}
     store(out, made | kept, weights)
 
 
