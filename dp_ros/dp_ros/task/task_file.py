@@ -28,14 +28,18 @@ def read_task(path: Path) -> Task:
 
     :raises ConfigError: when it cannot be read, or holds a value that is not allowed.
     """
-    if path.is_dir():
-        return _of_checkpoint(path)
+    file, read = (path / _DESCRIPTION, read_json) if path.is_dir() else (path, read_yaml)
     try:
-        return _made(read_yaml(path), str(path))
+        values = read(file)
     except OSError as error:
-        raise ConfigError(f'{path}: cannot be read ({error.strerror})') from error
+        raise ConfigError(f'{file}: cannot be read ({error.strerror})') from error
     except OutsideError as error:
         raise ConfigError(str(error)) from error
+    if path.is_dir():
+        held = isinstance(values, dict) and 'task' in values
+        require(held, f'{file}: holds no task; `ros2 run dp_ros import_checkpoint` converts it')
+        values = values['task']
+    return _made(values, str(file))
 
 
 def parse_task(text: str, what: str) -> Task:
@@ -56,23 +60,6 @@ def task_text(task: Task) -> str:
     return text
 
 
-def _of_checkpoint(folder: Path) -> Task:
-    file = folder / _DESCRIPTION
-    try:
-        description = read_json(file)
-    except OSError as error:
-        raise ConfigError(f'{file}: cannot be read ({error.strerror})') from error
-    except OutsideError as error:
-        raise ConfigError(str(error)) from error
-    held = isinstance(description, dict) and 'task' in description
-    require(held, f'{file}: holds no task; `ros2 run dp_ros import_checkpoint` converts it')
-    return _made(description['task'], str(file))
-
-
 def _made(values: Any, what: str) -> Task:
     require(isinstance(values, dict), f'{what}: {shown(values)}: needs the keys of a task')
-    try:
-        return task_from_dict(values, what)
-    except ConfigError as error:
-        named = str(error).startswith(what)
-        raise ConfigError(str(error) if named else f'{what}: {error}') from error
+    return task_from_dict(values, what)

@@ -50,7 +50,7 @@ class ObservationAggregatorNode(Node):
         self._streams: Streams | None = None
         self._waiting: deque[tuple[ObservationWindow, int]] = deque()
         self._observations = self._checked = 0
-        self._obstacle = f'no task yet: waiting for {TOPIC}'
+        self._obstacle = WARN, f'no task yet: waiting for {TOPIC}'
         self._state: tuple[bytes, str] = (WARN, 'starting')
         self._publisher = self.create_publisher(Observation, 'observation', NEWEST)
         self.create_service(Trigger, '~/reset', self._on_reset)
@@ -95,13 +95,12 @@ class ObservationAggregatorNode(Node):
         except UNUSABLE as error:
             self._refuse(str(error))
             return
-        self._obstacle = ''
         self.get_logger().info(f'observing for the task {task.name or "without a name"}')
 
     def _refuse(self, reason: str) -> None:
         """Publish no observations until another task comes; report the reason."""
         self._close()
-        self._obstacle = reason
+        self._obstacle = ERROR, reason
         self.get_logger().error(reason)
 
     def _close(self) -> None:
@@ -173,8 +172,8 @@ class ObservationAggregatorNode(Node):
         if running:
             self._state = OK, 'running'
         elif self._streams is None:
-            waits = self._obstacle.startswith('no task yet')
-            self._state = WARN if waits else ERROR, f'no observation: {self._obstacle}'
+            level, reason = self._obstacle
+            self._state = level, f'no observation: {reason}'
         else:
             self._state = WARN, self._why(self._streams, silent)
         if not running:

@@ -22,7 +22,7 @@ from dp_ros.data.bags.recording import INDEX, STORAGES, EpisodeFolder, Recording
 from dp_ros.nodes.franka_sim.parameters import parameters_for
 from dp_ros.ros.domain import keep_to_this_machine
 from dp_ros.sim.scenarios.registry import SCENARIOS
-from dp_ros.task.task_file import read_task
+from dp_ros.task.task_file import read_task, task_path
 from dp_ros.tools.common.progress import make_progress
 from dp_ros.tools.record_expert.child_nodes import ChildNodes
 from dp_ros.tools.record_expert.client import ExpertClient, ExpertError
@@ -110,7 +110,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _task_file(task: str) -> Path:
-    return get_package_share_path('dp_ros_bringup') / 'config' / 'tasks' / f'{task}.yaml'
+    return task_path(task, get_package_share_path('dp_ros_bringup') / 'config' / 'tasks')
 
 
 @contextmanager
