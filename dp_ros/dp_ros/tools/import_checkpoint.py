@@ -26,6 +26,13 @@ def main() -> int:
     args = _parse(sys.argv[1:])
     if format_1.is_format_1(args.source):
         return _renew(args.source, args.out, args.task)
+    if args.task is not None:
+        print(
+            f'import_checkpoint: --task is for policies of dp_ros 0.1, {args.source} is none: '
+            'leave it out',
+            file=sys.stderr,
+        )
+        return 1
     names = Names(tuple(args.joint_names), tuple(args.state_names), args.dt)
     try:
         found = read(args.source, names)

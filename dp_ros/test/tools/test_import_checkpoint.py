@@ -119,6 +119,12 @@ def test_names_are_numbers_where_none_are_given(command, tmp_path):
     assert config.observed_names == tuple(f'state_{index}' for index in range(5))
 
 
+def test_a_task_file_for_a_policy_that_cannot_take_one_is_refused(command, tmp_path):
+    code, _, complaint = command(golden.FOLDER / 'unet.ckpt', '--task', 'task.yaml')
+    assert code == 1 and '--task is for policies of dp_ros 0.1' in complaint
+    assert not (tmp_path / 'out').exists()
+
+
 def test_another_number_of_names(refused):
     source = golden.FOLDER / 'unet.ckpt'
     refused(source, "1 joint names ('x',): the policy has 2", words=['--joint-names', 'x'])
