@@ -9,7 +9,7 @@ the file. `task show DIR` prints the task of a checkpoint or of recordings.
 from __future__ import annotations
 
 import argparse
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CompressedImage, Image, JointState
 from trajectory_msgs.msg import JointTrajectory
 
+_SEARCH_PERIOD = 0.2
 _KINDS = {
     'sensor_msgs/msg/JointState': (JointState, 'states'),
     'trajectory_msgs/msg/JointTrajectory': (JointTrajectory, 'commands'),
@@ -130,28 +131,35 @@ def _listen(seconds: float) -> Seen:
     keep_to_this_machine()
     rclpy.init()
     node = Node('task_finder')
-    seen, counts, known = Seen(), Counter[str](), set[str]()
+    seen, arrivals, known = Seen(), defaultdict[str, list[float]](list), set[str]()
 
     def take(role: str, topic: str, message: Any) -> None:
         getattr(seen, role).setdefault(topic, message)
-        counts[topic] += 1
+        arrivals[topic].append(time.monotonic())
 
+    def search() -> None:
+        for topic, types in node.get_topic_names_and_types():
+            kind, role = _KINDS.get(types[0], (None, ''))
+            if kind is not None and topic not in known:
+                known.add(topic)
+                callback = partial(take, role, topic)
+                node.create_subscription(kind, topic, callback, qos_profile_sensor_data)
+
+    node.create_timer(_SEARCH_PERIOD, search)
     try:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            for topic, types in node.get_topic_names_and_types():
-                kind, role = _KINDS.get(types[0], (None, ''))
-                if kind is not None and topic not in known:
-                    known.add(topic)
-                    callback = partial(take, role, topic)
-                    node.create_subscription(kind, topic, callback, qos_profile_sensor_data)
             rclpy.spin_once(node, timeout_sec=0.05)
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
     if not known:
         raise ConfigError(f'no topics with joint states or images in {seconds:g} s: are they up?')
-    seen.rates = {topic: count / seconds for topic, count in counts.items()}
+    seen.rates = {
+        topic: (len(times) - 1) / (times[-1] - times[0])
+        for topic, times in arrivals.items()
+        if len(times) > 1
+    }
     return seen
 
 
