@@ -4,6 +4,7 @@
 from functools import partial
 from pathlib import Path
 
+from diagnostic_msgs.msg import DiagnosticArray
 from dp_ros_msgs.msg import ExecutorStatus
 from geometry_msgs.msg import TwistStamped
 from launched import DEADLINE, running
@@ -15,13 +16,18 @@ POLICY = f'policy:={Path(__file__).resolve().parents[1] / "models" / "reach"}'
 
 
 class Person:
-    """Says velocities 25 times a second, and sees whose chunks are followed."""
+    """Says velocities 25 times a second, and sees whose chunks are followed.
+
+    The input is released as long as `teleop` asks for it.
+    """
 
     def __init__(self, context, spin_until):
         self.node = Node('person', context=context)
         self.velocity, self.sources, self.statuses = 0.0, [], []
+        self.is_asked_to_release = True
         self._out = self.node.create_publisher(TwistStamped, 'teleop/twist', 1)
         self.node.create_subscription(ExecutorStatus, 'executor/status', self._on_status, 10)
+        self.node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
         self.node.create_timer(0.04, self._publish)
         executor = SingleThreadedExecutor(context=context)
         executor.add_node(self.node)
@@ -29,7 +35,7 @@ class Person:
 
     def _publish(self):
         message = TwistStamped()
-        message.twist.linear.z = self.velocity
+        message.twist.linear.z = 0.0 if self.is_asked_to_release else self.velocity
         self._out.publish(message)
 
     def _on_status(self, status):
@@ -37,8 +43,10 @@ class Person:
         if status.source and status.source not in self.sources[-1:]:
             self.sources.append(status.source)
 
-    def is_heard(self):
-        return self._out.get_subscription_count() == 1
+    def _on_diagnostics(self, message):
+        for status in message.status:
+            if status.name == '/teleop':
+                self.is_asked_to_release = status.message != 'ready'
 
 
 @pytest.fixture
@@ -55,7 +63,7 @@ def test_a_person_takes_the_arm_from_the_policy_and_gives_it_back(person, tmp_pa
     policy, teleop = (partial(running, each, ROS_DOMAIN_ID=str(domain_id)) for each in folders)
     words = ('teleop:=twist', 'executor:=false', 'directory:=mine')
     with policy('sim.launch.py', POLICY) as loop, teleop('record.launch.py', *words) as by_hand:
-        person.until(lambda: person.sources == ['policy'] and person.is_heard())
+        person.until(lambda: person.sources == ['policy'] and not person.is_asked_to_release)
         person.velocity = 0.03
         person.until(lambda: person.sources == ['policy', 'teleop'])
         person.velocity = 0.0
