@@ -168,6 +168,22 @@ def test_an_observation(make):
     assert len(observation.eef_poses) == 0
 
 
+def test_an_observation_says_when_its_last_message_came(make):
+    bench = make()
+    stamp_ns = bench.now_ns()
+    for back in (200, 150, 100, 50):
+        bench.joints(stamp_ns - back * MS)
+    bench.image(stamp_ns - 100 * MS)
+    bench.image(stamp_ns)
+    bench.until(lambda: bench.live.counts['front'].matched == 2)
+    sent_ns = bench.now_ns()
+    bench.joints(stamp_ns)
+    bench.until(lambda: bench.observations)
+    (observation,) = bench.observations
+    times = [time_to_ns(time) for time in (observation.received, observation.completed)]
+    assert sent_ns < times[0] < times[1] < bench.now_ns()
+
+
 def test_two_cameras_of_another_kind_and_size(make):
     kinds = {'wrist/image/compressed': CompressedImage, FRONT: Image}
     bench = make(
@@ -613,7 +629,7 @@ def test_what_is_done_with_a_set_is_done_outside_of_the_lock_that_upstream_would
     bench, held = make(), []
     lock = bench.streams._synchronizer.lock
     publish = bench.streams._on_news
-    bench.streams._on_news = lambda: (held.append(lock.locked()), publish())
+    bench.streams._on_news = lambda now_ns: (held.append(lock.locked()), publish(now_ns))
     bench.feed()
     bench.until(lambda: bench.observations)
     assert held and not any(held)

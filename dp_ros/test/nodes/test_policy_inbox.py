@@ -2,7 +2,7 @@
 """Which observation the next chunk is denoised from, and when."""
 
 from dp_ros.data.windows.window import Refusal
-from dp_ros.nodes.policy.inbox import Inbox, InboxLimits
+from dp_ros.nodes.policy.inbox import Inbox, InboxLimits, Received
 from dp_ros.nodes.policy.parameters import PARAMETERS, inbox_limits
 from dp_ros.robot.units import MS
 from dp_ros.task.task import Task
@@ -19,7 +19,7 @@ def inbox():
 def test_the_first_observation_is_due_at_once(inbox):
     inbox.push(START, START, 'a')
     assert inbox.due()
-    assert inbox.take(START) == (START, 'a')
+    assert inbox.take(START) == Received(START, START, 'a')
     assert inbox.take(START) is None
 
 
@@ -32,7 +32,7 @@ def test_the_newest_one_is_taken_when_the_period_is_over(inbox):
         assert inbox.take(stamp) is None
     stamp = START + 480 * MS
     inbox.push(stamp, stamp, 5)
-    assert inbox.take(stamp) == (stamp, 5)
+    assert inbox.take(stamp) == Received(stamp, stamp, 5)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_a_stamp_that_goes_back_or_repeats_is_refused(inbox):
     for back in (0, 5 * MS):
         with pytest.raises(Refusal, match='goes back'):
             inbox.push(START - back, START, 'b')
-    assert inbox.take(START) == (START, 'a')
+    assert inbox.take(START) == Received(START, START, 'a')
 
 
 def test_what_became_too_old_while_it_waited_is_refused(inbox):
@@ -71,14 +71,14 @@ def test_a_reset_forgets_and_refuses_what_is_older(inbox):
     with pytest.raises(Refusal, match='10.0 ms before the reset'):
         inbox.push(START + 40 * MS, START + 60 * MS, 'b')
     inbox.push(START + 60 * MS, START + 60 * MS, 'c')
-    assert inbox.take(START + 60 * MS) == (START + 60 * MS, 'c')
+    assert inbox.take(START + 60 * MS) == Received(START + 60 * MS, START + 60 * MS, 'c')
 
 
 def test_a_reset_without_a_time_lets_the_clock_begin_again(inbox):
     inbox.push(START, START, 'a')
     inbox.reset()
     inbox.push(MS, MS, 'b')
-    assert inbox.take(MS) == (MS, 'b')
+    assert inbox.take(MS) == Received(MS, MS, 'b')
 
 
 @pytest.mark.parametrize(

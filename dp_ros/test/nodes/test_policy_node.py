@@ -8,7 +8,6 @@ import threading
 import time
 
 from arms import SIX_JOINTS, six
-from diagnostic_msgs.msg import DiagnosticArray
 from dp_ros.nodes.policy.node import PolicyNode
 from dp_ros.policy.checkpoint import load_policy
 from dp_ros.policy.policy import chunk_seed
@@ -59,12 +58,11 @@ class Bench:
         self.executor = SingleThreadedExecutor(context=context)
         self.executor.add_node(self.policy)
         self.executor.add_node(self.node)
-        self.chunks, self.statuses, self.markers, self.reports = [], [], [], []
+        self.chunks, self.statuses, self.markers = [], [], []
         for kind, topic, record in (
             (JointTrajectory, 'policy/chunk', self.chunks),
             (PolicyStatus, 'policy/status', self.statuses),
             (MarkerArray, 'policy/markers', self.markers),
-            (DiagnosticArray, '/diagnostics', self.reports),
         ):
             self.node.create_subscription(kind, topic, record.append, QoSProfile(depth=50))
         self.contracts = []
@@ -177,6 +175,21 @@ def test_the_status_says_how_the_chunk_came_about(bench, folder):
     assert (status.engine, status.device, status.checkpoint) == ('torch', 'cpu', str(folder))
     assert status.checkpoint_digest == load_policy(folder, engine='torch').digest
     assert 0 < status.inference_time <= status.latency < DEADLINE
+
+
+def test_the_status_says_when_each_part_of_the_work_was_done(bench):
+    test = bench().start()
+    stamp_ns = time_to_ns(test.chunk().header.stamp)
+    status = test.statuses[-1]
+    stages = (status.received, status.inference_begun, status.inference_ended, status.published)
+    times = [stamp_ns, *map(time_to_ns, stages), test.now_ns()]
+    assert times == sorted(times)
+    assert times[4] - stamp_ns == pytest.approx(1e9 * status.latency)
+    assert times[3] - times[2] == pytest.approx(1e9 * status.inference_time, abs=5e6)
+    shown = diagnostics(test)
+    stages = {'observation', 'waiting', 'inference', 'publishing', 'latency'}
+    assert {key.split()[0] for key in shown if key.endswith('[ms]')} == stages
+    assert f'max {1e3 * status.latency:.1f}' in shown['latency [ms]']
 
 
 def test_the_status_names_the_checkpoint_that_is_loaded_not_the_next_one(bench, folder):
@@ -391,10 +404,12 @@ def test_a_wrong_stamp_is_named_and_the_next_one_used(bench, offset, reason):
     assert len(test.chunks) == 1
 
 
+def diagnostics(test):
+    return {key: str(value) for key, value in test.policy._report()[2].items()}
+
+
 def last_refusal(test):
-    test.policy._diagnostics.publish()
-    values = [v for r in test.reports for s in r.status for v in s.values]
-    return next((v.value for v in reversed(values) if v.key == 'last_refusal'), '')
+    return diagnostics(test)['last_refusal']
 
 
 def test_joints_and_images_may_come_in_another_order(bench):

@@ -111,22 +111,28 @@ class ObservationAggregatorNode(Node):
 
     # ---- observations
 
-    def _publish(self) -> None:
-        """Publish the windows that are complete, with their poses."""
+    def _publish(self, received_ns: int) -> None:
+        """Publish the windows that are complete, with their poses.
+
+        :param received_ns: time at which the last message came [ns].
+        """
         streams = self._streams
         if streams is None:
             return
-        now_ns, live = self._now_ns(), streams.live
-        self._waiting.extend((window, now_ns) for window in live.windows(now_ns))
+        live = streams.live
+        self._waiting.extend((window, received_ns) for window in live.windows(received_ns))
         while self._waiting:
             window, since_ns = self._waiting[0]
             poses = self._poses.lookup(live.spec.frame_times(window.stamp_ns))
             if isinstance(poses, str):
-                if now_ns - since_ns <= live.limits.max_wait_ns:
+                if received_ns - since_ns <= live.limits.max_wait_ns:
                     return
                 live.last_refusal = poses
             else:
-                self._publisher.publish(_message(streams, window, poses))
+                message = _message(streams, window, poses)
+                message.received = ns_to_time(received_ns)
+                message.completed = ns_to_time(self._now_ns())
+                self._publisher.publish(message)
                 self._observations += 1
             self._waiting.popleft()
 

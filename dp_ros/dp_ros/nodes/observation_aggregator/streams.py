@@ -33,7 +33,7 @@ class Streams:
     """Passes the messages on the topics of a task to its windows.
 
     :param compressed: names of cameras whose compressed images are used.
-    :param on_news: function that is called after each message that may complete a window.
+    :param on_news: function that gets the time of each message that may complete a window [ns].
     :raises UNUSABLE: for a task without live observations, or with invalid topics.
     """
 
@@ -43,7 +43,7 @@ class Streams:
         task: Task,
         limits: LiveLimits,
         compressed: Collection[str],
-        on_news: Callable[[], None],
+        on_news: Callable[[int], None],
     ) -> None:
         self.task = task
         self.live = LiveWindows(window_spec(task, commands=True), limits)
@@ -98,30 +98,32 @@ class Streams:
 
     def _on_image(self, camera: str, gate: SimpleFilter, message: Image | CompressedImage) -> None:
         """Take an image; pass it to the synchronizer if it was not refused."""
+        now_ns = self._now_ns()
         try:
             image = self.live.spec.fit(camera, decode(message))
         except ImageError as error:
             self.live.refuse(camera, str(error))
             return
         stamp_ns = time_to_ns(message.header.stamp)
-        time_ns = self.live.push_image(camera, stamp_ns, self._now_ns(), image)
+        time_ns = self.live.push_image(camera, stamp_ns, now_ns, image)
         if time_ns is not None:
             self.frame_ids[camera] = message.header.frame_id
             message.header.stamp = ns_to_time(time_ns)
             gate.signalMessage(message)
         while self._sets:
-            self._on_set(*self._sets.popleft())
+            self._on_set(now_ns, *self._sets.popleft())
 
-    def _on_set(self, *messages: Image | CompressedImage) -> None:
+    def _on_set(self, now_ns: int, *messages: Image | CompressedImage) -> None:
         stamps = [time_to_ns(message.header.stamp) for message in messages]
         cameras = self.live.spec.camera_names
-        self.live.push_set(dict(zip(cameras, stamps, strict=True)), self._now_ns())
-        self._on_news()
+        self.live.push_set(dict(zip(cameras, stamps, strict=True)), now_ns)
+        self._on_news(now_ns)
 
     def _on_joints(self, message: JointState) -> None:
         stamp_ns = time_to_ns(message.header.stamp)
-        self.live.push_joints(stamp_ns, self._now_ns(), message.name, message.position)
-        self._on_news()
+        now_ns = self._now_ns()
+        self.live.push_joints(stamp_ns, now_ns, message.name, message.position)
+        self._on_news(now_ns)
 
     def _on_command(self, message: JointTrajectory) -> None:
         try:

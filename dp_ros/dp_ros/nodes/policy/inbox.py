@@ -14,6 +14,15 @@ from dp_ros.robot.units import MS
 
 
 @dataclass(frozen=True)
+class Received:
+    """An observation, its stamp [ns] and the time at which it came [ns]."""
+
+    stamp_ns: int
+    received_ns: int
+    observation: Any
+
+
+@dataclass(frozen=True)
 class InboxLimits:
     """Conditions for the use of an observation.
 
@@ -34,7 +43,7 @@ class Inbox:
 
     def __init__(self, limits: InboxLimits) -> None:
         self.limits = limits
-        self._waiting: tuple[int, Any] | None = None
+        self._waiting: Received | None = None
         self._newest_ns = 0
         self._used_ns: int | None = None
         self._not_before_ns = 0
@@ -60,25 +69,25 @@ class Inbox:
             raise Refusal(f'observation: stamp goes back by {back:.1f} ms')
         self._check_age(stamp_ns, now_ns)
         self._newest_ns = stamp_ns
-        self._waiting = (stamp_ns, observation)
+        self._waiting = Received(stamp_ns, now_ns, observation)
 
     def due(self) -> bool:
         """Whether an observation waits that may be used for the next chunk."""
         waiting, used_ns = self._waiting, self._used_ns
         if waiting is None or used_ns is None:
             return waiting is not None
-        return waiting[0] - used_ns >= self.limits.period_ns - self.limits.slack_ns
+        return waiting.stamp_ns - used_ns >= self.limits.period_ns - self.limits.slack_ns
 
-    def take(self, now_ns: int) -> tuple[int, Any] | None:
-        """Return (stamp, observation) if one is due, else None.
+    def take(self, now_ns: int) -> Received | None:
+        """Return the observation that waits if it is due, else None.
 
         :raises Refusal: when it became too old while it waited.
         """
         if not self.due() or self._waiting is None:
             return None
         taken, self._waiting = self._waiting, None
-        self._check_age(taken[0], now_ns)
-        self._used_ns = taken[0]
+        self._check_age(taken.stamp_ns, now_ns)
+        self._used_ns = taken.stamp_ns
         return taken
 
     def reset(self, not_before_ns: int = 0) -> None:

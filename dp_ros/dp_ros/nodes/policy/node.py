@@ -11,9 +11,9 @@ observation ──→ inbox ──(due)──→ worker: encode, denoise ──�
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 import sys
@@ -25,6 +25,7 @@ from typing import Any
 from dp_ros.arrays import Array
 from dp_ros.data.windows.window import Refusal
 from dp_ros.nodes.policy.inbox import Inbox
+from dp_ros.nodes.policy.job import Inference, Job, durations, sampling, status_msg
 from dp_ros.nodes.policy.markers import Intention, MarkerWriter
 from dp_ros.nodes.policy.messages import chunk_to_msg, observation_from_msg
 from dp_ros.nodes.policy.parameters import PARAMETERS, inbox_limits
@@ -39,6 +40,7 @@ from dp_ros.ros.contract import contract_msg
 from dp_ros.ros.conversions import ns_to_time, time_to_ns
 from dp_ros.ros.described_arm import DescribedArm
 from dp_ros.ros.diagnostics import OK, WARN, Diagnostics, Report
+from dp_ros.ros.durations import Durations
 from dp_ros.ros.guard import note_failure
 from dp_ros.ros.lifecycle import CheckedLifecycleNode
 from dp_ros.ros.live_parameters import LiveParameters, Values
@@ -61,23 +63,6 @@ _THROTTLE = 5.0
 _TRAIL = 100
 
 
-@dataclass(frozen=True)
-class Job:
-    """A chunk to make: the observation and a snapshot of everything it depends on.
-
-    :param run: number of the activation or reset; a chunk of an earlier one is not published.
-    :param checkpoint: folder that the policy was loaded from; the parameter may have changed.
-    """
-
-    run: int
-    policy: Policy
-    checkpoint: str
-    stamp_ns: int
-    message: Observation
-    seed: int
-    values: Values
-
-
 @dataclass
 class Tally:
     """Figures of the node since its activation."""
@@ -85,8 +70,7 @@ class Tally:
     chunks: int = 0
     refused: int = 0
     reason: str = ''
-    inference_time: float = float('nan')
-    latency: float = float('nan')
+    durations: Durations = field(default_factory=Durations)
 
 
 class PolicyNode(CheckedLifecycleNode):
@@ -193,8 +177,7 @@ class PolicyNode(CheckedLifecycleNode):
         policy = self._load(
             folder, device=device, num_threads=values['num_threads'], engine=values['engine']
         )
-        sampling = _sampling(values)
-        policy.infer(blank_observation(policy.config), 0, **sampling)
+        policy.infer(blank_observation(policy.config), 0, **sampling(values))
         self.get_logger().info(
             f'{policy.config.method.name} policy of {folder}, {policy.engine.name} on {device}'
         )
@@ -228,7 +211,7 @@ class PolicyNode(CheckedLifecycleNode):
         if self._policy is None:
             return None
         try:
-            self._policy.config.method.check_sampling(**_sampling(values))
+            self._policy.config.method.check_sampling(**sampling(values))
         except ConfigError as error:
             return str(error)
         return None
@@ -268,7 +251,7 @@ class PolicyNode(CheckedLifecycleNode):
         if taken is not None:
             seed = chunk_seed(values['seed'], self._chunk_index)
             self._chunk_index += 1
-            job = Job(self._run, policy, self._checkpoint, *taken, seed, values)
+            job = Job(self._run, policy, self._checkpoint, taken, seed, values)
             self._job = self._worker.submit(self._work, job)
             self._job.add_done_callback(lambda _: self._finished.trigger())
 
@@ -323,13 +306,15 @@ class PolicyNode(CheckedLifecycleNode):
             note_failure(self, error)
 
     def _denoise(self, job: Job) -> None:
-        started = time.monotonic()
-        observation = observation_from_msg(job.message, job.policy.config)
+        started, begun_ns = time.monotonic(), self._now_ns()
+        observation = observation_from_msg(job.received.observation, job.policy.config)
         cond = job.policy.encode(observation)
         steps = self._walk(job, cond, 1, lambda: False)
-        duration = time.monotonic() - started
+        inference = Inference(begun_ns, self._now_ns(), time.monotonic() - started)
         tcp = self._arm.model
-        if steps and self._publish(job, steps[-1][0], duration) and tcp is not None:
+        if not steps or not self._publish(job, steps[-1][0], inference):
+            return
+        if tcp is not None:
             self._draw(job, tcp.position, cond, np.concatenate(steps), observation['state'])
 
     def _walk(
@@ -337,45 +322,26 @@ class PolicyNode(CheckedLifecycleNode):
     ) -> list[Array]:
         """Denoise and return all steps, or none if the job was dropped meanwhile."""
         steps = []
-        for chunks in job.policy.walk(
-            cond, job.seed, n_samples=n_samples, **_sampling(job.values)
-        ):
+        for chunks in job.policy.walk(cond, job.seed, n_samples=n_samples, **job.sampling):
             if job.run != self._run or stop():
                 return []
             steps.append(chunks)
         return steps
 
-    def _publish(self, job: Job, chunk: Array, duration: float) -> bool:
+    def _publish(self, job: Job, chunk: Array, inference: Inference) -> bool:
+        """Publish a chunk and its status; tell whether it was still wanted."""
         config, frame = job.policy.config, job.values['base_frame']
         message = chunk_to_msg(job.stamp_ns, frame, config, chunk)
         with self._lock:
             if job.run != self._run or not self._active:
                 return False
             self._chunks.publish(message)
+            published_ns = self._now_ns()
             self._tally.chunks += 1
-            self._tally.inference_time = duration
-            self._tally.latency = (self._now_ns() - job.stamp_ns) / 1e9
-            self._statuses.publish(self._status(job))
+            self._tally.durations.add(durations(job, inference, published_ns))
+            status = status_msg(job, inference, published_ns, self._tally.chunks)
+            self._statuses.publish(status)
         return True
-
-    def _status(self, job: Job) -> PolicyStatus:
-        policy, method = job.policy, job.policy.config.method
-        status = PolicyStatus(
-            chunk_id=self._tally.chunks,
-            seed=job.seed,
-            sampler=method.sampler(job.values['sampler.name']),
-            num_inference_steps=(
-                job.values['sampler.num_inference_steps'] if method.samplers else 1
-            ),
-            engine=policy.engine.name,
-            device=policy.engine.device,
-            checkpoint=job.checkpoint,
-            checkpoint_digest=policy.digest,
-            inference_time=self._tally.inference_time,
-            latency=self._tally.latency,
-        )
-        status.header.stamp = ns_to_time(job.stamp_ns)
-        return status
 
     def _draw(
         self,
@@ -410,24 +376,16 @@ class PolicyNode(CheckedLifecycleNode):
         age = (now_ns - newest_ns) / 1e9 if newest_ns else float('nan')
         values = {
             'chunks': tally.chunks,
-            'inference_time [s]': tally.inference_time,
-            'latency [s]': tally.latency,
             'observation_age [s]': age,
             'observations_refused': tally.refused,
             'last_refusal': tally.reason,
+            **tally.durations.report(),
         }
         if not self._active:
             return OK, 'not active', values
         if time.monotonic() - self._heard > _SILENCE:
             return WARN, f'no observation on {self._subscription.topic_name}', values
         return OK, 'active', values
-
-
-def _sampling(values: Values) -> Mapping[str, Any]:
-    return {
-        'sampler': values['sampler.name'],
-        'num_inference_steps': values['sampler.num_inference_steps'],
-    }
 
 
 def main() -> int:
