@@ -62,6 +62,12 @@ def forward(q: Array) -> Array:
     return link_poses(q)[..., -1, :3, 3]
 
 
+def hand_yaw(q: Array) -> float:
+    """Return the angle of the hand about the vertical [rad], 0 for a hand `DOWN`."""
+    y_axis = link_poses(q)[-1, :2, 1]
+    return float(np.arctan2(y_axis[0], -y_axis[1]))
+
+
 def jacobian(q: Array) -> Array:
     """Return the geometric Jacobian (6, 7) of the TCP, linear part first, at positions (7,)."""
     poses = link_poses(q)

@@ -120,6 +120,13 @@ class Scenario(ABC, Generic[S]):
     def side(self, world: FrankaWorld) -> str:
         """Return the one of ``sides`` that is taken, '' while that is open."""
 
+    def leads_to(self, scene: S, positions: Array) -> str:
+        """Return the one of ``sides`` that joint positions (n, 7) lead to, '' where that is open.
+
+        :param positions: successive positions of a chunk [rad].
+        """
+        return ''
+
 
 AnyScenario = Scenario[Any]
 

@@ -133,8 +133,7 @@ class FrankaWorld:
     @property
     def hand_yaw(self) -> float:
         """Angle of the hand about the vertical [rad], 0 at the start."""
-        y_axis = kinematics.link_poses(self._data.qpos[:_N])[-1, :2, 1]
-        return float(np.arctan2(y_axis[0], -y_axis[1]))
+        return kinematics.hand_yaw(self._data.qpos[:_N])
 
     @property
     def object_poses(self) -> Array:

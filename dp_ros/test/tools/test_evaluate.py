@@ -26,6 +26,9 @@ SUMMARY_KEYS = {
     'chunks',
     'late_chunks',
     'max_velocity_step_rad_s',
+    'smoothness',
+    'side_flips',
+    'system_faults',
     'real_time_factor',
     'faults',
     'not_completed',
@@ -39,6 +42,18 @@ EPISODE_KEYS = {
     'final_distance_m',
     'duration_s',
     'judge_violations',
+    'miss',
+    'smoothness',
+    'side_flips',
+}
+SMOOTHNESS_KEYS = {
+    'sparc',
+    'ldlj',
+    'speed_peaks',
+    'path_ratio',
+    'expert_sparc',
+    'expert_ldlj',
+    'expert_speed_peaks',
 }
 NODES = {'observation_aggregator': 200.0, 'policy': 400.0, 'executor': 100.0}
 
@@ -138,6 +153,7 @@ def test_the_figures_have_the_keys_that_are_promised(command, launches, models):
     assert set(summary) == SUMMARY_KEYS
     assert [set(episode) for episode in summary['episodes']] == [EPISODE_KEYS] * 2
     assert set(summary['latency_ms']) == {'p50', 'p95'}
+    assert set(summary['smoothness']) == SMOOTHNESS_KEYS
     assert summary['peak_rss_mb'] == NODES
 
 
@@ -215,6 +231,7 @@ def test_what_the_system_ended_is_run_again_and_told_apart(command, faulty, caps
     assert [seed for seed, *_ in client.asked] == [0, 1, 1, 2]
     summary = json.loads((models.parent / 'out.json').read_text())
     assert summary['faults'] == [{'seed': 1, 'reason': 'executor: no joint states for 0.30 s'}]
+    assert summary['system_faults'] == ['executor: no joint states for 0.30 s']
     assert (summary['success_rate'], len(summary['episodes'])) == (1.0, 3)
     assert summary['not_completed'] == []
     said = capsys.readouterr().out

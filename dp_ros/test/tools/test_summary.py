@@ -1,8 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 
-from dp_ros.tools.common.episodes.summary import EpisodeResult, EpisodeTiming, Fault, summarize
+from dp_ros.tools.common.episodes.misses import why_missed
+from dp_ros.tools.common.episodes.summary import (
+    EpisodeResult,
+    EpisodeTiming,
+    Fault,
+    describe,
+    summarize,
+)
+from dp_ros.tools.common.motion_figures import MotionFigures
 from dp_ros.tools.common.statistics import wilson
+from dp_ros_msgs.msg import EpisodeStatus
+from geometry_msgs.msg import Point, Pose
 import pytest
 
 
@@ -68,3 +78,75 @@ def test_a_speed_that_is_not_known_is_left_out():
     timings = [EpisodeTiming((), 0, 0, 0.0, factor) for factor in (0.2, float('nan'), 0.4)]
     assert summarize([], timings, {})['real_time_factor'] == pytest.approx(0.3)
     assert summarize([], timings[1:2], {})['real_time_factor'] is None
+
+
+def smooth(ldlj, peaks):
+    return MotionFigures(-2.0, ldlj, peaks, 1.03, -1.7, -6.0, 1)
+
+
+def test_smoothness_is_the_median_of_the_episodes_that_have_it():
+    motions = [smooth(-9.0, 3), smooth(-7.0, 1), None, smooth(-8.0, 2)]
+    episodes = [
+        EpisodeResult(seed, True, 'left', False, 0.01, 4.0, 0, '', motion, flips)
+        for seed, (motion, flips) in enumerate(zip(motions, [1, 0, None, 0], strict=True))
+    ]
+    summary = summarize(episodes, [timing()] * 4, {})
+    assert summary['smoothness']['ldlj'] == -8.0
+    assert summary['smoothness']['speed_peaks'] == 2.0
+    assert summary['side_flips'] == pytest.approx(1 / 3, abs=1e-3)
+    assert [e['smoothness'] is None for e in summary['episodes']] == [False, False, True, False]
+    text = describe(summary)
+    assert 'log jerk -8.0 (expert -6.0), SPARC -2.00 (-1.70)' in text
+    assert "speed peaks   2 (expert 1), on a path of 1.03 times the expert's length" in text
+    assert 'side flips    0.33 per episode' in text
+    json.dumps(summary, allow_nan=False)
+
+
+def test_without_an_expert_no_smoothness_is_told():
+    summary = summarize([episode(0)], [timing()], {})
+    assert set(summary['smoothness'].values()) == {None}
+    assert summary['side_flips'] is None
+    assert 'smoothness' not in describe(summary)
+
+
+def test_every_miss_is_told_in_a_line():
+    missed = EpisodeResult(7, False, '', True, 0.2, 4.0, 0, 'collision with table')
+    text = describe(summarize([episode(0), missed, missed], [timing()] * 3, {}))
+    assert text.count('seed 7: collision with table') == 2
+    assert 'seed 0' not in text
+
+
+@pytest.mark.parametrize(
+    ('fields', 'height', 'reason'),
+    [
+        ({'state': EpisodeStatus.SUCCESS}, None, ''),
+        (
+            {'state': EpisodeStatus.COLLISION, 'collision_with': 'bin'},
+            None,
+            'collision with bin, 120 mm from the goal',
+        ),
+        ({'state': EpisodeStatus.FAILURE}, 0.0, 'cube out of reach, 120 mm from the goal'),
+        ({'state': EpisodeStatus.RUNNING}, None, 'not done in 15 s: 120 mm from the goal'),
+        (
+            {'state': EpisodeStatus.RUNNING},
+            0.02,
+            'not done in 15 s: cube never lifted, 120 mm from the goal',
+        ),
+        (
+            {'state': EpisodeStatus.RUNNING, 'side': 'end_faces'},
+            0.02,
+            'not done in 15 s: cube put down or dropped, 120 mm from the goal',
+        ),
+        (
+            {'state': EpisodeStatus.RUNNING, 'side': 'end_faces'},
+            0.15,
+            'not done in 15 s: cube held, 120 mm from the goal',
+        ),
+    ],
+)
+def test_a_miss_has_a_reason(fields, height, reason):
+    status = EpisodeStatus(distance=0.12, **fields)
+    if height is not None:
+        status.object_names = ['cube']
+        status.objects = [Pose(position=Point(z=height))]
+    assert why_missed(status, 15.0) == reason

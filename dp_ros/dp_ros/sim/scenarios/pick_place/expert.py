@@ -67,6 +67,15 @@ def plan_pick_place(
     scene: PickPlaceScene, grip: Grip, order: Order, rng: np.random.Generator
 ) -> Demonstration:
     """Plan one demonstration; its pace and its grip vary at random."""
+    poses, close, release = hand_path(scene, grip, order, rng)
+    arm = joint_trajectory(poses[:, :3], poses[:, 3])
+    return Demonstration(arm, _finger_target(close, release, float(arm.times[-1])))
+
+
+def hand_path(
+    scene: PickPlaceScene, grip: Grip, order: Order, rng: np.random.Generator
+) -> tuple[Array, float, float]:
+    """Return x, y, z [m] and yaw [rad] (n, 4) every 10 ms, and when to close and open [s]."""
     pace = rng.uniform(0.9, 1.15)
     wobble = rng.normal(0.0, 0.002, 2)
     yaw = grip_yaw(scene.yaw, grip)
@@ -81,8 +90,7 @@ def plan_pick_place(
     poses = np.array([*scene.start, 0.0]) + sum(
         motion.at(times) for motion in (*approach, down, *carry, leave)
     )
-    arm = joint_trajectory(poses[:, :3], poses[:, 3])
-    return Demonstration(arm, _finger_target(close, release, float(arm.times[-1])))
+    return poses, close, release
 
 
 def grip_yaw(cube_yaw: float, grip: Grip) -> float:

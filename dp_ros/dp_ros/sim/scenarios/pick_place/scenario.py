@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from dp_ros.arrays import Array
+from dp_ros.robot.kinematics import forward, hand_yaw
 from dp_ros.sim.model import FINGER_OPEN
 from dp_ros.sim.scenario import Point2D, Point3D, Scenario, SimCamera, place_mocap
 import mujoco
@@ -32,6 +33,7 @@ START: Final = (0.48, 0.0, 0.26)
 
 _WALL: Final = 0.004
 _LIFTED: Final = CUBE_SIZE
+_LOW: Final = 3 * CUBE_SIZE
 _AT_REST: Final = 0.05
 _WORKSPACE: Final = 0.75
 _CUBE_COLOUR: Final = (0.9, 0.45, 0.05, 1.0)
@@ -167,6 +169,14 @@ class PickPlace(Scenario[PickPlaceScene]):
         if cube[2] < _LIFTED or 'left_finger' not in world.touching('cube'):
             return ''
         return grip_side(cube[3:], world.hand_yaw)
+
+    def leads_to(self, scene: PickPlaceScene, positions: Array) -> str:
+        """Return by which faces the cube would be gripped where the path ends, low above it."""
+        tcp = forward(positions[-1])
+        if tcp[2] > _LOW or np.linalg.norm(tcp[:2] - scene.cube) > CUBE_SIZE / 2:
+            return ''
+        half = scene.yaw / 2
+        return grip_side(np.array([np.cos(half), 0.0, 0.0, np.sin(half)]), hand_yaw(positions[-1]))
 
 
 PICK_PLACE: Final = PickPlace()

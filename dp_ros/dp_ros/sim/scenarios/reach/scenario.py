@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
+from dp_ros.arrays import Array
+from dp_ros.robot.kinematics import forward
 from dp_ros.sim.scenario import Scenario, SimCamera, place_mocap
 from dp_ros.sim.scenarios.reach.scene import (
     GOAL_TOLERANCE,
@@ -75,6 +77,17 @@ class Reach(Scenario[ReachScene]):
         if tcp[0] < obstacle[0]:
             return ''
         return 'left' if tcp[1] > obstacle[1] else 'right'
+
+    def leads_to(self, scene: ReachScene, positions: Array) -> str:
+        """Return on which side the path comes by the obstacle, if it does so at its side."""
+        tcp = forward(positions)[:, :2]
+        if tcp[0, 0] > scene.obstacle[0]:
+            return ''
+        nearest = np.linalg.norm(tcp - scene.obstacle, axis=1).argmin()
+        beside = tcp[nearest, 1] - scene.obstacle[1]
+        if abs(beside) < OBSTACLE_RADIUS:
+            return ''
+        return 'left' if beside > 0 else 'right'
 
 
 REACH: Final = Reach()

@@ -10,13 +10,20 @@ from typing import Any
 
 from action_msgs.msg import GoalStatus
 from dp_ros.arrays import Array
+from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.ros.contract import ContractTopic
 from dp_ros.ros.conversions import time_to_ns
 from dp_ros.ros.domain import keep_to_this_machine
 from dp_ros.ros.qos import reliable
 from dp_ros.sim.clock import TimeTable
 from dp_ros.sim.judge import boundary_velocity_steps, judge
+from dp_ros.sim.scenario import AnyScenario
+from dp_ros.sim.scenarios.registry import SCENARIOS
+from dp_ros.task.task import Task
 from dp_ros.tools.common.episodes.loading import Loading, LoadingFailed
+from dp_ros.tools.common.episodes.misses import why_missed
 from dp_ros.tools.common.episodes.summary import EpisodeResult, EpisodeTiming
+from dp_ros.tools.common.motion_figures import motion_figures, side_flips
 from dp_ros_msgs.action import RunEpisode
 from dp_ros_msgs.msg import EpisodeStatus, PolicyStatus
 from dp_ros_msgs.srv import GetCommandLog
@@ -28,6 +35,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.task import Future
 from std_srvs.srv import Trigger
+from trajectory_msgs.msg import JointTrajectory
 from visualization_msgs.msg import MarkerArray
 
 _RELIABLE = reliable(100)
@@ -95,6 +103,10 @@ class RolloutClient(Node):
         self._policy_statuses: list[tuple[int, PolicyStatus]] = []
         self._statuses: list[tuple[int, EpisodeStatus]] = []
         self._markers: list[tuple[int, MarkerArray]] = []
+        self._chunks: list[tuple[int, JointTrajectory]] = []
+        self._scenario: AnyScenario | None = None
+        self._contract = ContractTopic(self, self._on_task)
+        self._record(JointTrajectory, 'policy/chunk', self._chunks)
         self._record(PolicyStatus, 'policy/status', self._policy_statuses)
         self._record(EpisodeStatus, 'episode/status', self._statuses)
         if keep_markers:
@@ -105,6 +117,9 @@ class RolloutClient(Node):
             record.append((info['source_timestamp'], message))
 
         self.create_subscription(kind, topic, take, _RELIABLE)
+
+    def _on_task(self, task: Task | None, reason: str) -> None:
+        self._scenario = None if task is None else SCENARIOS.get(task.name)
 
     @property
     def latest_latency_ms(self) -> float | None:
@@ -166,7 +181,7 @@ class RolloutClient(Node):
         :raises EpisodeFault: when a fault of the system ended it; it may be run again.
         :raises RolloutError: when the episode could not be run.
         """
-        for record in (self._policy_statuses, self._statuses, self._markers):
+        for record in (self._policy_statuses, self._statuses, self._markers, self._chunks):
             record.clear()
         goal = RunEpisode.Goal(seed=seed, timeout=timeout, move_goal=move_goal)
 
@@ -191,7 +206,7 @@ class RolloutClient(Node):
             raise EpisodeFault(result.error_msg)
         if answer.status != GoalStatus.STATUS_SUCCEEDED or result.error_code != result.NONE:
             raise RolloutError(f'episode with seed {seed}: {result.error_msg}')
-        return self._rollout(seed, result, self._command_log())
+        return self._rollout(goal, result, self._command_log())
 
     def _await(self, future: Future, timeout: float, what: str) -> Any:
         """Wait for an answer, up to ``timeout`` [s] after the last sign of an episode."""
@@ -219,7 +234,9 @@ class RolloutClient(Node):
             trajectory_ids=np.asarray(reply.trajectory_ids, dtype=np.int64),
         )
 
-    def _rollout(self, seed: int, result: RunEpisode.Result, log: CommandStream) -> Rollout:
+    def _rollout(
+        self, goal: RunEpisode.Goal, result: RunEpisode.Result, log: CommandStream
+    ) -> Rollout:
         start_ns = time_to_ns(result.stamp)
         times = self._times(start_ns)
         chunks = [c for c in self._policy_statuses if time_to_ns(c[1].header.stamp) >= start_ns]
@@ -228,13 +245,15 @@ class RolloutClient(Node):
         status = result.status
         return Rollout(
             result=EpisodeResult(
-                seed=seed,
+                seed=goal.seed,
                 success=status.state == EpisodeStatus.SUCCESS,
                 side=status.side,
                 collision=status.state == EpisodeStatus.COLLISION,
                 final_distance_m=round(status.distance, 4),
                 duration_s=round(result.duration, 2),
                 judge_violations=len(judge(log.positions)),
+                miss=why_missed(status, goal.timeout),
+                **self._motion(goal, status, log.positions, start_ns),
             ),
             timing=EpisodeTiming(
                 latencies_ms=tuple(self._latencies_ms(chunks, times)),
@@ -248,6 +267,26 @@ class RolloutClient(Node):
             markers=[(t, m) for t, m in markers if t >= start_ns],
         )
 
+    def _motion(
+        self, goal: RunEpisode.Goal, status: EpisodeStatus, commands: Array, start_ns: int
+    ) -> dict[str, Any]:
+        """Return how smooth and how decided the motion of an episode was, where that is known."""
+        if self._scenario is None:
+            return {}
+        scene = self._scenario.sample(goal.seed)
+        chunks = [
+            _arm_positions(chunk)
+            for _, chunk in self._chunks
+            if time_to_ns(chunk.header.stamp) >= start_ns
+            and set(JOINT_NAMES) <= set(chunk.joint_names)
+        ]
+        if goal.move_goal:
+            scene = scene.with_goal((status.goal.x, status.goal.y))
+        return {
+            'smoothness': motion_figures(self._scenario, scene, status.side, commands),
+            'side_flips': side_flips(self._scenario, scene, chunks),
+        }
+
     def _times(self, start_ns: int = 0) -> TimeTable:
         """Return the times of the simulation's clock since ``start_ns``."""
         seen = [(real, time_to_ns(status.header.stamp)) for real, status in self._statuses]
@@ -260,6 +299,12 @@ class RolloutClient(Node):
         """Return the time from observation to chunk, for each chunk, in real time [ms]."""
         seen_ns = [times.real_ns(time_to_ns(status.header.stamp)) for _, status in chunks]
         return [(sent - seen) / 1e6 for (sent, _), seen in zip(chunks, seen_ns, strict=True)]
+
+
+def _arm_positions(chunk: JointTrajectory) -> Array:
+    """Return the positions (n, 7) [rad] of the arm's joints."""
+    order = [chunk.joint_names.index(name) for name in JOINT_NAMES]
+    return np.array([point.positions for point in chunk.points], dtype=np.float64)[:, order]
 
 
 def start_client(**kwargs: Any) -> RolloutClient:

@@ -106,6 +106,7 @@ def _line(run: Rollout | Fault) -> str:
         f'seed {result.seed:4d}  {outcome:9}  {result.side or "-":10}  '
         f'{result.final_distance_m * 1e3:4.0f} mm  {result.duration_s:5.1f} s  '
         f'{timing.chunks:3d} chunks, slowest {latency:.0f} ms'
+        + (f'; {result.miss}' if result.miss else '')
         + (f'; {slow}' if (slow := slowness(timing.real_time_factor)) else '')
     )
 

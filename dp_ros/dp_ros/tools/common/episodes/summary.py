@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 import math
 from typing import Any
 
 from dp_ros.sim.clock import slowness
+from dp_ros.tools.common.motion_figures import MotionFigures
 from dp_ros.tools.common.statistics import wilson
 import numpy as np
 
@@ -21,6 +22,9 @@ class EpisodeResult:
     :param side: side that was taken, '' where that was left open.
     :param final_distance_m: distance of the TCP or the moved object from the goal at the end [m].
     :param judge_violations: number of samples of the 1 kHz commands that an FR3 would refuse.
+    :param miss: why it was no success, '' for a success.
+    :param smoothness: figures of the commanded motion; None: there is no expert to compare with.
+    :param side_flips: how often the side that chunks lead to changed; None: not known.
     """
 
     seed: int
@@ -30,6 +34,9 @@ class EpisodeResult:
     final_distance_m: float
     duration_s: float
     judge_violations: int
+    miss: str = ''
+    smoothness: MotionFigures | None = None
+    side_flips: int | None = None
 
 
 @dataclass(frozen=True)
@@ -84,11 +91,25 @@ def summarize(
         'max_velocity_step_rad_s': max(
             (timing.max_velocity_step_rad_s for timing in timings), default=0.0
         ),
+        'smoothness': _smoothness([episode.smoothness for episode in episodes]),
+        'side_flips': _mean(e.side_flips for e in episodes if e.side_flips is not None),
         'real_time_factor': _mean(timing.real_time_factor for timing in timings),
         'faults': [asdict(fault) for fault in faults],
+        'system_faults': [fault.reason for fault in faults],
         'not_completed': sorted({fault.seed for fault in faults} - completed),
         'peak_rss_mb': dict(peak_rss_mb),
         'episodes': [asdict(episode) for episode in episodes],
+    }
+
+
+def _smoothness(episodes: Sequence[MotionFigures | None]) -> dict[str, float | None]:
+    """Return the median of each figure over the episodes that have them."""
+    known = [asdict(episode) for episode in episodes if episode is not None]
+    return {
+        field.name: round(float(np.median([each[field.name] for each in known])), 3)
+        if known
+        else None
+        for field in fields(MotionFigures)
     }
 
 
@@ -116,11 +137,36 @@ def describe(summary: dict[str, Any]) -> str:
             f'judge         {summary["judge_violations"]} violations',
             f'latency       p50 {latency["p50"]} ms, p95 {latency["p95"]} ms',
             f'chunks        {summary["chunks"]}, late {summary["late_chunks"]}',
+            *_motion(summary),
             f'velocity step {summary["max_velocity_step_rad_s"]:.4f} rad/s at chunk boundaries',
             f'peak memory   {sum(summary["peak_rss_mb"].values()):.0f} MB',
+            *_misses(summary),
             *_shortcomings(summary),
         )
     )
+
+
+def _motion(summary: dict[str, Any]) -> Iterator[str]:
+    """Yield a line about the commanded motion, beside the expert's in the same scenes."""
+    figures = summary['smoothness']
+    if figures['ldlj'] is not None:
+        peaks, expert_peaks = (figures[f'{who}speed_peaks'] for who in ('', 'expert_'))
+        yield (
+            f'smoothness    log jerk {figures["ldlj"]:.1f} (expert {figures["expert_ldlj"]:.1f}), '
+            f'SPARC {figures["sparc"]:.2f} ({figures["expert_sparc"]:.2f})'
+        )
+        yield (
+            f'speed peaks   {peaks:g} (expert {expert_peaks:g}), on a path of '
+            f"{figures['path_ratio']:.2f} times the expert's length"
+        )
+    if summary['side_flips'] is not None:
+        yield f'side flips    {summary["side_flips"]:.2f} per episode'
+
+
+def _misses(summary: dict[str, Any]) -> Iterator[str]:
+    missed = [episode for episode in summary['episodes'] if not episode['success']]
+    for index, episode in enumerate(missed):
+        yield f'{"" if index else "missed":13} seed {episode["seed"]}: {episode["miss"]}'
 
 
 def _shortcomings(summary: dict[str, Any]) -> Iterator[str]:
