@@ -101,8 +101,8 @@ class Scenario(ABC, Generic[S]):
         """Put all objects at their start."""
 
     @abstractmethod
-    def move_goal(self, model: mujoco.MjModel, data: mujoco.MjData, scene: S) -> None:
-        """Move the goal to its place in the scene; other objects stay."""
+    def rearrange(self, model: mujoco.MjModel, data: mujoco.MjData, scene: S) -> None:
+        """Move what people may move, as the goal, to its place in the scene; the rest stays."""
 
     @abstractmethod
     def distance(self, world: FrankaWorld) -> float:

@@ -75,9 +75,10 @@ class FrankaWorld:
         mujoco.mj_forward(self._model, self._data)
 
     def set_scene(self, scene: Scene) -> None:
-        """Move the goal to its place in ``scene``; the arm goes on."""
+        """Move what people may move to its place in ``scene``; the arm goes on."""
         self.scene = scene
-        self.scenario.move_goal(self._model, self._data, scene)
+        self.scenario.rearrange(self._model, self._data, scene)
+        mujoco.mj_kinematics(self._model, self._data)  # So that `things` are there too.
 
     def step(self, positions: Array, velocities: Array, fingers: Array | float = 0.0) -> Array:
         """Follow n commands, one per millisecond.

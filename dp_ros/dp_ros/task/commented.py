@@ -17,7 +17,7 @@ _HEAD: Final = """\
 """
 
 _COMMENTS: Final[Mapping[str, str]] = {
-    'name': 'Name of the task; the simulation knows reach and pick_place.',
+    'name': 'Name of the task; the simulation knows reach, dash and pick_place.',
     'joints': 'Joints of the arm in the order of the actions, as its controller names them.',
     'gripper_joints': 'Fingers that the policy moves too; empty: none.',
     'state_names': 'Names of the values of the observed state; empty: those of the joints.',

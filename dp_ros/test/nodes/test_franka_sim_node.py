@@ -89,7 +89,9 @@ class Bench:
             JointTrajectory, 'gripper/joint_trajectory', command
         )
         self.goal = self.node.create_publisher(PoseStamped, 'goal_pose', command)
+        self.obstacle = self.node.create_publisher(PoseStamped, 'obstacle_pose', command)
         self.until(lambda: self.arm.get_subscription_count() == 1)
+        self.until(lambda: self.obstacle.get_subscription_count() == 1)
         self.until(lambda: self.goal.get_subscription_count() == 1)
         self.until(lambda: self.status is not None)
 
@@ -363,6 +365,39 @@ def test_a_goal_that_cannot_be_is_refused_with_its_reason(bench, message):
     bench.says('goal refused')
     bench.until(lambda: bench.status is not None)
     assert bench.status.goal == before
+
+
+def test_the_obstacle_can_be_moved_while_it_runs(bench):
+    scene = sample_scene(0)
+    bench.reset(seed=0)
+    bench.obstacle.publish(pose(0.57, 0.05))
+    bench.until(lambda: bench.status and bench.status.obstacle.x == pytest.approx(0.57))
+    assert (bench.status.goal.x, bench.status.goal.y) == pytest.approx(scene.goal)
+    bench.until(lambda: bench.heard['scene/markers'])
+    drawn = [marker.pose.position.x for marker in bench.heard['scene/markers'][-1].markers]
+    assert pytest.approx(0.57) in drawn
+
+
+@pytest.mark.parametrize(
+    ('message', 'reason'),
+    [
+        (pose(0.7, 0.0), 'obstacle refused: obstacle x = 0.700 m: needs 0.52 to 0.58 m'),
+        (pose(0.55, float('nan')), 'obstacle refused: obstacle y = nan m'),
+        (pose(0.55, 0.0, 'camera'), "obstacle refused: frame 'camera'"),
+    ],
+)
+def test_an_obstacle_that_cannot_be_is_refused_with_its_reason(bench, message, reason):
+    before = bench.reset().status.obstacle
+    bench.obstacle.publish(message)
+    bench.says(reason)
+    bench.until(lambda: bench.status is not None)
+    assert bench.status.obstacle == before
+
+
+def test_an_obstacle_is_refused_where_the_task_has_none(picking, capfd):
+    picking.reset()
+    picking.obstacle.publish(pose(0.55, 0.0))
+    picking.until(lambda: 'obstacle refused: pick_place has none' in capfd.readouterr().err)
 
 
 def test_time_waits_for_a_simulation_that_was_kept_from_running(bench):

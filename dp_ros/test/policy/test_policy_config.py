@@ -116,9 +116,10 @@ def test_the_configurations_that_are_shipped_are_valid(file):
     assert read_config(file).policy.n_points == 15
 
 
-def test_the_baseline_differs_in_method_and_steps_only():
+@pytest.mark.parametrize('task', ['reach', 'dash'])
+def test_the_baseline_differs_in_method_and_steps_only(task):
     runs = []
-    for name in ('train_reach', 'train_reach_mse'):
+    for name in (f'train_{task}', f'train_{task}_mse'):
         values = yaml.safe_load((CONFIGS / f'{name}.yaml').read_text())
         values['policy'].pop('method')
         values['train'].pop('steps')

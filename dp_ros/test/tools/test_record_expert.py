@@ -12,8 +12,8 @@ from dp_ros.data.bags.bag import BagTopics, read_bag
 from dp_ros.data.datasets.dataset import episode_windows, find_bags, load_dataset
 from dp_ros.data.datasets.recorded_task import recorded_task
 from dp_ros.data.windows.window import ActionSpec, window_spec
+from dp_ros.sim.scenarios.obstacle.scene import GOAL_X, GOAL_Y
 from dp_ros.sim.scenarios.pick_place.scenario import CUBE_SIZE
-from dp_ros.sim.scenarios.reach.scene import GOAL_X, GOAL_Y
 from dp_ros.task.task_file import read_task
 from dp_ros.tools.record_expert import main as record_expert
 from dp_ros.tools.record_expert.episodes import make_episode

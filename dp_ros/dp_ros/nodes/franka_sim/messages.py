@@ -11,7 +11,7 @@ from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES, LINK_NAMES, link_
 from dp_ros.robot.units import NS
 from dp_ros.ros.conversions import ns_to_time
 from dp_ros.sim.scenario import Scene, SimCamera
-from dp_ros.sim.scenarios.reach.scene import OBSTACLE_HEIGHT, OBSTACLE_RADIUS, ReachScene
+from dp_ros.sim.scenarios.obstacle.scene import OBSTACLE_HEIGHT, ObstacleScene
 from dp_ros.sim.simulation import Simulation
 from dp_ros.sim.world import FrankaWorld, Thing, intrinsics
 from dp_ros_msgs.msg import EpisodeStatus
@@ -108,9 +108,9 @@ def episode_status(simulation: Simulation, frame: str, speed: float) -> EpisodeS
         object_names=list(world.scenario.objects),
         objects=[_pose(pose) for pose in world.object_poses],
     )
-    if isinstance(scene, ReachScene):
+    if isinstance(scene, ObstacleScene):
         status.obstacle = _point((*scene.obstacle, 0.0))
-        status.obstacle_radius, status.obstacle_height = OBSTACLE_RADIUS, OBSTACLE_HEIGHT
+        status.obstacle_radius, status.obstacle_height = scene.radius, OBSTACLE_HEIGHT
     status.header.stamp = ns_to_time(simulation.now_ns)
     status.header.frame_id = frame
     return status

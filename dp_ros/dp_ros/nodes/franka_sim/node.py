@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 from cv_bridge import CvBridge
@@ -25,7 +26,8 @@ from dp_ros.ros.node_main import run_node
 from dp_ros.ros.polled_topic import PolledTopic
 from dp_ros.ros.qos import LATCHED, NEWEST, reliable
 from dp_ros.sim.clock import SlippingClock, Speed, slowness
-from dp_ros.sim.scenario import Scene
+from dp_ros.sim.scenario import Point2D, Scene
+from dp_ros.sim.scenarios.obstacle.scene import ObstacleScene
 from dp_ros.sim.scenarios.registry import SCENARIOS
 from dp_ros.sim.simulation import Simulation
 from dp_ros.sim.urdf import robot_description
@@ -113,6 +115,7 @@ class FrankaSimNode(Node):
         self._arm_in = PolledTopic(self, JointTrajectory, f'{controller}/joint_trajectory', NEWEST)
         self._hand_in = PolledTopic(self, JointTrajectory, 'gripper/joint_trajectory', NEWEST)
         self.create_subscription(PoseStamped, 'goal_pose', self._on_goal, NEWEST)
+        self.create_subscription(PoseStamped, 'obstacle_pose', self._on_obstacle, NEWEST)
         self.create_service(ResetEpisode, '~/reset', self._on_reset)
         self.create_service(GetCommandLog, '~/command_log', self._on_command_log)
 
@@ -253,15 +256,28 @@ class FrankaSimNode(Node):
                     self.get_logger().error(f'{what} rejected: {error}')
 
     def _on_goal(self, message: PoseStamped) -> None:
+        self._move('goal', lambda place: self._simulation.world.scene.with_goal(place), message)
+
+    def _on_obstacle(self, message: PoseStamped) -> None:
+        def moved(place: Point2D) -> Scene:
+            scene = self._simulation.world.scene
+            if not isinstance(scene, ObstacleScene):
+                raise ValueError(f'{self._scenario.name} has none')
+            return scene.with_obstacle(place)
+
+        self._move('obstacle', moved, message)
+
+    def _move(self, what: str, moved: Callable[[Point2D], Scene], message: PoseStamped) -> None:
+        """Replace the scene by one in which something is elsewhere, if it can be there."""
         self._meet()
         frames = ('', self._values['base_frame'], LINK_NAMES[0])
-        world, position = self._simulation.world, message.pose.position
+        position = message.pose.position
         try:
             if message.header.frame_id not in frames:
                 raise ValueError(f'frame {message.header.frame_id!r}: needs {frames[1]!r}')
-            world.set_scene(world.scene.with_goal((position.x, position.y)))
+            self._simulation.world.set_scene(moved((position.x, position.y)))
         except ValueError as error:
-            self.get_logger().error(f'goal refused: {error}')
+            self.get_logger().error(f'{what} refused: {error}')
             return
         self._show_scene()
 

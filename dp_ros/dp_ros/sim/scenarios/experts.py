@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dp_ros.arrays import Array
+from dp_ros.sim.scenarios.dash import expert as dash
+from dp_ros.sim.scenarios.dash.scenario import DASH
 from dp_ros.sim.scenarios.pick_place.expert import ORDERS, hand_path
 from dp_ros.sim.scenarios.pick_place.scenario import PICK_PLACE
 from dp_ros.sim.scenarios.reach.expert import tcp_path
@@ -15,6 +17,7 @@ import numpy as np
 
 _PATHS: Final[Mapping[str, Callable[[Any, Any, np.random.Generator], Array]]] = {
     REACH.name: tcp_path,
+    DASH.name: dash.tcp_path,
     PICK_PLACE.name: lambda scene, side, rng: hand_path(scene, side, ORDERS[0], rng)[0][:, :3],
 }
 

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from dp_ros.sim.scenario import AnyScenario
+from dp_ros.sim.scenarios.dash.scenario import DASH
 from dp_ros.sim.scenarios.pick_place.scenario import PICK_PLACE
 from dp_ros.sim.scenarios.reach.scenario import REACH
 
-SCENARIOS: Final[Mapping[str, AnyScenario]] = {each.name: each for each in (REACH, PICK_PLACE)}
+SCENARIOS: Final[Mapping[str, AnyScenario]] = {
+    each.name: each for each in (REACH, DASH, PICK_PLACE)
+}

@@ -12,7 +12,8 @@ from dp_ros.arrays import Rgb
 from dp_ros.robot.units import to_ns
 from dp_ros.ros.conversions import time_to_ns
 from dp_ros.sim.render import LineStrip, Shape, Spheres, VideoScene
-from dp_ros.sim.scenarios.reach.scene import ReachScene, sample_scene
+from dp_ros.sim.scenarios.obstacle.scene import ObstacleScene
+from dp_ros.sim.scenarios.reach.scene import sample_scene
 from dp_ros.tools.common.episodes.rollout import Rollout
 from dp_ros_msgs.msg import EpisodeStatus
 import numpy as np
@@ -70,7 +71,7 @@ def _newest(times: Sequence[int], items: Sequence[Any], now_ns: int) -> Any:
     return items[index - 1] if index else None
 
 
-def _scene(seed: int, status: EpisodeStatus | None) -> ReachScene:
+def _scene(seed: int, status: EpisodeStatus | None) -> ObstacleScene:
     scene = sample_scene(seed)
     return scene if status is None else scene.with_goal((status.goal.x, status.goal.y))
 

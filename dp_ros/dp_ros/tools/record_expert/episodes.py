@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.sim.scenario import AnyScenario, Point2D, Scene
+from dp_ros.sim.scenarios.dash import expert as dash
+from dp_ros.sim.scenarios.dash.scenario import DASH
+from dp_ros.sim.scenarios.obstacle.scene import GOAL_X, GOAL_Y, ObstacleScene
 from dp_ros.sim.scenarios.pick_place.expert import GRIPS, ORDERS, plan_pick_place
 from dp_ros.sim.scenarios.pick_place.scenario import PICK_PLACE
 from dp_ros.sim.scenarios.reach.expert import SIDES, GoalJump, plan
 from dp_ros.sim.scenarios.reach.scenario import REACH
-from dp_ros.sim.scenarios.reach.scene import GOAL_X, GOAL_Y, ReachScene, sample_scene
+from dp_ros.sim.scenarios.reach.scene import sample_scene
 import numpy as np
 
 JUMP_TIME = (0.4, 1.8)
@@ -59,6 +62,17 @@ def make_episode(seed: int, attempt: int, jump_share: float) -> ExpertEpisode:
     return ExpertEpisode(REACH, attempt, scene, side, plan(scene, side, rng, jump), jump)
 
 
+def make_dash_episode(seed: int, attempt: int) -> ExpertEpisode:
+    """Return a demonstration of `dash`, on a side that nothing tells.
+
+    The same arguments give the same one.
+    """
+    scene = DASH.sample(seed + attempt)
+    rng = np.random.default_rng([seed, attempt])
+    side = str(rng.choice(SIDES))
+    return ExpertEpisode(DASH, attempt, scene, side, dash.plan(scene, side, rng))
+
+
 def make_pick_place_episode(seed: int, attempt: int) -> ExpertEpisode:
     """Return a demonstration of `pick_place`; four successive ones have all grips and orders.
 
@@ -78,7 +92,7 @@ def make_pick_place_episode(seed: int, attempt: int) -> ExpertEpisode:
     )
 
 
-def _jump(scene: ReachScene, rng: np.random.Generator) -> GoalJump:
+def _jump(scene: ObstacleScene, rng: np.random.Generator) -> GoalJump:
     return GoalJump(float(rng.uniform(*JUMP_TIME)), _goal_beside(scene.goal, rng))
 
 

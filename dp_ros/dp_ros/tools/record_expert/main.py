@@ -28,6 +28,7 @@ from dp_ros.tools.record_expert.child_nodes import ChildNodes
 from dp_ros.tools.record_expert.client import ExpertClient, ExpertError
 from dp_ros.tools.record_expert.episodes import (
     ExpertEpisode,
+    make_dash_episode,
     make_episode,
     make_pick_place_episode,
 )
@@ -186,6 +187,8 @@ def _record(args: argparse.Namespace, client: ExpertClient, console: Console) ->
 def _episode(args: argparse.Namespace, attempt: int) -> ExpertEpisode:
     if args.task == 'pick_place':
         return make_pick_place_episode(args.seed, attempt)
+    if args.task == 'dash':
+        return make_dash_episode(args.seed, attempt)
     return make_episode(args.seed, attempt, args.goal_jumps)
 
 

@@ -139,9 +139,9 @@ class PickPlace(Scenario[PickPlaceScene]):
             0.0,
             np.sin(half),
         )
-        self.move_goal(model, data, scene)
+        self.rearrange(model, data, scene)
 
-    def move_goal(self, model: mujoco.MjModel, data: mujoco.MjData, scene: PickPlaceScene) -> None:
+    def rearrange(self, model: mujoco.MjModel, data: mujoco.MjData, scene: PickPlaceScene) -> None:
         """Move the bin to the goal."""
         place_mocap(model, data, 'bin', (*scene.goal, 0.0))
 

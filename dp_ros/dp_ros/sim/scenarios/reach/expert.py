@@ -10,7 +10,7 @@ from dp_ros.arrays import Array
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.sim.expert_motion import joint_trajectory, minimum_jerk, path_times
 from dp_ros.sim.scenario import Point2D
-from dp_ros.sim.scenarios.reach.scene import OBSTACLE_RADIUS, ReachScene
+from dp_ros.sim.scenarios.obstacle.scene import ObstacleScene
 import numpy as np
 
 Side = Literal['left', 'right']
@@ -32,7 +32,7 @@ class GoalJump:
 
 
 def plan(
-    scene: ReachScene, side: Side, rng: np.random.Generator, jump: GoalJump | None = None
+    scene: ObstacleScene, side: Side, rng: np.random.Generator, jump: GoalJump | None = None
 ) -> Trajectory:
     """Plan one demonstration; its speed and its distance from the obstacle vary at random.
 
@@ -43,7 +43,7 @@ def plan(
 
 
 def tcp_path(
-    scene: ReachScene, side: Side, rng: np.random.Generator, jump: GoalJump | None = None
+    scene: ObstacleScene, side: Side, rng: np.random.Generator, jump: GoalJump | None = None
 ) -> Array:
     """Return TCP positions (n, 3) [m] every 10 ms.
 
@@ -51,7 +51,7 @@ def tcp_path(
     obstacle. For a goal that jumps, a second reach is added (Flash and Henis 1991).
     """
     duration = rng.uniform(2.8, 3.8)
-    clearance = OBSTACLE_RADIUS + rng.uniform(0.045, 0.06)
+    clearance = scene.radius + rng.uniform(0.045, 0.06)
     passing = _passing(scene)
     reaction = _reaction(scene, side, jump, passing * duration) if jump else 0.0
     longest = max(duration, reaction + _correction(scene, jump) if jump else 0.0)
@@ -67,7 +67,7 @@ def tcp_path(
     return path
 
 
-def _passing(scene: ReachScene) -> float:
+def _passing(scene: ObstacleScene) -> float:
     """Return the share of the duration after which the arm is beside the obstacle."""
     start, goal = scene.start[0], scene.goal[0]
     grid = np.linspace(0, 1, 1001)
@@ -75,14 +75,14 @@ def _passing(scene: ReachScene) -> float:
     return float(grid[np.abs(progress).argmin()])
 
 
-def _bump_height(scene: ReachScene, side: Side, clearance: float, passing: float) -> float:
+def _bump_height(scene: ObstacleScene, side: Side, clearance: float, passing: float) -> float:
     """Return the height of the bump with which the path passes the obstacle at ``clearance``."""
     done, bump = (shape(np.array([passing]))[0] for shape in (minimum_jerk, _bump))
     straight = scene.start[1] + (scene.goal[1] - scene.start[1]) * done
     return float((scene.obstacle[1] + _sign(side) * clearance - straight) / bump)
 
 
-def _reaction(scene: ReachScene, side: Side, jump: GoalJump, passed: float) -> float:
+def _reaction(scene: ObstacleScene, side: Side, jump: GoalJump, passed: float) -> float:
     """Return when the correction begins [s]; towards the obstacle only after passing it."""
     towards = _sign(side) * (jump.goal[1] - scene.goal[1]) < 0
     return max(jump.time, passed) if towards else jump.time
@@ -92,7 +92,7 @@ def _sign(side: Side) -> int:
     return 1 if side == 'left' else -1
 
 
-def _correction(scene: ReachScene, jump: GoalJump) -> float:
+def _correction(scene: ObstacleScene, jump: GoalJump) -> float:
     """Return the duration of the added reach [s]."""
     return 1.2 + 4.0 * float(np.linalg.norm(np.subtract(jump.goal, scene.goal)))
 

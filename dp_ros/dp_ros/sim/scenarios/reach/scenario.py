@@ -1,93 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The task `reach`: around an obstacle, on either side, to a goal disc."""
+"""The task `reach`: from afar around an obstacle, on either side, to a goal that may move."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
-from dp_ros.arrays import Array
-from dp_ros.robot.kinematics import forward
-from dp_ros.sim.scenario import Scenario, SimCamera, place_mocap
-from dp_ros.sim.scenarios.reach.scene import (
-    GOAL_TOLERANCE,
-    OBSTACLE_HEIGHT,
-    OBSTACLE_RADIUS,
-    ReachScene,
-    sample_scene,
-)
-import mujoco
-import numpy as np
-
-if TYPE_CHECKING:
-    from dp_ros.sim.world import FrankaWorld
-
-_OBSTACLE_COLOUR: Final = (0.85, 0.15, 0.1, 1.0)
-_GOAL_COLOUR: Final = (0.1, 0.8, 0.2, 1.0)
+from dp_ros.sim.scenarios.obstacle.scenario import ObstacleScenario
+from dp_ros.sim.scenarios.obstacle.scene import ObstacleScene
+from dp_ros.sim.scenarios.reach.scene import OBSTACLE_RADIUS, sample_scene
 
 
-class Reach(Scenario[ReachScene]):
-    """The task: the TCP comes to the goal point without touching the obstacle or the table."""
+class Reach(ObstacleScenario):
+    """The task, with time to choose a side on the way."""
 
     name: ClassVar = 'reach'
-    cameras: ClassVar[Mapping[str, SimCamera]] = {
-        'front': SimCamera('world', (1.25, 0.0, 0.75), (0.565, 0.0, 0.03), (0.0, 0.0, 1.0), 34.0),
-        'wrist': SimCamera('hand', (0.07, 0.0, 0.02), (0.02, 0.0, 0.2), (1.0, 0.0, 0.0), 70.0),
-    }
-    obstacles: ClassVar[Mapping[str, str]] = {'obstacle': 'obstacle', 'table': 'table'}
-    sides: ClassVar[tuple[str, ...]] = ('left', 'right')
-    tolerance: ClassVar = GOAL_TOLERANCE
+    radius: ClassVar = OBSTACLE_RADIUS
 
-    def sample(self, seed: int) -> ReachScene:
+    def sample(self, seed: int) -> ObstacleScene:
         """Return the scene of a seed."""
         return sample_scene(seed)
-
-    def furnish(self, spec: mujoco.MjSpec) -> None:
-        """Add the obstacle and the disc."""
-        for name, size, colour in (
-            ('obstacle', [OBSTACLE_RADIUS, OBSTACLE_HEIGHT / 2, 0], _OBSTACLE_COLOUR),
-            ('goal', [0.03, 0.001, 0], _GOAL_COLOUR),
-        ):
-            body = spec.worldbody.add_body(name=name, mocap=True)
-            geom = body.add_geom(
-                name=name, type=mujoco.mjtGeom.mjGEOM_CYLINDER, size=size, rgba=colour
-            )
-            geom.contype = geom.conaffinity = int(name == 'obstacle')
-
-    def place(self, model: mujoco.MjModel, data: mujoco.MjData, scene: ReachScene) -> None:
-        """Put obstacle and disc in their places."""
-        place_mocap(model, data, 'obstacle', (*scene.obstacle, OBSTACLE_HEIGHT / 2))
-        self.move_goal(model, data, scene)
-
-    def move_goal(self, model: mujoco.MjModel, data: mujoco.MjData, scene: ReachScene) -> None:
-        """Move the disc to the goal."""
-        place_mocap(model, data, 'goal', (*scene.goal, 0.001))
-
-    def distance(self, world: FrankaWorld) -> float:
-        """Return the distance of the TCP from the goal point [m]."""
-        return float(np.linalg.norm(world.tcp - world.scene.goal_point))
-
-    def succeeded(self, world: FrankaWorld) -> bool:
-        """Tell whether the TCP is within the tolerance."""
-        return self.distance(world) <= self.tolerance
-
-    def side(self, world: FrankaWorld) -> str:
-        """Return on which side the TCP passes the obstacle."""
-        tcp, obstacle = world.tcp, world.scene.obstacle
-        if tcp[0] < obstacle[0]:
-            return ''
-        return 'left' if tcp[1] > obstacle[1] else 'right'
-
-    def leads_to(self, scene: ReachScene, positions: Array) -> str:
-        """Return on which side the path comes by the obstacle, if it does so at its side."""
-        tcp = forward(positions)[:, :2]
-        if tcp[0, 0] > scene.obstacle[0]:
-            return ''
-        nearest = np.linalg.norm(tcp - scene.obstacle, axis=1).argmin()
-        beside = tcp[nearest, 1] - scene.obstacle[1]
-        if abs(beside) < OBSTACLE_RADIUS:
-            return ''
-        return 'left' if beside > 0 else 'right'
 
 
 REACH: Final = Reach()
