@@ -76,9 +76,23 @@ class TrajectoryReference:
         return self._segments.sample(np.asarray(t_ns, dtype=np.int64))
 
     @property
+    def begin_ns(self) -> int:
+        """Time from which on it is known [ns]."""
+        return int(self._segments.t_ns[0])
+
+    @property
     def end_ns(self) -> int:
         """Time when the reference comes to rest [ns]."""
         return int(self._segments.t_ns[-1])
+
+    def knots_ns(self, after_ns: int, before_ns: int) -> Times:
+        """Return the times (k,) of the points between two times [ns].
+
+        Points given there continue the same polynomials, where it runs by points with
+        accelerations.
+        """
+        t_ns = self._segments.t_ns
+        return t_ns[(t_ns > after_ns) & (t_ns < before_ns)]
 
     def _checked(self, trajectory: Trajectory, now_ns: int) -> _Points:
         names = trajectory.joint_names

@@ -125,7 +125,7 @@ def test_a_chunk_that_took_too_long_to_plan_is_late_and_the_arm_goes_on_as_it_wa
     arm.run(0.3)
     going_to = arm.core.chunk_left(arm.now)
     planned = arm.core.request(arm.chunk(), arm.now).plan()
-    with pytest.raises(ChunkLate, match='planning took 50 ms of a lead_time of 60 ms'):
+    with pytest.raises(ChunkLate, match='ready after 50 ms of a lead time of 60 ms'):
         arm.core.follow(planned, arm.now + 50 * MS)
     assert (arm.core.counts.late, arm.core.counts.executed) == (1, 1)
     assert arm.core.chunk_left(arm.now) == going_to

@@ -139,10 +139,20 @@ class Bench:
         return message
 
     def follow(self, message=None):
-        """Publish a chunk and wait for the trajectory that is sent for it."""
+        """Publish a chunk and wait for the trajectory that is sent for it.
+
+        A chunk of its own that is late, since the machine is busy, is made again.
+        """
         before = len(self.sent)
-        self.chunks_out.publish(message or self.chunk())
-        self.until(lambda: len(self.sent) > before)
+        while len(self.sent) == before:
+            late = self.core_node._core.counts.late
+            self.chunks_out.publish(message or self.chunk())
+            self.until(
+                lambda late=late: (
+                    len(self.sent) > before
+                    or (message is None and self.core_node._core.counts.late > late)
+                )
+            )
         return self.sent[-1]
 
     def until_moving(self):

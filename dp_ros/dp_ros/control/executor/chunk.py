@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from dp_ros.arrays import Array
@@ -30,12 +30,14 @@ class Chunk:
     :param stamp_ns: time of the observation it was made from [ns].
     :param times: (n_points,) times of the actions [s after the stamp], increasing.
     :param positions: (n_points, n_joints) positions of the actions [rad].
+    :param received_ns: time when it came [ns].
     """
 
     stamp_ns: int
     joint_names: tuple[str, ...]
     times: Array
     positions: Array
+    received_ns: int = 0
 
     def reordered(self, joint_names: tuple[str, ...], optional: tuple[str, ...] = ()) -> Chunk:
         """Return the chunk with its joints in another order, the optional ones last.
@@ -51,7 +53,7 @@ class Chunk:
                 f'{renamed(joint_names, self.joint_names)}'
             )
         order = [self.joint_names.index(name) for name in wanted]
-        return Chunk(self.stamp_ns, wanted, self.times, self.positions[:, order])
+        return replace(self, joint_names=wanted, positions=self.positions[:, order])
 
     def due_after(
         self, time_ns: int, n_action_steps: int, done: float | None = None

@@ -26,19 +26,20 @@ from typing import Final
 
 from dp_ros.arrays import Array
 from dp_ros.control.executor.chunk import Chunk, ChunkLate, ChunkRefused, check_chunk
-from dp_ros.control.executor.commanded import CommandedArm
+from dp_ros.control.executor.commanded import CommandedArm, Join
 from dp_ros.control.executor.interlocks import EXECUTE, PAUSE, SPEED, STOP, Interlocks, Phase
+from dp_ros.control.executor.lead import Lead
 from dp_ros.control.executor.measured import MeasuredJoints
-from dp_ros.control.executor.motion import SpliceError, State
+from dp_ros.control.executor.motion import SpliceError
 from dp_ros.control.executor.pace import REST, Caution, Ramp
 from dp_ros.control.executor.planner import ChunkPlan, Planner
+from dp_ros.control.executor.request import ChunkTimes, Planned, Request, Spent
 from dp_ros.control.executor.splice import brake
 from dp_ros.control.executor.stalls import Stalls
 from dp_ros.control.executor.workspace import Workspace
 from dp_ros.robot.arm_model import ArmModel
 from dp_ros.robot.trajectory import Trajectory, TrajectoryRejected
 from dp_ros.robot.units import NS, to_ns
-import numpy as np
 
 TICK: Final = 0.02
 """Period at which `ChunkExecutor.tick` is called [s]."""
@@ -46,7 +47,8 @@ TICK: Final = 0.02
 _SETTLE: Final = 0.3  # [s]; 10 mrad in this time take 0.7 rad/s².
 _NO_JOINTS: Final = 'waiting for joint states'
 _REST: Final = 1.0  # After a rest longer than this the motion starts slowly [s].
-_ON_THE_WAY: Final = 0.5  # Share of the lead time that a message to the controller may take.
+_TRIES: Final = 3
+_LONGER: Final = 2.0  # Factor of the lead of a brake that took too long to make.
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class ExecutorConfig:
 
     :param execute: whether trajectories are sent; False: shadow mode, which only checks chunks.
     :param n_action_steps: number of actions of a chunk that are followed before braking.
-    :param lead: time from now to where a new trajectory joins the running one [s]; longer than
-        a message takes to the controller.
+    :param lead: shortest time from now to where a new trajectory joins the running one [s].
+    :param max_lead: longest such time [s], where planning and delivery take long.
     :param speed_scale: speed as a share of the policy's, 0 to 1, on the same path; 0: rest.
     :param slow_start_time: time in which the speed scale rises from 0 to 1, as at a start [s].
     :param limit_margin: distance from a joint's limit where slowing down begins [rad].
@@ -68,6 +70,7 @@ class ExecutorConfig:
     execute: bool = True
     n_action_steps: int = 8
     lead: float = 0.06
+    max_lead: float = 0.2
     speed_scale: float = 1.0
     slow_start_time: float = 0.0
     limit_margin: float = 0.0
@@ -93,49 +96,6 @@ class ChunkCounts:
     refused: int = 0
 
 
-@dataclass(frozen=True)
-class Request:
-    """A chunk, and all that a plan for it depends on; `plan` may run in another thread.
-
-    :param begin: commanded state at ``join_ns``, where the motion begins.
-    :param now_ns: time when the chunk was accepted [ns].
-    :param lead_ns: time from which on its points are followed [ns].
-    :param join_ns: time when its motion begins [ns].
-    :param arm: the commanded arm and the number of trajectories it was sent; the plan is dropped
-        when they have changed. None: shadow mode.
-    """
-
-    chunk: Chunk
-    planner: Planner
-    n_action_steps: int
-    begin: State
-    ramp: Ramp
-    now_ns: int
-    lead_ns: int
-    join_ns: int
-    arm: tuple[CommandedArm, int] | None
-
-    def plan(self) -> Planned:
-        """Plan how to follow the chunk.
-
-        :raises ChunkRefused: when it cannot be followed.
-        """
-        caution = self.planner.caution
-        done = self.ramp.done(self.chunk.stamp_ns, self.join_ns)
-        done *= float(caution.factor(self.begin.position[None])[0])
-        times, points = self.chunk.due_after(self.lead_ns, self.n_action_steps, done)
-        plan = self.planner.plan(self.begin, times, points, self.ramp, self.join_ns)
-        return Planned(self, plan)
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A motion that follows a chunk; it is sent only if it reaches the controller in time."""
-
-    request: Request
-    plan: ChunkPlan
-
-
 class ChunkExecutor:
     """Turns chunks into trajectories.
 
@@ -156,6 +116,7 @@ class ChunkExecutor:
         self.joint_names = tuple(joint_names)
         self.finger_names = tuple(finger_names)
         self.interlocks = Interlocks()
+        self.lead = Lead(config.lead, config.max_lead)
         self.model = model
         self.forget()
         self.restart(0)
@@ -164,6 +125,7 @@ class ChunkExecutor:
     def restart(self, now_ns: int) -> None:
         """Start over from where the arm is; only the interlocks PAUSE and STOP are cleared."""
         self.counts = ChunkCounts()
+        self.times = ChunkTimes()
         self.interlocks.clear(PAUSE, STOP)
         self._motion = (Phase.WAITING, _NO_JOINTS)
         if self.is_moving(now_ns):
@@ -179,7 +141,7 @@ class ChunkExecutor:
         )
         self.fingers: Trajectory | None = None
         self._ramp = REST
-        self._tail_ns = self._newest_ns = self._held_ns = 0
+        self._tail_ns = self._newest_ns = self._held_ns = self._brake_ns = 0
         self._deviation = float('nan')
         self._ticks = Stalls(TICK)
 
@@ -196,6 +158,7 @@ class ChunkExecutor:
     def configure(self, config: ExecutorConfig, now_ns: int) -> Trajectory | None:
         """Replace the settings; return a braking trajectory where they forbid motion."""
         self.config = config
+        self.lead.bound(config.lead, config.max_lead)
         shadow = 'shadow mode: chunks are checked, nothing is sent'
         trajectory = None
         for name, reason, forbidden in (
@@ -328,44 +291,58 @@ class ChunkExecutor:
             self.counts.refused += 1
             raise
 
-    def follow(self, planned: Planned, now_ns: int) -> Trajectory | None:
+    def follow(
+        self, planned: Planned, now_ns: int, spent: Spent | None = None
+    ) -> Trajectory | None:
         """Return the trajectory of a plan to send; None in shadow mode.
+
+        Call it when the message is made, and send that at once.
 
         :raises ChunkRefused: when the arm was stopped or commanded otherwise meanwhile.
         :raises ChunkLate: when the controller would get it too late to join without a step.
         """
         request = planned.request
+        self.lead.planned((now_ns - request.now_ns) / NS)
         if request.arm is None:
             self.counts.checked += 1
             self._newest_ns = request.chunk.stamp_ns
             return None
         with self.counted():
-            self._check_still_possible(request, now_ns)
-        return self._followed(request, planned.plan, now_ns)
+            self._check_still_possible(request, now_ns, spent)
+        self._followed(planned, now_ns, spent)
+        return planned.trajectory
 
-    def _check_still_possible(self, request: Request, now_ns: int) -> None:
+    def _check_still_possible(self, request: Request, now_ns: int, spent: Spent | None) -> None:
         if self.interlocks or request.arm != self._commanded():
             raise ChunkRefused('the arm was stopped while the chunk was planned')
-        if (request.join_ns - now_ns) / NS < _ON_THE_WAY * self.config.lead:
-            took = (now_ns - request.now_ns) / NS
-            raise ChunkLate(
-                f'planning took {took * 1e3:.0f} ms of a lead_time of {self.config.lead * 1e3:.0f}'
-                ' ms: this machine is too busy, or lead_time too short'
-            )
+        if self.in_time(request.join.time_ns, now_ns):
+            return
+        lead, took = (request.join.time_ns - request.now_ns) / NS, (now_ns - request.now_ns) / NS
+        raise ChunkLate(
+            f'chunk was ready after {took * 1e3:.0f} ms of a lead time of {lead * 1e3:.0f} ms, '
+            f'{self.lead.on_the_way * 1e3:.0f} ms of which are for its delivery'
+            + (f': {spent}' if spent else '')
+        )
 
-    def _followed(self, request: Request, plan: ChunkPlan, now_ns: int) -> Trajectory:
+    def in_time(self, join_ns: int, now_ns: int) -> bool:
+        """Tell whether a message that is sent now comes to the controller before its join."""
+        return (join_ns - now_ns) / NS >= self.lead.on_the_way
+
+    def _followed(self, planned: Planned, now_ns: int, spent: Spent | None) -> None:
         assert self._arm is not None
-        join_ns = request.join_ns
-        trajectory = self._arm.send(plan.motion, join_ns, now_ns)
+        request, plan = planned.request, planned.plan
+        chunk, join_ns = request.chunk, request.join.time_ns
+        self._arm.send(planned.trajectory, join_ns, now_ns)
         self._ramp = request.ramp
-        self.fingers = self._alongside(plan, request.chunk, join_ns)
+        self.fingers = self._alongside(plan, chunk, join_ns)
         self.counts.executed += plan.as_asked
         self.counts.approached += not plan.as_asked
         self._deviation = plan.deviation
-        self._newest_ns = request.chunk.stamp_ns
+        self._newest_ns = chunk.stamp_ns
         self._tail_ns = join_ns + to_ns(float(plan.times[-1]))
         self._motion = (Phase.RUNNING, plan.summary)
-        return trajectory
+        planned_ns = spent.planned_ns if spent else now_ns
+        self.times = ChunkTimes(chunk.stamp_ns, chunk.received_ns, planned_ns, now_ns, join_ns)
 
     def tick(self, now_ns: int) -> Trajectory | None:
         """Check joint states, tracking error and the chunk's end; call it every `TICK`."""
@@ -437,9 +414,8 @@ class ChunkExecutor:
 
     def _shadow_request(self, chunk: Chunk, now_ns: int) -> Request:
         chunk = self._checked(chunk, now_ns)
-        rest = np.zeros(len(self.joint_names))
-        begin = State(self._fresh(now_ns), rest, rest)
-        return self._requested(chunk, begin, REST, (now_ns, now_ns, now_ns), None)
+        join = CommandedArm(self.joint_names, self._fresh(now_ns)).join(now_ns, now_ns)
+        return self._requested(chunk, join, REST, now_ns, now_ns, None)
 
     def _request(self, chunk: Chunk, now_ns: int) -> Request:
         chunk = self._checked(chunk, now_ns)
@@ -450,29 +426,30 @@ class ChunkExecutor:
         astray = self._astray(arm)
         if astray is not None:
             raise ChunkRefused(f'{astray}: the chunk would begin elsewhere')
-        lead_ns = now_ns + to_ns(self.config.lead)
+        lead_ns = now_ns + to_ns(self.lead.time)
         # At a start the arm rests a tracking error away from its last reference, and the new one
         # begins where it is measured. The controller gets some time to even that out gently.
         settling = min(_SETTLE, self.config.slow_start_time) if arm.sent_nothing else 0.0
         join_ns = lead_ns + to_ns(settling)
         rested = now_ns - arm.end_ns > _REST * NS
         ramp = REST if rested else self._ramp
-        times = now_ns, lead_ns, join_ns
-        return self._requested(chunk, arm.state(join_ns), ramp, times, self._commanded())
+        join = arm.join(join_ns, now_ns)
+        return self._requested(chunk, join, ramp, now_ns, lead_ns, self._commanded())
 
     def _requested(
         self,
         chunk: Chunk,
-        begin: State,
+        join: Join,
         ramp: Ramp,
-        times_ns: tuple[int, int, int],
+        now_ns: int,
+        lead_ns: int,
         arm: tuple[CommandedArm, int] | None,
     ) -> Request:
-        config, join_ns, model = self.config, times_ns[-1], self._known()
+        config, model = self.config, self._known()
         caution = Caution(model.limits, config.limit_margin)
         planner = Planner(model, caution, config.workspace)
-        ramp = ramp.towards(config.speed_scale, join_ns, config.slow_start_time)
-        return Request(chunk, planner, config.n_action_steps, begin, ramp, *times_ns, arm)
+        ramp = ramp.towards(config.speed_scale, join.time_ns, config.slow_start_time)
+        return Request(chunk, planner, config.n_action_steps, join, ramp, now_ns, lead_ns, arm)
 
     def _checked(self, chunk: Chunk, now_ns: int) -> Chunk:
         check_chunk(chunk, now_ns, self._newest_ns)
@@ -486,7 +463,24 @@ class ChunkExecutor:
         names = chunk.joint_names[n_arm:]
         return Trajectory(names, join_ns, plan.times, plan.points[:, n_arm:]) if names else None
 
-    def _brake(self, now_ns: int, reason: str = 'braking') -> Trajectory | None:
+    def brake_in_time(self, now_ns: int) -> bool:
+        """Tell whether the last braking trajectory may be sent now."""
+        return self.in_time(self._brake_ns, now_ns)
+
+    def brake_again(self, now_ns: int, tries: int) -> Trajectory | None:
+        """Return a braking trajectory that joins later, in place of the last one, never sent.
+
+        After several tries it is None: what runs ends in a braking tail by itself.
+        """
+        assert self._arm is not None
+        self._arm.unsend()
+        if tries > _TRIES:
+            return None
+        return self._brake(now_ns, self._motion[1], self.lead.stop * _LONGER**tries)
+
+    def _brake(
+        self, now_ns: int, reason: str = 'braking', lead: float | None = None
+    ) -> Trajectory | None:
         """Come to rest, unless the arm already does so or rests; the next start is slow."""
         self._ramp = REST
         if self._arm is None or not self.is_moving(now_ns) or self._arm.stopping:
@@ -494,12 +488,15 @@ class ChunkExecutor:
         if self.model is None:
             return None  # Somebody else moves an arm of which it is not known how it may brake.
         self._motion = (Phase.BRAKING, reason)
-        join_ns = now_ns + to_ns(self.config.lead)
+        self._brake_ns = now_ns + to_ns(self.lead.stop if lead is None else lead)
+        join = self._arm.join(self._brake_ns, now_ns)
         try:
-            motion = brake(self._arm.state(join_ns), self.model.limits)
+            motion = brake(join.state, self.model.limits)
         except SpliceError:
             return None  # The next tick tries again; what runs ends in a braking tail by itself.
-        return self._arm.send(motion, join_ns, now_ns, stopping=True)
+        trajectory = join.trajectory(motion)
+        self._arm.send(trajectory, join.time_ns, now_ns, stopping=True)
+        return trajectory
 
     def _known(self) -> ArmModel:
         if self.model is None:

@@ -7,8 +7,8 @@ from collections import deque
 import struct
 from typing import Final
 
+from dp_ros.nodes.executor.deliveries import Deliveries
 from dp_ros.robot.units import NS
-from dp_ros.ros.conversions import time_to_ns
 from dp_ros.ros.polled_topic import PolledTopic
 from dp_ros.ros.qos import NEWEST, reliable
 from rclpy.clock import Clock, ClockType
@@ -24,7 +24,7 @@ class CommandTopic:
     """Publishes trajectories, and hears those that other nodes publish.
 
     rclpy does not tell who sent a message. The node's own are known by their stamp, the time [ns]
-    at which they join. Each stamp counts once: a copy by another node is a foreign command.
+    at which they begin. Each stamp counts once: a copy by another node is a foreign command.
     """
 
     def __init__(self, node: Node, topic: str) -> None:
@@ -32,6 +32,7 @@ class CommandTopic:
         self._heard = PolledTopic(node, JointTrajectory, topic, reliable(_HEARD), raw=True)
         self._system = Clock(clock_type=ClockType.SYSTEM_TIME)
         self._own: deque[int] = deque(maxlen=4 * _HEARD)
+        self._deliveries = Deliveries(self._publisher)
 
     @property
     def topic_name(self) -> str:
@@ -42,10 +43,19 @@ class CommandTopic:
         """Return the number of other listeners, one of which is the controller."""
         return max(0, int(self._publisher.get_subscription_count()) - 1)
 
-    def publish(self, message: JointTrajectory) -> None:
-        """Publish a trajectory for the arm."""
-        self._own.append(time_to_ns(message.header.stamp))
+    def publish(self, message: bytes) -> None:
+        """Publish a trajectory for the arm, serialised."""
+        self._own.append(_stamp_ns(message))
         self._publisher.publish(message)
+        self._deliveries.sent()
+
+    def delivery_times(self) -> list[float]:
+        """Return how long messages took to all listeners, of those since the last call [s]."""
+        return self._deliveries.taken()
+
+    def close(self) -> None:
+        """End what it does in the background, before the node is destroyed."""
+        self._deliveries.close()
 
     def foreign(self) -> list[tuple[JointTrajectory | None, int]]:
         """Return the messages of other nodes since the last call, each with its age [ns].
@@ -61,13 +71,17 @@ class CommandTopic:
         return found
 
     def _is_own(self, data: bytes) -> bool:
-        """Tell by the stamp, which follows the four bytes that name the encoding."""
         try:
-            sec, nanosec = struct.unpack_from(_STAMP[data[1] & 1], data, 4)
-            self._own.remove(sec * NS + nanosec)
+            self._own.remove(_stamp_ns(data))
         except (IndexError, struct.error, ValueError):
             return False
         return True
+
+
+def _stamp_ns(data: bytes) -> int:
+    """Return the stamp of a message, which follows the four bytes that name the encoding."""
+    sec, nanosec = struct.unpack_from(_STAMP[data[1] & 1], data, 4)
+    return int(sec * NS + nanosec)
 
 
 def _read(data: bytes) -> JointTrajectory | None:

@@ -9,14 +9,14 @@ from functools import partial
 from typing import Any
 
 from dp_ros.control.executor.chunk import Chunk, ChunkRefused, check_size
-from dp_ros.control.executor.chunk_executor import TICK, ChunkExecutor, Planned
+from dp_ros.control.executor.chunk_executor import TICK, ChunkExecutor
 from dp_ros.control.executor.deadman import Deadman
 from dp_ros.control.executor.interlocks import ESTOP, PAUSE, PUBLISHERS, STOP, Phase
 from dp_ros.control.executor.sources import POLICY, TELEOP, Sources
 from dp_ros.nodes.executor.command_topic import CommandTopic
 from dp_ros.nodes.executor.joy_watch import JoyWatch
 from dp_ros.nodes.executor.parameters import PARAMETERS, check, executor_config
-from dp_ros.nodes.executor.planning import Planning
+from dp_ros.nodes.executor.planning import Planning, Prepared
 from dp_ros.nodes.executor.publisher_watch import PublisherWatch
 from dp_ros.nodes.executor.robot_link import RobotLink
 from dp_ros.robot.arm_model import ArmModel, by_name
@@ -24,7 +24,7 @@ from dp_ros.robot.trajectory import Trajectory
 from dp_ros.ros.autostart import autostart
 from dp_ros.ros.clock_watch import ClockWatch, on_jump_back
 from dp_ros.ros.contract import ContractTopic
-from dp_ros.ros.conversions import time_to_ns, trajectory_from_msg, trajectory_to_msg
+from dp_ros.ros.conversions import encoded, ns_to_time, time_to_ns, trajectory_from_msg
 from dp_ros.ros.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from dp_ros.ros.lifecycle import CheckedLifecycleNode
 from dp_ros.ros.live_parameters import LiveParameters, Values
@@ -144,6 +144,7 @@ class ExecutorNode(CheckedLifecycleNode):
         """Brake before the publishers go."""
         self._halt()
         self._planning.close()
+        self._commands.close()
         super().destroy_node()
 
     def _halt(self) -> None:
@@ -196,23 +197,31 @@ class ExecutorNode(CheckedLifecycleNode):
         if request is not None:
             self._planning.start(request)
 
-    def _on_planned(self, job: Future[Planned]) -> None:
+    def _on_planned(self, job: Future[Prepared]) -> None:
         try:
             with self._core.counted():
-                planned = job.result()
-            self._follow(planned)
+                prepared = job.result()
+            self._follow(prepared)
         except ChunkRefused as error:
             self._warn(f'chunk refused: {error}')
         finally:
             self._plan_next()
 
-    def _follow(self, planned: Planned) -> None:
-        trajectory = self._core.follow(planned, self._now_ns())
-        self._send(trajectory)
-        if trajectory is not None and self._core.fingers is not None:
-            self._fingers.publish(trajectory_to_msg(self._core.fingers))
+    def _follow(self, prepared: Prepared) -> None:
+        """Send a plan; the clock is read when nothing is left to do before."""
+        self._note_deliveries()
+        trajectory = self._core.follow(prepared.planned, self._now_ns(), prepared.spent)
+        if trajectory is not None:
+            self._commands.publish(prepared.message)
+            if self._core.fingers is not None:
+                self._fingers.publish(encoded(self._core.fingers))
+            self._publish_status()
         if self._commands.get_subscription_count() == 0:
             self._warn(f'nobody listens on {self._topic}: is the controller loaded and active?')
+
+    def _note_deliveries(self) -> None:
+        for seconds in self._commands.delivery_times():
+            self._core.lead.delivered(seconds)
 
     def _admit(self, source: str) -> bool:
         """Tell whether a source's chunks are followed now; a new owner starts slowly."""
@@ -232,9 +241,10 @@ class ExecutorNode(CheckedLifecycleNode):
         except ValueError as error:
             self._core.refuse()
             raise ChunkRefused(str(error)) from error
-        return Chunk(read.start_ns, read.joint_names, read.times, read.positions)
+        return Chunk(read.start_ns, read.joint_names, read.times, read.positions, self._now_ns())
 
     def _tick(self) -> None:
+        self._note_deliveries()
         self._read_joints()
         self._read_foreign()
         if self._active:
@@ -339,8 +349,15 @@ class ExecutorNode(CheckedLifecycleNode):
     # ---- outputs
 
     def _send(self, trajectory: Trajectory | None) -> None:
-        if trajectory is not None:
-            self._commands.publish(trajectory_to_msg(trajectory))
+        """Send a braking trajectory; one that took too long to make is made again."""
+        tries = 0
+        while trajectory is not None:
+            message = encoded(trajectory)
+            now_ns, tries = self._now_ns(), tries + 1
+            if self._core.brake_in_time(now_ns):
+                self._commands.publish(message)
+                return
+            trajectory = self._core.brake_again(now_ns, tries)
 
     def _publish_status(self) -> None:
         core, counts = self._core, self._core.counts
@@ -364,6 +381,13 @@ class ExecutorNode(CheckedLifecycleNode):
             deviation=core.deviation,
             chunk_left=core.chunk_left(self._now_ns()),
             speed_scale=core.config.speed_scale,
+            lead_time=core.lead.time,
+            delivery_time=core.lead.delivery,
+            chunk_stamp=ns_to_time(core.times.stamp_ns),
+            chunk_received=ns_to_time(core.times.received_ns),
+            chunk_planned=ns_to_time(core.times.planned_ns),
+            chunk_sent=ns_to_time(core.times.sent_ns),
+            chunk_join=ns_to_time(core.times.join_ns),
         )
         message.header.stamp = self.get_clock().now().to_msg()
         self._statuses.publish(message)
@@ -382,6 +406,8 @@ class ExecutorNode(CheckedLifecycleNode):
             'away from the chunk [rad]': core.deviation,
             "policy's chunks left out": self._sources.left_out,
             'chunk left [s]': core.chunk_left(self._now_ns()),
+            'lead time [s]': core.lead.time,
+            'delivery time [s]': core.lead.delivery,
             'controllers listening': self._commands.get_subscription_count(),
         }
         held = core.phase in (Phase.STOPPED, Phase.INHIBITED) or bool(self._misfit)

@@ -115,7 +115,20 @@ PARAMETERS = ParameterTable(
         high=2.0,
         read_only=True,
     ),
-    LEAD_TIME,
+    replace(
+        LEAD_TIME,
+        description='Shortest time from now to the point where a new chunk joins the running '
+        'motion [s]; it grows to what planning, messages and their delivery took lately. A brake '
+        'begins after it too.',
+    ),
+    Parameter(
+        'max_lead_time',
+        0.2,
+        'Longest lead time [s]; a chunk that needs more is late. With a deadman button it is at '
+        f'most {_DEADMAN_LEAD} s.',
+        low=0.02,
+        high=0.5,
+    ),
     Parameter(
         'joint_state_timeout',
         0.25,
@@ -140,6 +153,7 @@ def executor_config(values: Mapping[str, Any], task: Task | None = None) -> Exec
         execute=values['execute'],
         n_action_steps=values['n_action_steps'] or trained,
         lead=values['lead_time'],
+        max_lead=_max_lead(values),
         speed_scale=values['speed_scale'],
         slow_start_time=values['slow_start_time'],
         limit_margin=values['limit_margin'],
@@ -147,6 +161,12 @@ def executor_config(values: Mapping[str, Any], task: Task | None = None) -> Exec
         joint_state_timeout=values['joint_state_timeout'],
         max_tracking_error=values['max_tracking_error'],
     )
+
+
+def _max_lead(values: Mapping[str, Any]) -> float:
+    """Return the longest lead; with a deadman button the arm has to brake within 0.1 s."""
+    longest = float(values['max_lead_time'])
+    return min(longest, _DEADMAN_LEAD) if values['deadman_button'] >= 0 else longest
 
 
 def _workspace(values: Mapping[str, Any]) -> Workspace | None:
