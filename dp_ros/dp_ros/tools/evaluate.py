@@ -15,14 +15,17 @@ from pathlib import Path
 import shlex
 import sys
 import tempfile
-from typing import Any
+from typing import Any, Final
 
+from dp_ros.tools.common.busy import busy_processes
 from dp_ros.tools.common.episodes.rollout import RolloutError
 from dp_ros.tools.common.episodes.runs import figures_of, run_episodes, running_simulation
 from dp_ros.tools.common.episodes.summary import describe
 from dp_ros.training.model_card import add_measurement
 from rclpy.utilities import try_shutdown
 from rich.console import Console
+
+_MOST_LOAD: Final = 64
 
 
 def main() -> int:
@@ -81,6 +84,13 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help='distance by which the goal moves in mid-episode [m] (default: %(default)s)',
     )
     parser.add_argument(
+        '--load',
+        type=int,
+        default=0,
+        metavar='K',
+        help='number of busy processes beside the nodes (default: %(default)s)',
+    )
+    parser.add_argument(
         '--card', action='store_true', help="write the results into the policy's README.md"
     )
     parser.add_argument('launch', nargs='*', help='arguments for sim.launch.py, as name:=value')
@@ -89,6 +99,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f'--episodes {args.episodes}: needs at least 1')
     if not (args.policy / 'policy.json').is_file():
         parser.error(f'--policy {args.policy}: no policy.json in that folder')
+    if not 0 <= args.load <= _MOST_LOAD:
+        parser.error(f'--load {args.load}: needs to be between 0 and {_MOST_LOAD}')
     if args.seed < 0:
         parser.error(f'--seed {args.seed}: needs at least 0')
     if not args.timeout > 0.0:
@@ -116,7 +128,10 @@ def _evaluate(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     arguments = [f'policy:={args.policy.resolve()}', *task, *args.launch]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / 'launch.log'
-        with running_simulation(arguments, log, console) as (simulation, client):
+        with (
+            running_simulation(arguments, log, console) as (simulation, client),
+            busy_processes(args.load),
+        ):
             runs = list(
                 run_episodes(
                     client,
@@ -128,7 +143,7 @@ def _evaluate(args: argparse.Namespace, console: Console) -> dict[str, Any]:
                 )
             )
             peaks = simulation.peak_rss_mb()
-    return figures_of(runs, peaks)
+    return figures_of(runs, peaks) | {'load': args.load}
 
 
 if __name__ == '__main__':
