@@ -21,6 +21,7 @@ TOOLS = (
     'evaluate_pusht',
     'import_checkpoint',
     'inspect',
+    'latency',
     'parameters',
     'record_expert',
     'settings',

@@ -18,6 +18,7 @@ _MODULES = {
     'demo': 'demo.main',
     'evaluate_pusht': 'evaluate_pusht.main',
     'inspect': 'inspect_recordings.main',
+    'latency': 'latency.main',
     'parameters': 'parameters.main',
     'record_expert': 'record_expert.main',
 }  # Other modules have the name of their tool.

@@ -39,7 +39,15 @@ PARAMETERS = ParameterTable(
     ),
     Parameter(
         'topics',
-        ['goal', 'episode/status', '/tf', '/tf_static'],
+        [
+            'goal',
+            'episode/status',
+            'observation',
+            'policy/status',
+            'executor/status',
+            '/tf',
+            '/tf_static',
+        ],
         'Topics to record in addition to those of the task; their types are found when they '
         'appear.',
         read_only=True,
