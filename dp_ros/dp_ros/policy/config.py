@@ -36,6 +36,8 @@ class PolicyConfig:
     :param state_modes: normalisation of the states (``min_max``, ``mean_std`` or ``none``), one
         for all or one for each.
     :param action_modes: normalisation of the actions, likewise.
+    :param max_delay: largest number of committed actions that the policy is trained to go on
+        from, drawn at random for every chunk (`prefix`); 0: none.
     :param method: method of learning, as a part, by its settings or by its name.
     :param denoiser: network that maps noise to chunks, likewise.
     :param encoder: network for images, likewise.
@@ -44,6 +46,7 @@ class PolicyConfig:
     task: Task
     state_modes: tuple[str, ...] = ('min_max',)
     action_modes: tuple[str, ...] = ('min_max',)
+    max_delay: int = 0
     method: Method = field(default_factory=Diffusion)
     denoiser: Denoiser = field(default_factory=Unet)
     encoder: Encoder = field(default_factory=Cnn)
@@ -58,8 +61,14 @@ class PolicyConfig:
             if not isinstance(value, Component):
                 object.__setattr__(self, role, make_component(role, kinds, value))
         self._check_modes()
+        self._check_delay()
         for role in _PARTS:
             getattr(self, role).check(self)
+
+    @property
+    def n_noise(self) -> int:
+        """Number of channels of the noise that chunks are made from."""
+        return self.method.n_in(len(self.joint_names))
 
     # ---- of the task, as networks need it
 
@@ -116,6 +125,19 @@ class PolicyConfig:
                 require(mode in MODES, f'{key} = {mode!r}: needs one of {tuple(MODES)}')
             require(len(given) in (1, count), f'{key} = {given}: needs 1 or {count} modes')
 
+    def _check_delay(self) -> None:
+        given, most = self.max_delay, self.n_points - 1
+        require(
+            0 <= given <= most,
+            f'max_delay = {given}: needs 0 to {most}, for one action of the chunk has to be left '
+            'to the policy',
+        )
+        require(
+            given == 0 or 'trained' in self.method.conditionings,
+            f'max_delay = {given}: the method {self.method.name} cannot be trained with committed '
+            'actions; needs max_delay = 0',
+        )
+
 
 def policy_from_dict(values: Mapping[str, Any], task: Task) -> PolicyConfig:
     """Make the configuration from the section `policy` of a file, for a task.
@@ -131,4 +153,5 @@ def policy_from_dict(values: Mapping[str, Any], task: Task) -> PolicyConfig:
 def to_dict(config: PolicyConfig) -> dict[str, Any]:
     """Return the section `policy` as plain values for JSON and YAML, without the task."""
     parts = {role: getattr(config, role).to_dict() for role in _PARTS}
-    return {key: list(getattr(config, key)) for key in ('state_modes', 'action_modes')} | parts
+    modes = {key: list(getattr(config, key)) for key in ('state_modes', 'action_modes')}
+    return modes | {'max_delay': config.max_delay} | parts

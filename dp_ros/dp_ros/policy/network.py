@@ -10,6 +10,7 @@ from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.denoisers.denoiser import Shapes
 from dp_ros.policy.methods.method import Draw
 from dp_ros.policy.normalizer import Normalizer
+from dp_ros.policy.prefix import Prefix, committed
 from dp_ros.values import require
 import torch
 from torch import Tensor, nn
@@ -69,7 +70,10 @@ class PolicyNetwork(nn.Module):
         return features.reshape(*stack.shape[:2], -1)
 
     def denoise(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
-        """Return the denoiser's prediction at timesteps (B,); all values are normalised."""
+        """Return the denoiser's prediction at timesteps (B,); all values are normalised.
+
+        Where the policy was trained with a prefix, the sample holds its channel too.
+        """
         prediction: Tensor = self.denoiser(sample, timestep, cond)
         return prediction
 
@@ -80,14 +84,15 @@ class PolicyNetwork(nn.Module):
         sampler: str,
         num_inference_steps: int,
         draw: Draw,
+        prefix: Prefix | None = None,
     ) -> Tensor:
         """Draw a batch of chunks of actions (B, Tp, J), without an engine.
 
         :param noise: (B, Tp, n_in) noise to start from; ``cond``: (B, D) conditioning.
         """
-        method = self.config.method
+        method, denoise = self.config.method, committed(self.config, self.denoise, prefix)
         *_, chunks = method.walk(
-            self.denoise, noise, cond, method.sampler(sampler), num_inference_steps, draw
+            denoise, noise, cond, method.sampler(sampler), num_inference_steps, draw
         )
         return self.actions.inverse(chunks)
 
@@ -114,7 +119,7 @@ def denoiser_shapes(config: PolicyConfig) -> Shapes:
     n_joints = len(config.joint_names)
     features = config.encoder.n_features * len(config.image_sizes)
     return Shapes(
-        n_in=config.method.n_in(n_joints),
+        n_in=config.n_noise + (config.max_delay > 0),
         n_out=config.method.n_out(n_joints),
         horizon=config.horizon,
         n_obs_steps=config.n_obs_steps,

@@ -13,6 +13,7 @@ from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.engines import Engine
 from dp_ros.policy.methods.method import drawn_from
 from dp_ros.policy.normalizer import Normalizer
+from dp_ros.policy.prefix import Prefix, given_prefix
 from dp_ros.robot.joint_names import FARTHEST
 from dp_ros.values import ConfigError
 import numpy as np
@@ -60,21 +61,34 @@ class Policy:
         n_samples: int = 1,
         return_steps: bool = False,
         noise: Floats | None = None,
+        prefix: Floats | None = None,
+        conditioning: str = 'auto',
     ) -> Inference:
         """Return chunks for an observation; with one engine, a seed always gives the same chunks.
 
         :param sampler: sampler of the method, or 'auto' for its first.
         :param noise: (n_samples, Tp, n_in) noise to start from, instead of the seed's.
-        :raises ConfigError: for an observation or noise that does not fit, an unknown sampler, or
-            a number of steps out of range.
+        :param prefix: (delay, J) committed actions [rad], with which the chunks begin; point k
+            is for the observation's time + k·dt. None or none: the chunks are free.
+        :param conditioning: how the chunks follow the prefix, as in `prefix`: ``auto``,
+            ``none`` (it is ignored), ``guided`` or ``trained``.
+        :raises ConfigError: for an observation, noise or prefix that does not fit, an unknown
+            sampler, a number of steps out of range, or a conditioning the policy cannot do.
         """
-        steps = self._samples(
-            self.encode(observation), seed, sampler, num_inference_steps, n_samples, noise
+        steps = self.walk(
+            self.encode(observation),
+            seed,
+            sampler=sampler,
+            num_inference_steps=num_inference_steps,
+            n_samples=n_samples,
+            noise=noise,
+            prefix=prefix,
+            conditioning=conditioning,
         )
         if return_steps:
-            walked = np.stack([self._to_actions(step) for step in steps])
+            walked = np.stack(list(steps))
             return Inference(walked[-1], walked)
-        return Inference(self._to_actions(deque(steps, 1)[0]), None)
+        return Inference(deque(steps, 1)[0], None)
 
     def encode(self, observation: Observation) -> Tensor:
         """Encode an observation to (1, D), once for all chunks that are denoised from it.
@@ -93,15 +107,20 @@ class Policy:
         num_inference_steps: int = 10,
         n_samples: int = 1,
         noise: Floats | None = None,
+        prefix: Floats | None = None,
+        conditioning: str = 'auto',
     ) -> Iterator[Array]:
         """Denoise step by step: yield chunks (n_samples, n_points, J) from noise to actions.
 
         The caller may stop in between. A method that does not denoise yields its one result.
 
-        :raises ConfigError: for an unknown sampler, or a number of steps out of range.
+        :raises ConfigError: for noise or a prefix that does not fit, an unknown sampler, a number
+            of steps out of range, or a conditioning the policy cannot do.
         """
-        steps = self._samples(cond, seed, sampler, num_inference_steps, n_samples, noise)
-        return map(self._to_actions, steps)
+        begin = np.empty((0, len(self.config.joint_names))) if prefix is None else prefix
+        kept = given_prefix(self.config, self._actions, begin, conditioning)
+        steps = self._samples(cond, seed, sampler, num_inference_steps, n_samples, noise, kept)
+        return (self._to_actions(step, begin[:0] if kept is None else begin) for step in steps)
 
     def _samples(
         self,
@@ -111,22 +130,25 @@ class Policy:
         num_inference_steps: int,
         n_samples: int,
         noise: Floats | None,
+        prefix: Prefix | None,
     ) -> Iterator[Tensor]:
         """Yield the normalised samples (n_samples, Tp, n_in) from noise to actions."""
         method = self.config.method
         method.check_sampling(sampler, num_inference_steps)
-        n_in = method.n_in(len(self.config.joint_names))
-        shape = (n_samples, self.config.horizon, n_in)
+        shape = (n_samples, self.config.horizon, self.config.n_noise)
         draw = drawn_from(torch.Generator().manual_seed(seed))
         start = draw(torch.empty(shape))
         if noise is not None:
             start = _check_noise(noise, shape)
-        return self.engine.walk(start, cond, method.sampler(sampler), num_inference_steps, draw)
+        name = method.sampler(sampler)
+        return self.engine.walk(start, cond, name, num_inference_steps, draw, prefix)
 
-    def _to_actions(self, normalised: Tensor) -> Array:
+    def _to_actions(self, normalised: Tensor, begin: Floats) -> Array:
         past = self.config.n_obs_steps - 1
         actions = self._actions.inverse(normalised.cpu())[..., past:, :]
-        return actions.numpy().astype(np.float64)
+        chunks = actions.numpy().astype(np.float64)
+        chunks[:, : len(begin)] = begin  # Exactly, without the rounding of the denoising.
+        return chunks
 
     def _check(self, observation: Observation) -> None:
         config = self.config

@@ -18,6 +18,8 @@ from dp_ros.values import make_value, require
 class TrainConfig(Component):
     """Settings of the training of a policy.
 
+    :param start: folder of a trained policy whose weights training starts from; '': from random
+        ones. The policies may differ in ``max_delay``.
     :param steps: number of steps of the optimiser.
     :param batch_size: windows of a batch, on each device.
     :param gradient_accumulation_steps: batches of a step.
@@ -61,6 +63,7 @@ class TrainConfig(Component):
         'num_inference_steps': 1,
     }
 
+    start: str = ''
     steps: int = 10_000
     batch_size: int = 64
     gradient_accumulation_steps: int = 1

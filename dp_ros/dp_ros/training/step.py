@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dp_ros.data.datasets.dataset import Batch, DatasetError, WindowDataset
 from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.network import PolicyNetwork
+from dp_ros.policy.prefix import committed, drawn_prefix
 from torch import Tensor, nn
 
 
@@ -28,7 +29,9 @@ class TrainingStep(nn.Module):
         network = self.network
         cond = network.condition(batch.state, batch.images, augment)
         actions = network.actions(batch.actions)
-        return network.config.method.loss(network.denoise, actions, cond, self.auxiliary)
+        config = network.config
+        denoise = committed(config, network.denoise, drawn_prefix(config, actions))
+        return config.method.loss(denoise, actions, cond, self.auxiliary)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from dp_ros.training.config import RunConfig
 from dp_ros.training.metrics import MetricsLog, clear_metrics
 from dp_ros.training.optimizer import make_accelerator, make_optimizer, make_schedule
 from dp_ros.training.record import KEPT, RUN, STATE, describe_training, saved_state
+from dp_ros.training.start import start_from
 from dp_ros.training.step import TrainingStep, evaluating, make_network
 from dp_ros.training.teacher import load_teacher
 from dp_ros.values import ConfigError
@@ -68,7 +69,10 @@ class Trainer:
         settings = config.train
         self._train, self._validation = dataset.split(settings.validation_share, settings.seed)
         set_seed(settings.seed)
-        module = TrainingStep(make_network(dataset, policy), teacher)
+        network = make_network(dataset, policy)
+        if settings.start:
+            start_from(settings.start, network)
+        module = TrainingStep(network, teacher)
         optimizer = make_optimizer(module, settings, policy.method.betas)
         self._schedule = make_schedule(optimizer, settings)
         self._module, self._optimizer = accelerator.prepare(module, optimizer)
@@ -216,7 +220,7 @@ class Trainer:
         cond = network.condition(batch.state, batch.images)
         settings = self.config.train
         draw = drawn_from(torch.Generator().manual_seed(settings.seed))
-        shape = (*batch.actions.shape[:2], network.shapes.n_in)
+        shape = (*batch.actions.shape[:2], network.config.n_noise)
         noise = draw(cond.new_empty(shape))
         return network.sample(noise, cond, 'auto', settings.num_inference_steps, draw)
 

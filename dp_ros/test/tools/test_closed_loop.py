@@ -6,6 +6,8 @@ from pathlib import Path
 from dp_ros.policy.checkpoint import load_policy
 from dp_ros.sim.scenarios.pick_place.scenario import PICK_PLACE
 from dp_ros.tools.compare.closed_loop import ClosedLoop
+from dp_ros.values import ConfigError
+import numpy as np
 import pytest
 
 MODELS = Path(__file__).parents[3] / 'models'
@@ -58,3 +60,32 @@ def test_chunks_that_come_too_late_do_not_move_the_arm():
         loop.close()
     assert not outcome.success
     assert outcome.final_distance > 0.2
+
+
+@pytest.mark.parametrize('conditioning', ['none', 'guided'])
+def test_chunks_begin_with_what_is_committed_until_a_late_one_joins(conditioning, monkeypatch):
+    policy, begun = load_policy(MODEL), []
+    plain = policy.infer
+
+    def infer(*args, prefix, **options):
+        made = plain(*args, prefix=prefix, **options)
+        begun.append((prefix, made.actions[0, : len(prefix)]))
+        return made
+
+    monkeypatch.setattr(policy, 'infer', infer)
+    loop = ClosedLoop(policy, latency=0.1, delay=0.2, conditioning=conditioning)
+    try:
+        loop.run(0, timeout=2.0)
+    finally:
+        loop.close()
+    # The arm rests before the first chunk; the second may be made before that has moved it.
+    counts = [len(prefix) for prefix, _ in begun]
+    assert counts[0] == 0
+    assert set(counts[2:]) == ({4} if conditioning == 'guided' else {0})
+    for prefix, actions in begun:
+        np.testing.assert_array_equal(actions, prefix)
+
+
+def test_a_conditioning_that_the_policy_was_not_trained_for_is_refused():
+    with pytest.raises(ConfigError, match="conditioning = 'trained'"):
+        ClosedLoop(load_policy(MODEL), conditioning='trained')

@@ -15,6 +15,7 @@ from typing import Final
 from dp_ros.policy.engines.eager import TorchEngine
 from dp_ros.policy.methods.method import Draw
 from dp_ros.policy.network import PolicyNetwork
+from dp_ros.policy.prefix import Prefix
 import torch
 from torch import Tensor
 
@@ -22,40 +23,55 @@ _WARM_UPS: Final = 3
 _MOST_GRAPHS: Final = 8
 _log = logging.getLogger(__name__)
 
-Walk = Callable[[Tensor, Tensor, Draw], Iterator[Tensor]]
+Walk = Callable[[Tensor, Tensor, Draw, Prefix | None], Iterator[Tensor]]
 
 
 class CudaGraphEngine(TorchEngine):
     """PyTorch on CUDA, with a graph for each number of samples and way of sampling.
 
-    Where a loop cannot be captured it runs eagerly, and the log says so.
+    There is one without and one with a prefix. Where a loop cannot be captured it runs eagerly,
+    and the log says so.
     """
 
     name = 'cuda_graph'
 
     def __init__(self, network: PolicyNetwork, device: str) -> None:
         super().__init__(network, device)
-        self._loops: dict[tuple[int, str, int], Walk] = {}
+        self._loops: dict[tuple[int, str, int, bool], Walk] = {}
 
     def walk(
-        self, noise: Tensor, cond: Tensor, sampler: str, num_inference_steps: int, draw: Draw
+        self,
+        noise: Tensor,
+        cond: Tensor,
+        sampler: str,
+        num_inference_steps: int,
+        draw: Draw,
+        prefix: Prefix | None = None,
     ) -> Iterator[Tensor]:
         """Denoise by a captured loop; the first chunk of its kind captures it."""
-        key = (len(noise), sampler, num_inference_steps)
+        key = (len(noise), sampler, num_inference_steps, prefix is not None)
         if key not in self._loops:
             if len(self._loops) == _MOST_GRAPHS:
                 self._loops.clear()
-            self._loops[key] = self._capture(noise, cond, sampler, num_inference_steps)
-        return self._loops[key](noise, cond, draw)
+            self._loops[key] = self._capture(noise, cond, sampler, num_inference_steps, prefix)
+        return self._loops[key](noise, cond, draw, prefix)
 
     def _capture(
-        self, noise: Tensor, cond: Tensor, sampler: str, num_inference_steps: int
+        self,
+        noise: Tensor,
+        cond: Tensor,
+        sampler: str,
+        num_inference_steps: int,
+        prefix: Prefix | None,
     ) -> Walk:
-        def eager(noise: Tensor, cond: Tensor, draw: Draw) -> Iterator[Tensor]:
-            return TorchEngine.walk(self, noise, cond, sampler, num_inference_steps, draw)
+        def eager(
+            noise: Tensor, cond: Tensor, draw: Draw, prefix: Prefix | None
+        ) -> Iterator[Tensor]:
+            return TorchEngine.walk(self, noise, cond, sampler, num_inference_steps, draw, prefix)
 
         try:
-            return CapturedWalk(eager, noise.to(self.device), cond)
+            moved = None if prefix is None else prefix.to(self.device)
+            return CapturedWalk(eager, noise.to(self.device), cond, moved)
         except RuntimeError as error:
             _log.warning('no CUDA graph for %s, it runs eagerly: %s', sampler, error)
             return eager
@@ -64,24 +80,32 @@ class CudaGraphEngine(TorchEngine):
 class CapturedWalk:
     """A walk as a graph; its inputs are copied to the tensors that it was captured with."""
 
-    def __init__(self, walk: Walk, noise: Tensor, cond: Tensor) -> None:
+    def __init__(
+        self, walk: Walk, noise: Tensor, cond: Tensor, prefix: Prefix | None = None
+    ) -> None:
         self._noise, self._cond = noise.clone(), cond.clone()
+        self._prefix = None if prefix is None else prefix.clone()
+        inputs = self._noise, self._cond
         self._drawn: list[Tensor] = []
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):  # Allocates workspaces before the capture, not in it.
-            deque(walk(self._noise, self._cond, self._make_room), 0)
+            deque(walk(*inputs, self._make_room, self._prefix), 0)
             for _ in range(_WARM_UPS):
-                deque(walk(self._noise, self._cond, self._hand_out()), 0)
+                deque(walk(*inputs, self._hand_out(), self._prefix), 0)
         torch.cuda.current_stream().wait_stream(aside)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
-            self._samples = list(walk(self._noise, self._cond, self._hand_out()))
+            self._samples = list(walk(*inputs, self._hand_out(), self._prefix))
 
-    def __call__(self, noise: Tensor, cond: Tensor, draw: Draw) -> Iterator[Tensor]:
+    def __call__(
+        self, noise: Tensor, cond: Tensor, draw: Draw, prefix: Prefix | None = None
+    ) -> Iterator[Tensor]:
         """Yield the samples; all noise is drawn before the first step, in the eager order."""
         self._noise.copy_(noise)
         self._cond.copy_(cond)
+        if self._prefix is not None and prefix is not None:
+            self._prefix.copy_(prefix)
         for room in self._drawn:
             room.copy_(draw(room))
         self._graph.replay()

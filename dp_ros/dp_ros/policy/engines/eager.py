@@ -9,6 +9,7 @@ from dp_ros.arrays import Floats
 from dp_ros.policy.engines.engine import Images, to_tensors
 from dp_ros.policy.methods.method import Draw
 from dp_ros.policy.network import PolicyNetwork
+from dp_ros.policy.prefix import Prefix, committed
 import torch
 from torch import Tensor
 
@@ -31,9 +32,18 @@ class TorchEngine:
 
     @torch.no_grad()
     def walk(
-        self, noise: Tensor, cond: Tensor, sampler: str, num_inference_steps: int, draw: Draw
+        self,
+        noise: Tensor,
+        cond: Tensor,
+        sampler: str,
+        num_inference_steps: int,
+        draw: Draw,
+        prefix: Prefix | None = None,
     ) -> Iterator[Tensor]:
         """Denoise on the device; every step runs the whole denoiser."""
         start, told = noise.to(self.device), cond.expand(len(noise), -1)
-        walk = self._network.config.method.walk
-        yield from walk(self._network.denoise, start, told, sampler, num_inference_steps, draw)
+        config = self._network.config
+        moved = None if prefix is None else prefix.to(self.device)
+        denoise = committed(config, self._network.denoise, moved)
+        walk = config.method.walk
+        yield from walk(denoise, start, told, sampler, num_inference_steps, draw)

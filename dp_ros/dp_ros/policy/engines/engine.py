@@ -8,6 +8,7 @@ from typing import Protocol
 
 from dp_ros.arrays import Floats, Rgb
 from dp_ros.policy.methods.method import Draw
+from dp_ros.policy.prefix import Prefix
 import numpy as np
 import torch
 from torch import Tensor
@@ -25,7 +26,13 @@ class Engine(Protocol):
         """Encode (To, S) state and (To, H, W, 3) images to (1, D)."""
 
     def walk(
-        self, noise: Tensor, cond: Tensor, sampler: str, num_inference_steps: int, draw: Draw
+        self,
+        noise: Tensor,
+        cond: Tensor,
+        sampler: str,
+        num_inference_steps: int,
+        draw: Draw,
+        prefix: Prefix | None = None,
     ) -> Iterator[Tensor]:
         """Yield the samples, from noise (B, Tp, n_in) on, for one conditioning (1, D).
 

@@ -20,6 +20,7 @@ from dp_ros.policy.denoisers.denoiser import DenoiserNetwork
 from dp_ros.policy.engines.engine import Images, to_tensors
 from dp_ros.policy.methods.method import Denoise, Draw, Method
 from dp_ros.policy.network import PolicyNetwork
+from dp_ros.policy.prefix import Prefix, committed
 from numpy.typing import NDArray
 import torch
 from torch import Tensor, nn
@@ -55,13 +56,20 @@ class OpenVinoEngine:
         return self._condition(values, *(pixels[name] for name in self._names))
 
     def walk(
-        self, noise: Tensor, cond: Tensor, sampler: str, num_inference_steps: int, draw: Draw
+        self,
+        noise: Tensor,
+        cond: Tensor,
+        sampler: str,
+        num_inference_steps: int,
+        draw: Draw,
+        prefix: Prefix | None = None,
     ) -> Iterator[Tensor]:
         """Denoise with everything prepared that does not depend on the sample."""
-        method = self._network.config.method
-        shapes = self._network.shapes
-        asked = _timesteps(method, shapes.n_in, shapes.n_out, sampler, num_inference_steps)
-        denoise, told = self._denoiser(asked, cond), cond.expand(len(noise), -1)
+        config, n_out = self._network.config, self._network.shapes.n_out
+        method = config.method
+        asked = _timesteps(method, config.n_noise, n_out, sampler, num_inference_steps)
+        denoise = committed(config, self._denoiser(asked, cond), prefix)
+        told = cond.expand(len(noise), -1)
         return method.walk(denoise, noise, told, sampler, num_inference_steps, draw)
 
     def _denoiser(self, timesteps: tuple[float, ...], cond: Tensor) -> Denoise:

@@ -169,6 +169,10 @@ class Consistency(Method):
             sample = self._diffusion.clip(self._answer(denoise, sample, batch, cond))
             yield sample
 
+    def answer(self, actions: Tensor, sample: Tensor, timestep: Tensor) -> Tensor:
+        """Return the prediction by which a sample becomes these actions."""
+        return self._diffusion.answer(actions, sample, timestep)
+
     def _answer(self, denoise: Denoise, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:
         """Return the student's ends of the paths through samples (B, Tp, J).
 

@@ -42,6 +42,7 @@ class Diffusion(Method):
 
     name: ClassVar = 'diffusion'
     samplers: ClassVar = ('ddim', 'ddpm', _DPM)
+    conditionings: ClassVar = ('guided', 'trained')
     choices: ClassVar = {
         'beta_schedule': ('squaredcos_cap_v2', 'linear', 'scaled_linear'),
         'prediction_type': ('epsilon', 'sample', 'v_prediction'),
@@ -146,6 +147,14 @@ class Diffusion(Method):
         if self.prediction_type == 'epsilon':
             return (sample - sigma * prediction) / alpha, prediction
         return alpha * sample - sigma * prediction, alpha * prediction + sigma * sample
+
+    def answer(self, actions: Tensor, sample: Tensor, timestep: Tensor) -> Tensor:
+        """Return the prediction by which a sample becomes these actions."""
+        if self.prediction_type == 'sample':
+            return actions
+        alpha, sigma = self.signal(timestep)
+        noise = (sample - alpha * actions) / sigma
+        return noise if self.prediction_type == 'epsilon' else alpha * noise - sigma * actions
 
     def clip(self, clean: Tensor) -> Tensor:
         """Clip a denoised chunk to the normalised range if ``clip_sample``."""

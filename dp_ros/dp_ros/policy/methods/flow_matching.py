@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _MOST_STEPS: Final = 1000
 _LATEST: Final = 0.999
 """Latest time of 'beta': s of Black et al. 2024, appendix B."""
+_LEAST: Final = 1e-6
+"""Least time that is left: by rounding it may be 0."""
 
 
 def _beta(zeros: Tensor) -> Tensor:
@@ -59,6 +61,7 @@ class FlowMatching(Method):
 
     name: ClassVar = 'flow_matching'
     samplers: ClassVar = ('euler', 'heun')
+    conditionings: ClassVar = ('guided', 'trained')
     choices: ClassVar = {
         'prediction_type': ('velocity', 'sample'),
         'time_sampling': tuple(_TIMES),
@@ -125,3 +128,10 @@ class FlowMatching(Method):
             if self.clip_sample and step + 1 == num_inference_steps:
                 sample = sample.clamp(-1, 1)
             yield sample
+
+    def answer(self, actions: Tensor, sample: Tensor, timestep: Tensor) -> Tensor:
+        """Return the prediction by which a sample becomes these actions."""
+        if self.prediction_type == 'sample':
+            return actions
+        left = (1 - timestep / self.timestep_scale).clamp(min=_LEAST)[:, None, None]
+        return (actions - sample) / left

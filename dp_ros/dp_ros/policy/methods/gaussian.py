@@ -25,6 +25,7 @@ class Gaussian(Method):
     """
 
     name: ClassVar = 'gaussian'
+    conditionings: ClassVar = ()
     lowest: ClassVar = {'min_std': 1e-4, 'temperature': 0.0}
 
     min_std: float = 0.01

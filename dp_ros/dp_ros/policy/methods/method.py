@@ -28,11 +28,13 @@ class Method(Component):
 
     :cvar samplers: names of the samplers, the default first; empty where nothing is denoised.
     :cvar stochastic: whether the chunk depends on the noise.
+    :cvar conditionings: how chunks can be conditioned on committed actions (`prefix`).
     :cvar betas: decay rates of the optimiser's averages, those of Diffusion Policy.
     """
 
     samplers: ClassVar[tuple[str, ...]] = ()
     stochastic: ClassVar[bool] = True
+    conditionings: ClassVar[tuple[str, ...]] = ('guided',)
     betas: ClassVar[tuple[float, float]] = (0.95, 0.999)
 
     @property
@@ -90,6 +92,13 @@ class Method(Component):
         :param draw: function that draws the noise that is added on the way.
         """
         raise NotImplementedError
+
+    def answer(self, actions: Tensor, sample: Tensor, timestep: Tensor) -> Tensor:
+        """Return the prediction (B, Tp, n_out) by which a sample becomes these actions.
+
+        :param actions: (B, Tp, J); ``sample``: (B, Tp, n_in) at ``timestep`` (B,).
+        """
+        return actions
 
     def sampler(self, wanted: str) -> str:
         """Return the sampler, for 'auto' the default; the method's name if it has none."""

@@ -27,6 +27,7 @@ class Mixture(Method):
     """
 
     name: ClassVar = 'mixture'
+    conditionings: ClassVar = ()
     lowest: ClassVar = {'n_modes': 1, 'min_std': 1e-4, 'temperature': 0.0}
 
     n_modes: int = 5

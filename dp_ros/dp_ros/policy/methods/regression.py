@@ -22,6 +22,7 @@ class Regression(Method):
 
     name: ClassVar = 'regression'
     stochastic: ClassVar = False
+    conditionings: ClassVar = ('guided', 'trained')
 
     def loss(
         self, denoise: Denoise, actions: Tensor, cond: Tensor, auxiliary: nn.Module | None = None

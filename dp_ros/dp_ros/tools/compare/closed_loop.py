@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 from dp_ros.control.executor.chunk import Chunk, ChunkRefused
 from dp_ros.control.executor.chunk_executor import ChunkExecutor, ExecutorConfig
+from dp_ros.data.windows.committed import CommittedActions
 from dp_ros.data.windows.window import WindowBuilder, window_spec
 from dp_ros.policy.policy import Policy, chunk_seed
+from dp_ros.policy.prefix import longest_prefix
 from dp_ros.robot.arm_model import FR3
 from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES
 from dp_ros.robot.trajectory import Trajectory
@@ -50,6 +52,10 @@ class ClosedLoop:
 
     :param latency: time from an observation to its chunk [s].
     :param chunk_period: time between two chunks [s].
+    :param delay: time that is added to the latency [s], as a slower machine or network would.
+    :param conditioning: how chunks follow what is committed until they join: ``none``,
+        ``guided``, ``trained``, or ``auto`` (`policy.prefix`).
+    :raises ConfigError: for a conditioning that the policy cannot do.
     """
 
     def __init__(
@@ -58,14 +64,19 @@ class ClosedLoop:
         latency: float = 0.05,
         chunk_period: float = 0.5,
         scenario: AnyScenario = REACH,
+        delay: float = 0.0,
+        conditioning: str = 'none',
     ) -> None:
         config = policy.config
         self._policy = policy
-        self._latency_ns = to_ns(latency)
+        self._latency_ns = to_ns(latency + delay)
         self._period_ns = to_ns(chunk_period)
         self._dt_ns = to_ns(config.dt)
         self._spec = window_spec(config.task)
         self._settings = ExecutorConfig(n_action_steps=config.n_action_steps)
+        self._conditioning = conditioning
+        self._most = longest_prefix(config, conditioning)
+        self._committed = CommittedActions(config.joint_names, config.dt)
         self._fingers = tuple(name for name in config.joint_names if name in FINGER_NAMES)
         self._world = FrankaWorld(scenario.sample(0), scenario)
 
@@ -92,6 +103,7 @@ class ClosedLoop:
         self._simulation.reset(self._world.scenario.sample(seed), start_ns)
         self._executor = ChunkExecutor(JOINT_NAMES, FR3, self._settings, self._fingers)
         self._hand = SimulatedHand()
+        self._committed.forget()
         self._builder = WindowBuilder(self._spec, keep_ns=2 * self._spec.span_ns)
         self._next_ns = start_ns + self._spec.span_ns
         self._pending: Chunk | None = None
@@ -119,8 +131,14 @@ class ClosedLoop:
     def _infer(self, now_ns: int, seed: int, sampler: str, num_inference_steps: int) -> None:
         window, config = self._builder.build(now_ns), self._policy.config
         observation = {'state': window.state, 'images': window.images}
+        join_ns = now_ns + self._latency_ns + to_ns(self._settings.lead)
         inference = self._policy.infer(
-            observation, seed, sampler=sampler, num_inference_steps=num_inference_steps
+            observation,
+            seed,
+            sampler=sampler,
+            num_inference_steps=num_inference_steps,
+            prefix=self._committed.until(now_ns, join_ns, self._most),
+            conditioning=self._conditioning,
         )
         times = config.dt * np.arange(config.n_points, dtype=np.float64)
         self._pending = Chunk(now_ns, config.joint_names, times, inference.actions[0])
@@ -142,6 +160,7 @@ class ClosedLoop:
         target, self._executor.fingers = self._executor.fingers, None
         if target is not None:
             self._builder.push_command(now_ns, target)
+            self._committed.accept(now_ns, target)
             self._hand.on_target(target, now_ns)
         width = float(self._world.joint_positions[len(JOINT_NAMES) :].sum())
         motion = self._hand.tick(now_ns, width)
@@ -151,6 +170,7 @@ class ClosedLoop:
     def _accept(self, trajectory: Trajectory | None) -> None:
         if trajectory is not None:
             self._builder.push_command(self._simulation.now_ns, trajectory)
+            self._committed.accept(self._simulation.now_ns, trajectory)
             self._simulation.accept(trajectory)
 
     def _outcome(self) -> EpisodeOutcome:
