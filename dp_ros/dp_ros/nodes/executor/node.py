@@ -26,15 +26,18 @@ from dp_ros.ros.clock_watch import ClockWatch, on_jump_back
 from dp_ros.ros.contract import ContractTopic
 from dp_ros.ros.conversions import encoded, ns_to_time, time_to_ns, trajectory_from_msg
 from dp_ros.ros.diagnostics import ERROR, OK, WARN, Diagnostics, Report
+from dp_ros.ros.garbage import Garbage
 from dp_ros.ros.lifecycle import CheckedLifecycleNode
 from dp_ros.ros.live_parameters import LiveParameters, Values
 from dp_ros.ros.node_main import run_node
 from dp_ros.ros.polled_topic import PolledTopic
 from dp_ros.ros.qos import EVERY, NEWEST
+from dp_ros.ros.real_time import ask_for_real_time
 from dp_ros.task.task import Task
 from dp_ros_msgs.msg import ExecutorStatus
 from rclpy.clock import TimeJump
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rclpy.logging import get_logger
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import JointState
 from std_srvs.srv import Trigger
@@ -63,6 +66,7 @@ class ExecutorNode(CheckedLifecycleNode):
         self._active = False
         self._waiting: Chunk | None = None
         self._planning = Planning(self, self._on_planned)
+        self._garbage = Garbage()
         self._shown: tuple[Phase, str] | None = None
         self._create_interface()
         self._robot = RobotLink(
@@ -126,6 +130,7 @@ class ExecutorNode(CheckedLifecycleNode):
         self._core.restart(self._now_ns())
         self._sources = Sources()
         self._active = True
+        self._garbage.set_aside()
         self._robot.renew()
         self.get_logger().info(f'following policy/chunk on {self._topic}')
         return super().on_activate(state)
@@ -145,6 +150,7 @@ class ExecutorNode(CheckedLifecycleNode):
         self._halt()
         self._planning.close()
         self._commands.close()
+        self._garbage.close()
         super().destroy_node()
 
     def _halt(self) -> None:
@@ -250,6 +256,7 @@ class ExecutorNode(CheckedLifecycleNode):
         if self._active:
             self._robot.tick()
             self._send(self._core.tick(self._now_ns()))
+        self._garbage.tick(self._core.is_moving(self._now_ns()))
         if (self._core.phase, self._core.reason) != self._shown:
             self._publish_status()
 
@@ -440,4 +447,5 @@ def _readable(message: JointTrajectory | None) -> Trajectory | None:
 
 def main() -> int:
     """Run the node."""
+    get_logger('executor').info(ask_for_real_time())
     return run_node(ExecutorNode)
