@@ -242,8 +242,11 @@ def test_the_controller_ends_at_rest_and_starts_from_what_it_commanded():
     controller = read['/**/fr3_arm_controller']['ros__parameters']
     assert controller['interpolate_from_desired_state'] is True
     assert controller['allow_nonzero_velocity_at_trajectory_end'] is False
+    assert controller['allow_trajectory_replacement'] is False
     assert list(controller['gains']) == controller['joints']
     defaults = yaml.safe_load((CONFIG / 'dp_ros.yaml').read_text())
     executor = defaults['/**/executor']['ros__parameters']
     assert controller['joints'] == executor['joint_names']
+    for joint in controller['joints']:
+        assert controller['constraints'][joint]['trajectory'] > executor['max_tracking_error']
     assert f'/**/{executor["controller_name"]}' in read

@@ -30,6 +30,7 @@ GOOD = {
 def test_a_trajectory_controller_of_the_joints_fits():
     assert controller_misfits('arm', JOINTS, [BROADCASTER, ARM]) == ()
     assert parameter_misfits('arm', JOINTS, GOOD) == ()
+    assert parameter_misfits('arm', JOINTS, {**GOOD, 'allow_trajectory_replacement': False}) == ()
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,7 @@ def test_another_controller_is_refused_with_the_reason(controllers, misfit):
             'is false: needs true, or every',
         ),
         ('interpolate_from_desired_state', None, 'is not set: needs true'),
+        ('allow_trajectory_replacement', True, 'is true: needs false'),
     ],
 )
 def test_each_parameter_that_does_not_fit_is_named_with_its_value(name, value, reason):

@@ -70,7 +70,7 @@ def test_a_robot_in_another_namespace_is_not_reached_and_its_joints_are_awaited(
 
 
 def test_what_does_not_fit_is_named_and_the_arm_goes_once_it_is_mended(start, robot):
-    arm = robot(interpolate_from_desired_state=False)
+    arm = robot(interpolate_from_desired_state=False, allow_trajectory_replacement=True)
     arm.states[CONTROLLER] = 'inactive'
     bench = start(arm)
     status = bench.until_reason(f'{CONTROLLER} is inactive: activate it')
@@ -80,6 +80,8 @@ def test_what_does_not_fit_is_named_and_the_arm_goes_once_it_is_mended(start, ro
     bench.publish_chunk(HOME)
     assert arm.sent == []
     arm.controller.set_parameters([Parameter('interpolate_from_desired_state', value=True)])
+    bench.until_reason('allow_trajectory_replacement is true: needs false')
+    arm.controller.set_parameters([Parameter('allow_trajectory_replacement', value=False)])
     bench.until_reason(READY)
     bench.publish_chunk(HOME)
     bench.until(lambda: arm.sent)

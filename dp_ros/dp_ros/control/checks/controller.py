@@ -14,6 +14,8 @@ PARAMETERS: Final = (
     'allow_nonzero_velocity_at_trajectory_end',
     'interpolate_from_desired_state',
 )
+NEWER_PARAMETERS: Final = ('allow_trajectory_replacement',)
+"""Parameters that only newer controllers have."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ def parameter_misfits(
     `allow_nonzero_velocity_at_trajectory_end: false` else it lets the arm run on at the end
     `interpolate_from_desired_state: true`            else each trajectory begins with a step
                                                       back, by the arm's tracking error
+    `allow_trajectory_replacement: false`             else a controller that has it moves
+                                                      trajectories that began before they came
     ================================================  ==========================================
     """
     checks = (
@@ -95,6 +99,11 @@ def parameter_misfits(
             'interpolate_from_desired_state',
             values.get('interpolate_from_desired_state') is True,
             'true, or every trajectory begins with a step back by the tracking error',
+        ),
+        (
+            'allow_trajectory_replacement',
+            not values.get('allow_trajectory_replacement'),
+            'false, or it moves trajectories that began before they came',
         ),
     )
     return tuple(

@@ -13,7 +13,12 @@ from controller_manager_msgs.srv import (
     SetHardwareComponentState,
     SwitchController,
 )
-from dp_ros.control.checks.controller import PARAMETERS, Controller, Hardware
+from dp_ros.control.checks.controller import (
+    NEWER_PARAMETERS,
+    PARAMETERS,
+    Controller,
+    Hardware,
+)
 from dp_ros.ros.asking import Unanswered, ask
 from lifecycle_msgs.msg import State
 from rcl_interfaces.srv import GetParameters
@@ -78,10 +83,13 @@ class ControllerManager:
 
     async def parameters(self) -> Mapping[str, Any]:
         """Return the values of the arm's controller that `parameter_misfits` judges."""
-        request = GetParameters.Request(names=PARAMETERS)
-        answer = await ask(self._node, _ANSWER, self._parameters, request)
-        values = map(parameter_value_to_python, answer.values)
-        return dict(zip(PARAMETERS, values, strict=False))
+        values: dict[str, Any] = {}
+        for names in (PARAMETERS, NEWER_PARAMETERS):  # One that is not there leaves no answer.
+            request = GetParameters.Request(names=names)
+            answer = await ask(self._node, _ANSWER, self._parameters, request)
+            found = map(parameter_value_to_python, answer.values)
+            values |= dict(zip(names, found, strict=False))
+        return values
 
     async def activate_hardware(self, name: str) -> None:
         """Bring a component to its active state, from any state."""
