@@ -132,6 +132,21 @@ def test_a_chunk_that_took_too_long_to_plan_is_late_and_the_arm_goes_on_as_it_wa
     assert arm.follow() is not None
 
 
+def test_chunks_far_away_whose_plans_take_80_ms_are_followed_after_the_first(arm):
+    for k in range(10):
+        request = arm.core.request(arm.chunk(positions=np.tile(HOME + 1.0, (15, 1))), arm.now)
+        planned = request.plan()
+        arm.run(0.08)
+        if k == 0:
+            with pytest.raises(ChunkLate):
+                arm.core.follow(planned, arm.now)
+        else:
+            arm.send(arm.core.follow(planned, arm.now))
+        arm.run(0.1)
+    assert (arm.core.counts.late, arm.core.counts.approached) == (1, 9)
+    assert arm.assert_accepted()[-1][0] > 0.1
+
+
 def test_a_chunk_with_its_joints_in_another_order_is_the_same_chunk(arm):
     chunk = arm.chunk(positions=HOME + TIMES[:, None] * np.linspace(-0.3, 0.3, 7))
     twin = Arm().run(0.1)

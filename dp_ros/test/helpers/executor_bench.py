@@ -141,18 +141,13 @@ class Bench:
     def follow(self, message=None):
         """Publish a chunk and wait for the trajectory that is sent for it.
 
-        A chunk of its own that is late, since the machine is busy, is made again.
+        One that is late, since the machine is busy, is published again.
         """
-        before = len(self.sent)
+        before, counts = len(self.sent), self.core_node._core.counts
         while len(self.sent) == before:
-            late = self.core_node._core.counts.late
+            late = counts.late
             self.chunks_out.publish(message or self.chunk())
-            self.until(
-                lambda late=late: (
-                    len(self.sent) > before
-                    or (message is None and self.core_node._core.counts.late > late)
-                )
-            )
+            self.until(lambda late=late: len(self.sent) > before or counts.late > late)
         return self.sent[-1]
 
     def until_moving(self):

@@ -152,3 +152,20 @@ def test_a_trajectory_begins_with_what_the_arm_does_already(make):
     status = bench.core_node._core.times
     assert time_to_ns(second.header.stamp) < status.sent_ns < status.join_ns
     assert second.joint_names == JOINTS
+
+
+def test_a_trajectory_that_its_listeners_acknowledge_after_the_join_is_told(make, monkeypatch):
+    bench = make()
+    warnings = bench.texts(monkeypatch)
+    acknowledged = []
+    monkeypatch.setattr(
+        type(bench.core_node._commands._publisher),
+        'wait_for_all_acked',
+        lambda *_: bool(acknowledged),
+    )
+    bench.follow()
+    join_ns = bench.core_node._core.times.join_ns
+    bench.until(lambda: bench.now_ns() > join_ns + 20 * MS)
+    acknowledged.append(True)
+    bench.until(lambda: any('until its join' in text for text in warnings))
+    bench.until(lambda: bench.status().delivery_time > 0.15)

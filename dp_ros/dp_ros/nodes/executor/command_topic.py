@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections import deque
+import math
 import struct
 from typing import Final
 
-from dp_ros.nodes.executor.deliveries import Deliveries
+from dp_ros.nodes.executor.deliveries import Deliveries, Delivery
 from dp_ros.robot.units import NS
 from dp_ros.ros.polled_topic import PolledTopic
 from dp_ros.ros.qos import NEWEST, reliable
@@ -43,14 +44,14 @@ class CommandTopic:
         """Return the number of other listeners, one of which is the controller."""
         return max(0, int(self._publisher.get_subscription_count()) - 1)
 
-    def publish(self, message: bytes) -> None:
-        """Publish a trajectory for the arm, serialised."""
+    def publish(self, message: bytes, allowed: float = math.inf) -> None:
+        """Publish a trajectory for the arm, serialised; its delivery may take ``allowed`` [s]."""
         self._own.append(_stamp_ns(message))
         self._publisher.publish(message)
-        self._deliveries.sent()
+        self._deliveries.sent(allowed)
 
-    def delivery_times(self) -> list[float]:
-        """Return how long messages took to all listeners, of those since the last call [s]."""
+    def deliveries(self) -> list[Delivery]:
+        """Return how long messages took to all listeners, of those since the last call."""
         return self._deliveries.taken()
 
     def close(self) -> None:

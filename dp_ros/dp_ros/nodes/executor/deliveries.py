@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
+import math
 import threading
 import time
 from typing import Final
@@ -16,6 +18,19 @@ _LONGEST: Final = 1.0  # A listener that was killed does not acknowledge any mor
 _NOW: Final = Duration()
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """How long a message took, and may take [s]."""
+
+    took: float
+    allowed: float
+
+    @property
+    def late(self) -> bool:
+        """Whether it took longer than it may."""
+        return self.took > self.allowed
+
+
 class Deliveries:
     """Times from sending on a reliable topic to the acknowledgement by every listener [s].
 
@@ -25,22 +40,22 @@ class Deliveries:
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self._sent, self._over = threading.Event(), threading.Event()
-        self._since = 0.0
-        self._took: deque[float] = deque(maxlen=16)
+        self._since, self._allowed = 0.0, math.inf
+        self._found: deque[Delivery] = deque(maxlen=16)
         self._thread = threading.Thread(target=self._watch, daemon=True, name='deliveries')
         self._thread.start()
 
-    def sent(self) -> None:
-        """Begin to measure: a message was published."""
+    def sent(self, allowed: float = math.inf) -> None:
+        """Begin to measure: a message was published, which may take ``allowed`` [s]."""
         if not self._sent.is_set():
-            self._since = time.monotonic()
+            self._since, self._allowed = time.monotonic(), allowed
             self._sent.set()
 
-    def taken(self) -> list[float]:
-        """Return the times that were measured since the last call [s]."""
+    def taken(self) -> list[Delivery]:
+        """Return the deliveries that were measured since the last call."""
         found = []
-        while self._took:
-            found.append(self._took.popleft())
+        while self._found:
+            found.append(self._found.popleft())
         return found
 
     def close(self) -> None:
@@ -53,7 +68,7 @@ class Deliveries:
         while self._sent.wait() and not self._over.is_set():
             took = time.monotonic() - self._since
             if took > _LONGEST or self._publisher.wait_for_all_acked(_NOW):
-                self._took.append(min(took, _LONGEST))
+                self._found.append(Delivery(min(took, _LONGEST), self._allowed))
                 self._sent.clear()
             else:
                 self._over.wait(_LOOK)

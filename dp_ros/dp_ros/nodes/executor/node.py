@@ -21,6 +21,7 @@ from dp_ros.nodes.executor.publisher_watch import PublisherWatch
 from dp_ros.nodes.executor.robot_link import RobotLink
 from dp_ros.robot.arm_model import ArmModel, by_name
 from dp_ros.robot.trajectory import Trajectory
+from dp_ros.robot.units import NS
 from dp_ros.ros.autostart import autostart
 from dp_ros.ros.clock_watch import ClockWatch, on_jump_back
 from dp_ros.ros.contract import ContractTopic
@@ -67,6 +68,7 @@ class ExecutorNode(CheckedLifecycleNode):
         self._waiting: Chunk | None = None
         self._planning = Planning(self, self._on_planned)
         self._garbage = Garbage()
+        self._delivered_late = 0
         self._shown: tuple[Phase, str] | None = None
         self._create_interface()
         self._robot = RobotLink(
@@ -218,7 +220,8 @@ class ExecutorNode(CheckedLifecycleNode):
         self._note_deliveries()
         trajectory = self._core.follow(prepared.planned, self._now_ns(), prepared.spent)
         if trajectory is not None:
-            self._commands.publish(prepared.message)
+            times = self._core.times
+            self._commands.publish(prepared.message, (times.join_ns - times.sent_ns) / NS)
             if self._core.fingers is not None:
                 self._fingers.publish(encoded(self._core.fingers))
             self._publish_status()
@@ -226,8 +229,15 @@ class ExecutorNode(CheckedLifecycleNode):
             self._warn(f'nobody listens on {self._topic}: is the controller loaded and active?')
 
     def _note_deliveries(self) -> None:
-        for seconds in self._commands.delivery_times():
-            self._core.lead.delivered(seconds)
+        for delivery in self._commands.deliveries():
+            self._core.lead.delivered(delivery.took)
+            if delivery.late:
+                self._delivered_late += 1
+                self._warn(
+                    f'a trajectory took {delivery.took * 1e3:.0f} ms to its listeners, and had '
+                    f'{delivery.allowed * 1e3:.0f} ms until its join: if the controller was among '
+                    'those that heard it late, its command made a step'
+                )
 
     def _admit(self, source: str) -> bool:
         """Tell whether a source's chunks are followed now; a new owner starts slowly."""
@@ -415,6 +425,7 @@ class ExecutorNode(CheckedLifecycleNode):
             'chunk left [s]': core.chunk_left(self._now_ns()),
             'lead time [s]': core.lead.time,
             'delivery time [s]': core.lead.delivery,
+            'trajectories delivered late': self._delivered_late,
             'controllers listening': self._commands.get_subscription_count(),
         }
         held = core.phase in (Phase.STOPPED, Phase.INHIBITED) or bool(self._misfit)
