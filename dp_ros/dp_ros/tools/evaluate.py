@@ -84,6 +84,13 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help='distance by which the goal moves in mid-episode [m] (default: %(default)s)',
     )
     parser.add_argument(
+        '--rerolls',
+        type=int,
+        default=1,
+        metavar='N',
+        help='runs of each scene, which differ in the noise of the policy (default: %(default)s)',
+    )
+    parser.add_argument(
         '--load',
         type=int,
         default=0,
@@ -99,6 +106,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f'--episodes {args.episodes}: needs at least 1')
     if not (args.policy / 'policy.json').is_file():
         parser.error(f'--policy {args.policy}: no policy.json in that folder')
+    if args.rerolls < 1:
+        parser.error(f'--rerolls {args.rerolls}: needs at least 1')
     if not 0 <= args.load <= _MOST_LOAD:
         parser.error(f'--load {args.load}: needs to be between 0 and {_MOST_LOAD}')
     if args.seed < 0:
@@ -140,6 +149,7 @@ def _evaluate(args: argparse.Namespace, console: Console) -> dict[str, Any]:
                     args.policy.name,
                     timeout=args.timeout,
                     move_goal=args.move_goal,
+                    rerolls=args.rerolls,
                 )
             )
             peaks = simulation.peak_rss_mb()

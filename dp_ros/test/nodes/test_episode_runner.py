@@ -85,6 +85,7 @@ class World(EndingNode):
         response.message = self.refusals.pop(name, '')
         response.success = not response.message
         if name == 'franka_sim/reset':
+            self.scene = request.seed
             response.stamp = self.get_clock().now().to_msg()
             self.start_ns = time_to_ns(response.stamp)
             response.status = self.status(EpisodeStatus.RUNNING)
@@ -203,6 +204,14 @@ def test_everything_is_prepared_in_order_before_the_arm_may_move(bench):
     test.run(seed=11)
     assert test.world.calls == [*START, 'executor/pause']
     assert test.world.seed == 11
+
+
+def test_another_roll_of_the_noise_is_in_the_same_scene(bench):
+    test = bench(reroll=2)
+    test.world.outcome = EpisodeStatus.SUCCESS
+    test.run(seed=11)
+    assert test.world.seed not in (11, 12)
+    assert test.world.scene == 11
 
 
 def test_an_undecided_episode_ends_when_its_time_is_up(bench):

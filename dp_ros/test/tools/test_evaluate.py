@@ -20,6 +20,8 @@ SUMMARY_KEYS = {
     'success_rate',
     'wilson_95',
     'sides',
+    'rerolls',
+    'load',
     'collisions',
     'judge_violations',
     'latency_ms',
@@ -43,6 +45,7 @@ EPISODE_KEYS = {
     'duration_s',
     'judge_violations',
     'miss',
+    'reroll',
     'smoothness',
     'side_flips',
 }
@@ -64,12 +67,14 @@ class Client:
     latest_latency_ms = 40.0
 
     def __init__(self):
-        self.asked = []
+        self.asked, self.rerolls = [], []
 
-    def run(self, seed, timeout, move_goal, show):
+    def run(self, seed, timeout, move_goal, show, reroll=0):
         self.asked.append((seed, timeout, move_goal))
+        self.rerolls.append(reroll)
+        side = ('left', 'right')[reroll % 2]
         return Rollout(
-            EpisodeResult(seed, True, 'left', False, 0.012, 4.5, 0),
+            EpisodeResult(seed, True, side, False, 0.012, 4.5, 0, reroll=reroll),
             EpisodeTiming((40.0, 60.0), 2, 0, 0.001),
             log=None,
             statuses=[],
@@ -119,6 +124,7 @@ def command(models, monkeypatch):
         (evaluate, ['--episodes', '0'], '--episodes 0: needs at least 1'),
         (evaluate, ['--episodes', 'many'], "invalid int value: 'many'"),
         (evaluate, ['--seed', '-1'], '--seed -1: needs at least 0'),
+        (evaluate, ['--rerolls', '0'], '--rerolls 0: needs at least 1'),
         (evaluate, ['--timeout', '0'], '--timeout 0.0: needs to be positive'),
         (evaluate, ['--timeout', 'nan'], '--timeout nan: needs to be positive'),
         (evaluate, ['--move-goal', 'inf'], '--move-goal inf: needs to be finite'),
@@ -230,7 +236,9 @@ def test_what_the_system_ended_is_run_again_and_told_apart(command, faulty, caps
     assert command(evaluate, '--policy', 'models/reach', *words) == 0
     assert [seed for seed, *_ in client.asked] == [0, 1, 1, 2]
     summary = json.loads((models.parent / 'out.json').read_text())
-    assert summary['faults'] == [{'seed': 1, 'reason': 'executor: no joint states for 0.30 s'}]
+    assert summary['faults'] == [
+        {'seed': 1, 'reason': 'executor: no joint states for 0.30 s', 'reroll': 0}
+    ]
     assert summary['system_faults'] == ['executor: no joint states for 0.30 s']
     assert (summary['success_rate'], len(summary['episodes'])) == (1.0, 3)
     assert summary['not_completed'] == []
@@ -284,6 +292,17 @@ def test_what_the_nodes_complain_of_is_told_with_the_failure(monkeypatch, tmp_pa
         raise RolloutError('no chunk for 5.0 s')
     expected = 'no chunk for 5.0 s\n[policy-4] [ERROR] weights were altered'
     assert str(failed.value) == expected
+
+
+def test_scenes_are_run_again_with_other_noise(command, launches, models, capsys):
+    words = ['--episodes', '2', '--rerolls', '3', '--json', 'out.json']
+    assert command(evaluate, '--policy', 'models/reach', *words) == 0
+    ((_, client),) = launches
+    assert [seed for seed, *_ in client.asked] == [0, 0, 0, 1, 1, 1]
+    assert client.rerolls == [0, 1, 2, 0, 1, 2]
+    summary = json.loads((models.parent / 'out.json').read_text())
+    assert summary['rerolls'] == {'runs': 3, 'scenes': 2, 'both_ways': 2}
+    assert 'both ways     in 2 of 2 scenes, run 3 times each' in capsys.readouterr().out
 
 
 def test_an_interrupt_is_no_traceback(command, launches, monkeypatch, capsys):

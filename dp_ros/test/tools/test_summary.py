@@ -150,3 +150,15 @@ def test_a_miss_has_a_reason(fields, height, reason):
         status.object_names = ['cube']
         status.objects = [Pose(position=Point(z=height))]
     assert why_missed(status, 15.0) == reason
+
+
+def test_both_ways_count_only_where_both_succeed_in_one_scene():
+    runs = [(0, 'left', True), (0, 'right', True), (1, 'left', True), (1, 'right', False)]
+    episodes = [
+        EpisodeResult(seed, success, side, not success, 0.01, 4.0, 0, reroll=k % 2)
+        for k, (seed, side, success) in enumerate(runs)
+    ]
+    summary = summarize(episodes, [timing()] * 4, {}, [Fault(1, 'a jump', 2)])
+    assert summary['rerolls'] == {'runs': 2, 'scenes': 2, 'both_ways': 1}
+    assert summary['not_completed'] == [1]
+    assert summarize([episode(0), episode(1)], [timing()] * 2, {})['rerolls'] is None

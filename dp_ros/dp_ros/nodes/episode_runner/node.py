@@ -40,6 +40,7 @@ _KEPT = 3 * 10**9  # [s]. With results that expire, rcl wakes the node at every 
 _PAUSE = 'pause'  # the interlock that the runner itself sets
 _UNDER_WAY = 1.0  # Longest time that a status is on its way [s].
 _FEEDBACK_EVERY = 4
+_REROLL = 10**9  # Distance of the seeds of a scene's noises.
 _LARGEST_SEED = 2**63 - 1  # The policy's parameter is a signed 64-bit number.
 _DECIDED = (EpisodeStatus.SUCCESS, EpisodeStatus.COLLISION, EpisodeStatus.FAILURE)
 
@@ -162,7 +163,7 @@ class EpisodeRunnerNode(EndingNode):
         goal = handle.request
         await self._call(self._executor_services['pause'], Trigger.Request())
         # A policy that is loading answers when it is done, before the episode's time starts.
-        await self._seed_policy(goal.seed)
+        await self._seed_policy(goal.seed + _REROLL * self._values['reroll'])
         self._begin()
         if self._reset is not None:
             response = await self._call(self._reset, ResetEpisode.Request(seed=goal.seed))

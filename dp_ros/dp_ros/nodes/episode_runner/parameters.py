@@ -28,6 +28,14 @@ PARAMETERS = ParameterTable(
         high=120.0,
     ),
     Parameter(
+        'reroll',
+        0,
+        "Number of the policy's noise for a scene; 0: that of the seed. Others give other motions "
+        'in the same scene.',
+        low=0,
+        high=1_000_000,
+    ),
+    Parameter(
         'move_goal_after',
         1.0,
         "Time of the goal's move in an episode with `move_goal` [s after the first chunk].",

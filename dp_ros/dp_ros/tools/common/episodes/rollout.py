@@ -29,10 +29,12 @@ from dp_ros_msgs.msg import EpisodeStatus, PolicyStatus
 from dp_ros_msgs.srv import GetCommandLog
 import numpy as np
 from numpy.typing import NDArray
+from rcl_interfaces.srv import SetParameters
 import rclpy
 from rclpy.action import ActionClient
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.task import Future
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -97,6 +99,8 @@ class RolloutClient(Node):
             self._log_client,
             self.create_client(Trigger, 'observation_aggregator/reset'),
         ]
+        self._set_runner = self.create_client(SetParameters, 'episode_runner/set_parameters')
+        self._reroll = 0
         self._loading = [Loading(self, name) for name in ('executor', 'policy')]
         self._failure: Callable[[], str | None] = lambda: None
         # Each with its sending time in real time [ns]: its stamp is simulated time.
@@ -173,16 +177,19 @@ class RolloutClient(Node):
         timeout: float = 15.0,
         move_goal: float = 0.0,
         on_feedback: Callable[[EpisodeStatus], None] = lambda status: None,
+        reroll: int = 0,
     ) -> Rollout:
         """Run one episode and return its records.
 
         :param timeout: longest duration of the episode [s].
         :param move_goal: distance by which the goal moves in mid-episode [m].
+        :param reroll: number of the policy's noise for the scene.
         :raises EpisodeFault: when a fault of the system ended it; it may be run again.
         :raises RolloutError: when the episode could not be run.
         """
         for record in (self._policy_statuses, self._statuses, self._markers, self._chunks):
             record.clear()
+        self._choose_noise(reroll)
         goal = RunEpisode.Goal(seed=seed, timeout=timeout, move_goal=move_goal)
 
         def hear(message: Any) -> None:
@@ -206,7 +213,19 @@ class RolloutClient(Node):
             raise EpisodeFault(result.error_msg)
         if answer.status != GoalStatus.STATUS_SUCCEEDED or result.error_code != result.NONE:
             raise RolloutError(f'episode with seed {seed}: {result.error_msg}')
-        return self._rollout(goal, result, self._command_log())
+        return self._rollout(goal, result, self._command_log(), reroll)
+
+    def _choose_noise(self, reroll: int) -> None:
+        """Set which noise the following episodes have."""
+        if reroll == self._reroll:
+            return
+        parameter = Parameter('reroll', value=reroll).to_parameter_msg()
+        request = SetParameters.Request(parameters=[parameter])
+        what = 'the episode runner to take reroll'
+        (result,) = self._await(self._set_runner.call_async(request), 30.0, what).results
+        if not result.successful:
+            raise RolloutError(f'reroll = {reroll} refused: {result.reason}')
+        self._reroll = reroll
 
     def _await(self, future: Future, timeout: float, what: str) -> Any:
         """Wait for an answer, up to ``timeout`` [s] after the last sign of an episode."""
@@ -235,7 +254,11 @@ class RolloutClient(Node):
         )
 
     def _rollout(
-        self, goal: RunEpisode.Goal, result: RunEpisode.Result, log: CommandStream
+        self,
+        goal: RunEpisode.Goal,
+        result: RunEpisode.Result,
+        log: CommandStream,
+        reroll: int,
     ) -> Rollout:
         start_ns = time_to_ns(result.stamp)
         times = self._times(start_ns)
@@ -246,6 +269,7 @@ class RolloutClient(Node):
         return Rollout(
             result=EpisodeResult(
                 seed=goal.seed,
+                reroll=reroll,
                 success=status.state == EpisodeStatus.SUCCESS,
                 side=status.side,
                 collision=status.state == EpisodeStatus.COLLISION,

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 import contextlib
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
@@ -53,15 +54,16 @@ def run_episodes(
     title: str,
     timeout: float = 15.0,
     move_goal: float = 0.0,
+    rerolls: int = 1,
 ) -> Iterator[Rollout | Fault]:
-    """Run one episode per seed with a progress bar, and print a line for each.
+    """Run one episode per seed and reroll with a progress bar, and print a line for each.
 
     An episode that a fault of the system ended is run again; the fault is yielded too.
 
     :raises RolloutError: when faults end several episodes in a row.
     """
     with make_progress(console, live=True) as progress:
-        task = progress.add_task(title, total=len(seeds), live='')
+        task = progress.add_task(title, total=len(seeds) * rerolls, live='')
 
         def show(status: Any) -> None:
             latency = client.latest_latency_ms
@@ -74,8 +76,9 @@ def run_episodes(
             progress.update(task, live='  '.join(part for part in parts if part))
 
         lost = 0
-        for seed in seeds:
-            for run in _tries(lambda seed=seed: client.run(seed, timeout, move_goal, show), seed):
+        for seed, reroll in product(seeds, range(rerolls)):
+            once = partial(client.run, seed, timeout, move_goal, show, reroll)
+            for run in _tries(once, seed, reroll):
                 progress.console.print(_line(run), markup=False, highlight=False)
                 yield run
             progress.advance(task)
@@ -84,13 +87,13 @@ def run_episodes(
                 raise RolloutError(f'{lost} episodes in a row could not be completed')
 
 
-def _tries(run: Callable[[], Rollout], seed: int) -> Iterator[Rollout | Fault]:
+def _tries(run: Callable[[], Rollout], seed: int, reroll: int) -> Iterator[Rollout | Fault]:
     """Run an episode; run it again when a fault of the system ended it."""
     for _ in range(_TRIES):
         try:
             rollout = run()
         except EpisodeFault as fault:
-            yield Fault(seed, str(fault))
+            yield Fault(seed, str(fault), reroll)
         else:
             yield rollout
             return

@@ -25,6 +25,7 @@ class EpisodeResult:
     :param miss: why it was no success, '' for a success.
     :param smoothness: figures of the commanded motion; None: there is no expert to compare with.
     :param side_flips: how often the side that chunks lead to changed; None: not known.
+    :param reroll: number of the policy's noise for the scene of the seed.
     """
 
     seed: int
@@ -37,6 +38,7 @@ class EpisodeResult:
     miss: str = ''
     smoothness: MotionFigures | None = None
     side_flips: int | None = None
+    reroll: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Fault:
 
     seed: int
     reason: str
+    reroll: int = 0
 
 
 def summarize(
@@ -75,7 +78,8 @@ def summarize(
     :param episodes: episodes that ran to their end; rates are only over these.
     :param faults: attempts that did not; most of them were repeated.
     """
-    completed = {episode.seed for episode in episodes}
+    completed = {(episode.seed, episode.reroll) for episode in episodes}
+    lost = {(fault.seed, fault.reroll) for fault in faults} - completed
     successes = sum(episode.success for episode in episodes)
     sides = Counter(episode.side for episode in episodes if episode.side)
     latencies = [latency for timing in timings for latency in timing.latencies_ms]
@@ -83,6 +87,7 @@ def summarize(
         'success_rate': successes / len(episodes) if episodes else 0.0,
         'wilson_95': [round(bound, 4) for bound in wilson(successes, len(episodes))],
         'sides': dict(sorted(sides.items())),
+        'rerolls': _rerolls(episodes),
         'collisions': sum(episode.collision for episode in episodes),
         'judge_violations': sum(episode.judge_violations for episode in episodes),
         'latency_ms': {'p50': _percentile(latencies, 50), 'p95': _percentile(latencies, 95)},
@@ -96,10 +101,26 @@ def summarize(
         'real_time_factor': _mean(timing.real_time_factor for timing in timings),
         'faults': [asdict(fault) for fault in faults],
         'system_faults': [fault.reason for fault in faults],
-        'not_completed': sorted({fault.seed for fault in faults} - completed),
+        'not_completed': sorted({seed for seed, _ in lost}),
         'peak_rss_mb': dict(peak_rss_mb),
         'episodes': [asdict(episode) for episode in episodes],
     }
+
+
+def _rerolls(episodes: Sequence[EpisodeResult]) -> dict[str, int] | None:
+    """Count the scenes in which only the noise made the difference between two successful ways.
+
+    :returns: None where no scene was run more than once.
+    """
+    sides: dict[int, set[str]] = {episode.seed: set() for episode in episodes}
+    for episode in episodes:
+        if episode.success:
+            sides[episode.seed].add(episode.side)
+    runs = max(Counter(episode.seed for episode in episodes).values(), default=0)
+    if runs < 2:
+        return None
+    both = sum(len(ways) > 1 for ways in sides.values())
+    return {'runs': runs, 'scenes': len(sides), 'both_ways': both}
 
 
 def _smoothness(episodes: Sequence[MotionFigures | None]) -> dict[str, float | None]:
@@ -133,6 +154,7 @@ def describe(summary: dict[str, Any]) -> str:
         (
             f'success       {rate} of {count} (95 % interval {low:.1%} to {high:.1%})',
             f'sides         {sides or "-"}',
+            *_both_ways(summary['rerolls']),
             f'collisions    {summary["collisions"]}',
             f'judge         {summary["judge_violations"]} violations',
             f'latency       p50 {latency["p50"]} ms, p95 {latency["p95"]} ms',
@@ -144,6 +166,14 @@ def describe(summary: dict[str, Any]) -> str:
             *_shortcomings(summary),
         )
     )
+
+
+def _both_ways(rerolls: dict[str, int] | None) -> Iterator[str]:
+    if rerolls is not None:
+        yield (
+            f'both ways     in {rerolls["both_ways"]} of {rerolls["scenes"]} scenes, run '
+            f'{rerolls["runs"]} times each with other noise'
+        )
 
 
 def _motion(summary: dict[str, Any]) -> Iterator[str]:
