@@ -121,7 +121,7 @@ def given_prefix(
 
     :param actions: (delay, J) first actions of the chunk [rad]; none: no prefix.
     :param conditioning: ``none``, ``guided``, ``trained``, or ``auto``: trained if the policy
-        was, else guided if its method can be, else none.
+        was, else none.
     :raises ConfigError: for actions that do not fit, or a conditioning that the policy cannot do.
     """
     chosen = choose_conditioning(config, conditioning)
@@ -146,9 +146,8 @@ def choose_conditioning(config: PolicyConfig, conditioning: str) -> str:
 
     :raises ConfigError: for one that it cannot do.
     """
-    kinds, can = config.method.conditionings, 'guided' in config.method.conditionings
     if conditioning == 'auto':
-        return 'trained' if config.max_delay else 'guided' if can else 'none'
+        return 'trained' if config.max_delay else 'none'
     require(
         conditioning in CONDITIONINGS,
         f'conditioning = {shown(conditioning)}: needs one of {CONDITIONINGS}',
@@ -156,10 +155,10 @@ def choose_conditioning(config: PolicyConfig, conditioning: str) -> str:
     require(
         conditioning != 'trained' or config.max_delay > 0,
         "conditioning = 'trained': the policy was trained without committed actions "
-        "(policy.max_delay = 0); use 'guided' or 'auto'",
+        "(policy.max_delay = 0); use 'guided' or 'none'",
     )
     require(
-        conditioning in ('none', *kinds),
+        conditioning in ('none', *config.method.conditionings),
         f"conditioning = 'guided': not for the method {config.method.name}; use 'none' or 'auto'",
     )
     return conditioning

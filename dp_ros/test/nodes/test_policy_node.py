@@ -13,10 +13,10 @@ from dp_ros.policy.checkpoint import load_policy
 from dp_ros.policy.policy import chunk_seed
 from dp_ros.robot.arm_model import read_tcp
 from dp_ros.ros.contract import LATCHED
-from dp_ros.ros.conversions import ns_to_time, time_to_ns
+from dp_ros.ros.conversions import ns_to_duration, ns_to_time, time_to_ns
 from dp_ros.task.task import first_difference
 from dp_ros.task.task_file import parse_task
-from dp_ros_msgs.msg import Contract, Observation, PolicyStatus
+from dp_ros_msgs.msg import Contract, ExecutorStatus, Observation, PolicyStatus
 import numpy as np
 import pytest
 from rclpy.executors import SingleThreadedExecutor
@@ -28,7 +28,7 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 import tiny_policy
-from trajectory_msgs.msg import JointTrajectory
+from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from visualization_msgs.msg import Marker, MarkerArray
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -175,6 +175,60 @@ def test_the_status_says_how_the_chunk_came_about(bench, folder):
     assert (status.engine, status.device, status.checkpoint) == ('torch', 'cpu', str(folder))
     assert status.checkpoint_digest == load_policy(folder, engine='torch').digest
     assert 0 < status.inference_time <= status.latency < DEADLINE
+
+
+def follow(test, join=0.25, seconds=120):
+    """Send what an executor does: a slow motion, and that the last chunk took ``join`` [s]."""
+    topics = test.policy._policy.config.task.topics
+    commands = test.node.create_publisher(JointTrajectory, topics.commands, QoSProfile(depth=1))
+    statuses = test.node.create_publisher(ExecutorStatus, 'executor/status', QoSProfile(depth=1))
+    test.until(lambda: commands.get_subscription_count() and statuses.get_subscription_count())
+    now_ns = test.now_ns()
+    motion = JointTrajectory(joint_names=list(tiny_policy.JOINT_NAMES))
+    motion.points = [
+        JointTrajectoryPoint(
+            positions=(tiny_policy.HOME + 0.001 * second).tolist(),
+            time_from_start=ns_to_duration(second * 10**9),
+        )
+        for second in range(1, seconds)
+    ]
+    commands.publish(motion)
+    status = ExecutorStatus(chunk_stamp=ns_to_time(now_ns))
+    status.chunk_join = ns_to_time(now_ns + round(join * 1e9))
+    statuses.publish(status)
+    test.spin(0.3)
+
+
+def test_observation_seed_and_prefix_of_the_status_reproduce_the_chunk(bench, folder):
+    test = bench(conditioning='guided').start()
+    test.chunk()
+    assert test.statuses[-1].delay == 0
+    follow(test)
+    test.spin(1.2)
+    chunk = test.chunk()
+    status = test.statuses[-1]
+    prefix = np.reshape(status.prefix, (status.delay, 7))
+    assert status.delay == 3
+    np.testing.assert_allclose(np.diff(prefix, axis=0), 1e-4, atol=1e-6)
+    np.testing.assert_array_equal(positions(chunk)[:3], prefix)
+    again = infer(folder, status.seed, prefix=prefix, conditioning='guided')
+    np.testing.assert_allclose(positions(chunk), again.actions[0], atol=1e-6)
+
+
+def test_a_policy_that_was_not_trained_with_committed_actions_runs_as_before(bench, folder):
+    test = bench().start()
+    assert test.policy.count_subscribers('executor/status') == 0
+    status = test.chunk() and test.statuses[-1]
+    assert (status.delay, list(status.prefix)) == (0, [])
+    assert bench(conditioning='trained').policy.trigger_configure() == FAILURE
+
+
+@pytest.mark.parametrize('join', [-0.2, 5.0])
+def test_a_delay_by_clocks_that_are_not_synchronized_is_not_expected_again(bench, join):
+    test = bench(conditioning='guided').start()
+    follow(test, join)
+    test.chunk()
+    assert test.statuses[-1].delay == 0
 
 
 def test_the_status_says_when_each_part_of_the_work_was_done(bench):

@@ -53,14 +53,15 @@ def chunk(policy, seed=1, **options):
 @pytest.mark.parametrize('method', METHODS_TO_TRY, ids=str)
 def test_every_sampler_ends_with_the_committed_actions(method, max_delay, denoiser):
     made = make(method=method, max_delay=max_delay, denoiser=denoiser)
-    config, actions = made.config, made._actions
     # Also without the last assignment, which is exact.
     made._to_actions = lambda step, begin: Policy._to_actions(made, step, begin[:0])
     for sampler in method.samplers or ('auto',):
-        begin = chunk(made, prefix=PREFIX, sampler=sampler)[:3]
-        np.testing.assert_allclose(begin, PREFIX, atol=1e-5)
-    assert longest_prefix(config, 'auto') == (max_delay or config.n_points - 1)
-    assert actions is made._actions
+        for conditioning in ('guided', 'trained')[: 2 if max_delay else 1]:
+            asked = {'sampler': sampler, 'conditioning': conditioning}
+            begin = chunk(made, prefix=PREFIX, **asked)[:3]
+            np.testing.assert_allclose(begin, PREFIX, atol=1e-5)
+    assert longest_prefix(made.config, 'guided') == 14
+    assert longest_prefix(made.config, 'auto') == max_delay
 
 
 @pytest.mark.parametrize('conditioning', ['guided', 'trained'])
@@ -86,7 +87,8 @@ def test_nothing_committed_or_no_conditioning_leaves_the_chunk_free(max_delay):
 def test_the_compiled_network_gives_the_same_chunk(max_delay):
     pytest.importorskip('openvino')
     eager, compiled = (make(engine, max_delay=max_delay) for engine in ('torch', 'openvino'))
-    for options in ({'prefix': PREFIX}, {}, {'prefix': PREFIX, 'n_samples': 2}):
+    guided = {'prefix': PREFIX, 'conditioning': 'guided'}
+    for options in ({'prefix': PREFIX}, {}, guided, guided | {'n_samples': 2}):
         expected = eager.infer(OBSERVATION, 3, **options).actions
         found = compiled.infer(OBSERVATION, 3, **options).actions
         np.testing.assert_allclose(found, expected, atol=1e-4)
@@ -94,7 +96,7 @@ def test_the_compiled_network_gives_the_same_chunk(max_delay):
 
 def test_guidance_moves_the_next_actions_less_and_less():
     made = make(method=Regression())
-    pulled = chunk(made, prefix=PREFIX) - chunk(made)
+    pulled = chunk(made, prefix=PREFIX, conditioning='guided') - chunk(made)
     moved = pulled[2:] / pulled[2]
     np.testing.assert_allclose(
         moved[:6], np.linspace(1, 1 / 6, 6)[:, None] @ np.ones((1, 7)), 1e-3
@@ -187,7 +189,7 @@ def test_a_prefix_that_does_not_fit_is_refused(prefix, wrong):
 
 def test_a_conditioning_that_the_policy_cannot_do_is_refused():
     for options, wrong in (
-        ({'conditioning': 'trained'}, r'policy.max_delay = 0.*use .guided. or .auto.'),
+        ({'conditioning': 'trained'}, r'policy.max_delay = 0.*use .guided. or .none.'),
         ({'conditioning': 'soft'}, "conditioning = 'soft': needs one of"),
         ({'conditioning': ['guided']}, 'conditioning = .*: needs one of'),
     ):

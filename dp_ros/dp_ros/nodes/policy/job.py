@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from dp_ros.arrays import Array
 from dp_ros.nodes.policy.inbox import Received
 from dp_ros.policy.policy import Policy
 from dp_ros.robot.units import NS
@@ -21,6 +22,7 @@ class Job:
 
     :param run: number of the activation or reset; a chunk of an earlier one is not published.
     :param checkpoint: folder that the policy was loaded from; the parameter may have changed.
+    :param prefix: (delay, J) committed actions that the chunk begins with.
     """
 
     run: int
@@ -29,6 +31,7 @@ class Job:
     received: Received
     seed: int
     values: Values
+    prefix: Array
 
     @property
     def stamp_ns(self) -> int:
@@ -36,9 +39,10 @@ class Job:
         return self.received.stamp_ns
 
     @property
-    def sampling(self) -> Mapping[str, Any]:
-        """Options of the sampler."""
-        return sampling(self.values)
+    def options(self) -> Mapping[str, Any]:
+        """Options of the policy."""
+        conditioned = {'prefix': self.prefix, 'conditioning': self.values['conditioning']}
+        return sampling(self.values) | conditioned
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ class Inference:
     duration: float
 
 
-def sampling(values: Values) -> Mapping[str, Any]:
+def sampling(values: Values) -> dict[str, Any]:
     """Return the options of the sampler."""
     return {
         'sampler': values['sampler.name'],
@@ -89,6 +93,8 @@ def status_msg(job: Job, inference: Inference, published_ns: int, chunk_id: int)
         published=ns_to_time(published_ns),
         inference_time=inference.duration,
         latency=(published_ns - job.stamp_ns) / NS,
+        delay=len(job.prefix),
+        prefix=job.prefix.ravel().tolist(),
     )
     status.header.stamp = ns_to_time(job.stamp_ns)
     return status

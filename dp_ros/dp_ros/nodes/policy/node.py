@@ -24,6 +24,7 @@ from typing import Any
 
 from dp_ros.arrays import Array
 from dp_ros.data.windows.window import Refusal
+from dp_ros.nodes.policy.commitment import Commitment
 from dp_ros.nodes.policy.inbox import Inbox
 from dp_ros.nodes.policy.job import Inference, Job, durations, sampling, status_msg
 from dp_ros.nodes.policy.markers import Intention, MarkerWriter
@@ -31,6 +32,7 @@ from dp_ros.nodes.policy.messages import chunk_to_msg, observation_from_msg
 from dp_ros.nodes.policy.parameters import PARAMETERS, inbox_limits
 from dp_ros.policy.checkpoint import CheckpointError, load_policy
 from dp_ros.policy.policy import Policy, blank_observation, chunk_seed
+from dp_ros.policy.prefix import longest_prefix
 from dp_ros.robot.arm_model import Tcp, read_tcp, tcp_by_name
 from dp_ros.robot.units import NS
 from dp_ros.ros.autostart import autostart
@@ -83,6 +85,7 @@ class PolicyNode(CheckedLifecycleNode):
         super().__init__('policy', **kwargs)
         self._load = load
         self._policy: Policy | None = None
+        self._commitment: Commitment | None = None
         self._checkpoint = ''
         self._values = LiveParameters(self, PARAMETERS, self._check, self._apply)
         self._inbox = Inbox(inbox_limits(self._values.values, None))
@@ -130,6 +133,7 @@ class PolicyNode(CheckedLifecycleNode):
             self.get_logger().error(f'not configured:\n{traceback.format_exc()}')
             return TransitionCallbackReturn.FAILURE
         self._pace(values)
+        self._commit(self._policy, values['conditioning'])
         self._publish_contract()
         names = self._policy.config.joint_names
         frames = {name: values[name] for name in ('base_frame', 'tool_frame')}
@@ -177,11 +181,19 @@ class PolicyNode(CheckedLifecycleNode):
         policy = self._load(
             folder, device=device, num_threads=values['num_threads'], engine=values['engine']
         )
-        policy.infer(blank_observation(policy.config), 0, **sampling(values))
+        asked = sampling(values) | {'conditioning': values['conditioning']}
+        policy.infer(blank_observation(policy.config), 0, **asked)
         self.get_logger().info(
             f'{policy.config.method.name} policy of {folder}, {policy.engine.name} on {device}'
         )
         return policy
+
+    def _commit(self, policy: Policy, conditioning: str) -> None:
+        """Follow what is committed, if the policy is told."""
+        if self._commitment is not None:
+            self._commitment.close()
+        config = policy.config
+        self._commitment = Commitment(self, config.task, longest_prefix(config, conditioning))
 
     def _publish_contract(self) -> None:
         """Publish the task that the policy was trained for."""
@@ -251,7 +263,9 @@ class PolicyNode(CheckedLifecycleNode):
         if taken is not None:
             seed = chunk_seed(values['seed'], self._chunk_index)
             self._chunk_index += 1
-            job = Job(self._run, policy, self._checkpoint, taken, seed, values)
+            assert self._commitment is not None
+            prefix = self._commitment.prefix(taken.stamp_ns)
+            job = Job(self._run, policy, self._checkpoint, taken, seed, values, prefix)
             self._job = self._worker.submit(self._work, job)
             self._job.add_done_callback(lambda _: self._finished.trigger())
 
@@ -272,6 +286,8 @@ class PolicyNode(CheckedLifecycleNode):
 
     def _on_jump(self, jump: TimeJump) -> None:
         self.get_logger().warning('the clock jumped: observations are forgotten')
+        if self._commitment is not None:
+            self._commitment.forget()
         self._restart(active=self._active)
 
     def _on_set_back(self, seconds: float) -> None:
@@ -322,7 +338,7 @@ class PolicyNode(CheckedLifecycleNode):
     ) -> list[Array]:
         """Denoise and return all steps, or none if the job was dropped meanwhile."""
         steps = []
-        for chunks in job.policy.walk(cond, job.seed, n_samples=n_samples, **job.sampling):
+        for chunks in job.policy.walk(cond, job.seed, n_samples=n_samples, **job.options):
             if job.run != self._run or stop():
                 return []
             steps.append(chunks)

@@ -9,6 +9,7 @@ from typing import Any
 from dp_ros.nodes.policy.inbox import InboxLimits
 from dp_ros.policy.engines import ENGINES
 from dp_ros.policy.methods import METHODS
+from dp_ros.policy.prefix import CONDITIONINGS
 from dp_ros.robot.units import NS, to_ns
 from dp_ros.ros.common_parameters import AUTOSTART, BASE_FRAME, TOOL_FRAME
 from dp_ros.ros.parameters import Parameter, ParameterTable
@@ -74,6 +75,14 @@ PARAMETERS = ParameterTable(
         'Number of denoising steps; at most num_train_timesteps for a diffusion policy.',
         low=1,
         high=1000,
+    ),
+    Parameter(
+        'conditioning',
+        'auto',
+        'How chunks go on from what the arm will do until they join; trained: as the policy was '
+        'trained to, guided: pulled towards it, for any policy, none: not; auto: trained if the '
+        'policy was, else none. Used by the next configure.',
+        choices=CONDITIONINGS,
     ),
     Parameter(
         'seed',

@@ -7,6 +7,7 @@ for comparing policies; figures for a robot are measured through the nodes.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from dp_ros.control.executor.chunk import Chunk, ChunkRefused
@@ -106,7 +107,7 @@ class ClosedLoop:
         self._committed.forget()
         self._builder = WindowBuilder(self._spec, keep_ns=2 * self._spec.span_ns)
         self._next_ns = start_ns + self._spec.span_ns
-        self._pending: Chunk | None = None
+        self._on_the_way: deque[Chunk] = deque()
         n_chunks = 0
         while self._simulation.state is EpisodeState.RUNNING:
             now_ns = self._simulation.now_ns
@@ -141,15 +142,14 @@ class ClosedLoop:
             conditioning=self._conditioning,
         )
         times = config.dt * np.arange(config.n_points, dtype=np.float64)
-        self._pending = Chunk(now_ns, config.joint_names, times, inference.actions[0])
+        chunk = Chunk(now_ns, config.joint_names, times, inference.actions[0])
+        self._on_the_way.append(chunk)
         self._next_ns = now_ns + self._period_ns
 
     def _command(self, now_ns: int) -> None:
-        chunk = self._pending
-        if chunk is not None and now_ns >= chunk.stamp_ns + self._latency_ns:
-            self._pending = None
+        while self._on_the_way and now_ns >= self._on_the_way[0].stamp_ns + self._latency_ns:
             try:
-                self._accept(self._executor.on_chunk(chunk, now_ns))
+                self._accept(self._executor.on_chunk(self._on_the_way.popleft(), now_ns))
             except ChunkRefused:
                 pass  # As in the node: the last trajectory goes on and brakes.
         self._accept(self._executor.tick(now_ns))
