@@ -12,6 +12,7 @@ NODES = (
     'policy',
     'teleop',
     'teleop_keyboard',
+    'view',
 )
 TOOLS = (
     'bench',
@@ -50,7 +51,12 @@ setup(
         ('share/dp_ros', ['package.xml']),
     ],
     install_requires=['setuptools', *NOT_IN_ROSDEP],
-    extras_require={'openvino': ['openvino'], 'pusht': ['gym-pusht'], 'test': ['pytest']},
+    extras_require={
+        'openvino': ['openvino'],
+        'pusht': ['gym-pusht'],
+        'test': ['pytest'],
+        'view': ['pycollada', 'trimesh', 'viser', 'websockets'],
+    },
     zip_safe=False,
     maintainer='dp_ros maintainers',
     maintainer_email='maintainers@dp-ros.example',

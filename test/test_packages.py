@@ -39,8 +39,12 @@ PYPI = {
     'ruckig': 'ruckig',
     'safetensors': 'safetensors',
     'tensorboardX': 'tensorboardX',
+    'trimesh': 'trimesh',
+    'viser': 'viser',
+    'websockets': 'websockets',
 }
-OPTIONAL = {'gym-pusht', 'openvino'}
+OPTIONAL = {'gym-pusht', 'openvino', 'trimesh', 'viser', 'websockets'}
+READERS = {'pycollada'}  # Of meshes, for trimesh.
 # In franka_ros2, which rosdep does not know.
 WITH_THE_ARM = {'franka_example_controllers', 'franka_robot_state_broadcaster'}
 ASSETS = {'franky-sim'}  # Read as files, never imported.
@@ -95,7 +99,9 @@ def test_dp_ros_requires_from_pypi_what_rosdep_does_not_know():
     required = set(keyword_of_setup('install_requires'))
     assert required == imported - OPTIONAL | ASSETS | {'setuptools'}
     extras = keyword_of_setup('extras_require')
-    assert {name for names in extras.values() for name in names} == OPTIONAL | {'pytest'}
+    assert {name for names in extras.values() for name in names} == (
+        OPTIONAL | READERS | {'pytest'}
+    )
 
 
 def test_dp_ros_bringup_depends_on_what_its_launch_files_import_and_start():

@@ -22,7 +22,7 @@ class PolledTopic:
     def __init__(
         self, node: Node, kind: Any, topic: str, qos: QoSProfile = NEWEST_SENSOR, raw: bool = False
     ) -> None:
-        self._kind, self._raw = kind, raw
+        self._node, self._kind, self._raw = node, kind, raw
         self._subscription = node.create_subscription(
             kind, topic, lambda _: None, qos, callback_group=Never()
         )
@@ -44,6 +44,10 @@ class PolledTopic:
         while (taken := self.take()) is not None:
             newest = taken[0]
         return newest
+
+    def close(self) -> None:
+        """Listen no longer."""
+        self._node.destroy_subscription(self._subscription)
 
 
 class Never(CallbackGroup):

@@ -58,7 +58,8 @@ def node_interfaces(table: ParameterTable) -> list[Interface]:
 def _start(table: ParameterTable, context: rclpy.Context) -> Node:
     module = importlib.import_module(f'dp_ros.nodes.{table.node}.node')
     make_node = next(value for value in vars(module).values() if _is_node_of(module, value))
-    overrides = [rclpy.Parameter('autostart', value=False)] if 'autostart' in table else []
+    quiet = {'autostart': False, 'port': 0}
+    overrides = [rclpy.Parameter(name, value=quiet[name]) for name in quiet if name in table]
     # With another node name `policy/chunk` and `~/chunk` differ.
     renamed = ['--ros-args', '-r', '__node:=renamed']
     return make_node(
