@@ -23,6 +23,9 @@ def write_model_card(folder: Path, description: Mapping[str, Any], commands: str
     steps = training['steps']
     if (step := training.get('step', steps)) != steps:
         steps = f'{step} of {steps}'
+    given = description['policy'].get('max_delay', 0)
+    told = f'; goes on from up to {given} committed actions' if given else ''
+    begun = f', from the weights of `{training["start"]}`' if training.get('start') else ''
     roles = ('method', 'denoiser', *(['encoder'] if task.cameras else []))
     parts = [_part(role, description['policy'][role]) for role in roles]
     text = f"""# {folder.resolve().name}
@@ -30,12 +33,12 @@ def write_model_card(folder: Path, description: Mapping[str, Any], commands: str
 | | |
 |---|---|
 | observation | {task.n_obs_steps} frames, {task.dt} s apart: {_seen(task)} |
-| action | {_ACTIONS[task.action]}; point k is for the observation time + k·dt |
+| action | {_ACTIONS[task.action]}; point k is for the observation time + k·dt{told} |
 {chr(10).join(parts)}
 | horizon | {task.horizon} steps of {task.dt} s, {task.n_action_steps} followed |
 | training data | {training['episodes']} episodes, {training['windows']} windows, \
 sha256 `{training['data_digest'][:16]}…` |
-| training | {steps} steps of {training['batch_size']} windows, seed \
+| training | {steps} steps of {training['batch_size']} windows{begun}, seed \
 {training['seed']}, {training['duration_s'] / 60:.0f} min on {training['device']} |
 | validation | mean error of sampled actions {training['action_error']:.3g}, in their unit |
 | parameters | {training['parameters'] / 1e6:.2f} M |

@@ -85,3 +85,11 @@ def test_a_policy_without_a_card_gets_one(tmp_path):
     add_measurement(tmp_path, 'evaluate', 'success 1')
     assert card(tmp_path).startswith(f'# {tmp_path.name}\n')
     assert '$ evaluate\nsuccess 1' in card(tmp_path)
+
+
+def test_it_says_what_the_policy_goes_on_from_and_where_its_training_started(tmp_path):
+    told = card_of(tmp_path / 'a', TRAINING | {'start': 'models/old'}, max_delay=4)
+    assert 'k·dt; goes on from up to 4 committed actions |' in told
+    assert '4 windows, from the weights of `models/old`, seed' in told
+    plain = card_of(tmp_path / 'b')
+    assert 'committed' not in plain and 'weights of' not in plain
