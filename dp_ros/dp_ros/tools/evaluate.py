@@ -98,6 +98,14 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help='number of busy processes beside the nodes (default: %(default)s)',
     )
     parser.add_argument(
+        '--added-delay',
+        type=float,
+        default=0.0,
+        metavar='S',
+        help='time for which each chunk is held back [s], less than its length '
+        '(default: %(default)s)',
+    )
+    parser.add_argument(
         '--card', action='store_true', help="write the results into the policy's README.md"
     )
     parser.add_argument('launch', nargs='*', help='arguments for sim.launch.py, as name:=value')
@@ -116,6 +124,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f'--timeout {args.timeout}: needs to be positive')
     if not math.isfinite(args.move_goal):
         parser.error(f'--move-goal {args.move_goal}: needs to be finite')
+    if not 0.0 <= args.added_delay < math.inf:
+        parser.error(f'--added-delay {args.added_delay}: needs to be at least 0')
     if not _is_writable(args.json):
         parser.error(f'--json {args.json}: cannot be written')
     return args
@@ -141,6 +151,8 @@ def _evaluate(args: argparse.Namespace, console: Console) -> dict[str, Any]:
             running_simulation(arguments, log, console) as (simulation, client),
             busy_processes(args.load),
         ):
+            if args.added_delay:
+                client.set_parameter('policy', 'added_delay', args.added_delay)
             runs = list(
                 run_episodes(
                     client,
@@ -153,7 +165,7 @@ def _evaluate(args: argparse.Namespace, console: Console) -> dict[str, Any]:
                 )
             )
             peaks = simulation.peak_rss_mb()
-    return figures_of(runs, peaks) | {'load': args.load}
+    return figures_of(runs, peaks) | {'load': args.load, 'added_delay_s': args.added_delay}
 
 
 if __name__ == '__main__':

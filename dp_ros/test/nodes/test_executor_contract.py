@@ -2,8 +2,7 @@
 """The executor follows the configured policy as it was trained, or says why it cannot."""
 
 from dp_ros.nodes.executor.parameters import PARAMETERS, executor_config
-from dp_ros.nodes.policy.parameters import PARAMETERS as POLICY_PARAMETERS
-from dp_ros.nodes.policy.parameters import chunk_period_ns
+from dp_ros.nodes.policy.pace import Pace
 from dp_ros.ros.contract import LATCHED, contract_msg
 from dp_ros.ros.conversions import ns_to_duration
 from dp_ros.task.task import Task
@@ -16,7 +15,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 FINGER = 'fr3_finger_joint1'
 FAST = Task(joints=JOINTS, dt=0.02, horizon=64, n_action_steps=32)  # a policy of 50 Hz
-PERIOD_NS = chunk_period_ns(POLICY_PARAMETERS.defaults(), FAST)
+PERIOD_NS = Pace().period_ns(0.0, FAST)
 SPEED = 0.2
 
 

@@ -3,9 +3,11 @@
 
 from dp_ros.data.windows.window import Refusal
 from dp_ros.nodes.policy.inbox import Inbox, InboxLimits, Received
-from dp_ros.nodes.policy.parameters import PARAMETERS, inbox_limits
+from dp_ros.nodes.policy.pace import Pace
+from dp_ros.nodes.policy.parameters import PARAMETERS, check_delay, inbox_limits
 from dp_ros.robot.units import MS
 from dp_ros.task.task import Task
+from dp_ros.values import ConfigError
 import pytest
 
 START = 10_000 * MS
@@ -84,22 +86,62 @@ def test_a_reset_without_a_time_lets_the_clock_begin_again(inbox):
 @pytest.mark.parametrize(
     ('dt', 'n_action_steps', 'rate', 'period_ms'),
     [
-        (0.1, 8, 0.0, 500),
-        (0.02, 32, 0.0, 400),
-        (0.05, 8, 0.0, 250),
-        (0.1, 8, 4.0, 250),
+        (0.1, 8, 0.0, 300),
+        (0.02, 32, 0.0, 240),
+        (0.05, 8, 0.0, 150),
+        (0.1, 2, 0.0, 100),
+        (0.1, 8, 2.5, 400),
+        (0.1, 8, 50.0, 20),
         (0.02, 32, 4.0, 250),
     ],
 )
-def test_chunks_are_due_as_the_rate_says_or_in_time_for_the_task(
+def test_chunks_are_due_as_the_rate_says_or_when_a_part_of_the_last_one_is_followed(
     dt, n_action_steps, rate, period_ms
 ):
     task = Task(joints=('a',), dt=dt, horizon=40, n_action_steps=n_action_steps)
-    limits = inbox_limits(PARAMETERS.defaults() | {'rate': rate}, task)
+    limits = inbox_limits(PARAMETERS.defaults() | {'rate': rate}, task, Pace())
     assert limits.period_ns == period_ms * MS
     assert limits.slack_ns == dt / 4 * 1000 * MS
-    assert limits.period_ns < n_action_steps * dt * 1000 * MS
+
+
+TASK = Task(joints=('a',), dt=0.1, horizon=16, n_action_steps=8)
+
+
+@pytest.mark.parametrize(
+    ('inference_ms', 'period_ms'), [(20, 300), (150, 300), (200, 400), (390, 780), (600, 800)]
+)
+def test_a_slow_machine_is_left_time_for_its_other_work_but_no_gap_between_chunks(
+    inference_ms, period_ms
+):
+    pace = Pace()
+    for _ in range(30):
+        pace.add(inference_ms * MS, (inference_ms + 50) * MS)
+    assert pace.period_ns(0.0, TASK) == period_ms * MS
+
+
+def test_chunks_whose_latency_varies_are_begun_sooner():
+    pace = Pace()
+    for latency_ms in (500, 650):
+        pace.add(450 * MS, latency_ms * MS)
+    assert pace.period_ns(0.0, TASK) == 650 * MS
+    pace.add(450 * MS, 5000 * MS)
+    assert pace.period_ns(0.0, TASK) == 300 * MS
+
+
+def test_only_the_last_chunks_count():
+    pace = Pace()
+    for inference_ms in [400] * 50 + [10] * 20:
+        pace.add(inference_ms * MS, inference_ms * MS)
+    assert pace.period_ns(0.0, TASK) == 300 * MS
 
 
 def test_without_a_policy_there_is_a_period_too():
-    assert inbox_limits(PARAMETERS.defaults(), None).period_ns == 500 * MS
+    assert inbox_limits(PARAMETERS.defaults(), None, Pace()).period_ns == 500 * MS
+
+
+@pytest.mark.parametrize('delay', [1.4, 5.0])
+def test_a_delay_as_long_as_a_chunk_is_refused(delay):
+    values = PARAMETERS.defaults()
+    check_delay(values | {'added_delay': 1.3}, TASK)
+    with pytest.raises(ConfigError, match=r'the last point of a chunk is 1\.4 s after its obs'):
+        check_delay(values | {'added_delay': delay}, TASK)

@@ -3,16 +3,25 @@
 
 from contextlib import contextmanager
 import json
+import threading
 import time
 from types import SimpleNamespace
 
 from dp_ros.tools import evaluate
 from dp_ros.tools.common.episodes import runs
 from dp_ros.tools.common.episodes.launched_simulation import LaunchedSimulation
-from dp_ros.tools.common.episodes.rollout import EpisodeFault, Rollout, RolloutError
+from dp_ros.tools.common.episodes.rollout import (
+    EpisodeFault,
+    Rollout,
+    RolloutClient,
+    RolloutError,
+)
 from dp_ros.tools.common.episodes.summary import EpisodeResult, EpisodeTiming
 from dp_ros.tools.demo import main as demo
 import pytest
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
 from rich.console import Console
 
 SUMMARY_KEYS = {
@@ -22,6 +31,7 @@ SUMMARY_KEYS = {
     'sides',
     'rerolls',
     'load',
+    'added_delay_s',
     'collisions',
     'judge_violations',
     'latency_ms',
@@ -128,6 +138,7 @@ def command(models, monkeypatch):
         (evaluate, ['--timeout', '0'], '--timeout 0.0: needs to be positive'),
         (evaluate, ['--timeout', 'nan'], '--timeout nan: needs to be positive'),
         (evaluate, ['--move-goal', 'inf'], '--move-goal inf: needs to be finite'),
+        (evaluate, ['--added-delay', '-1'], '--added-delay -1.0: needs to be at least 0'),
         (evaluate, ['--json', 'nowhere/out.json'], '--json nowhere/out.json: cannot be written'),
         (evaluate, ['--json', 'models'], '--json models: cannot be written'),
         (demo, ['--models', 'nowhere'], 'no policy in nowhere/reach: say where with --models'),
@@ -181,7 +192,7 @@ def test_the_demo_runs_the_same_scenes_and_leaves_the_same_figures(
     for _, client in launches:
         assert [seed for seed, *_ in client.asked] == [7, 8, 9]
     summary = json.loads((models.parent / 'demo_out' / 'summary.json').read_text())
-    assert set(summary) == SUMMARY_KEYS
+    assert set(summary) == SUMMARY_KEYS - {'load', 'added_delay_s'}
     assert [set(episode) for episode in summary['episodes']] == [EPISODE_KEYS] * 3
 
 
@@ -201,6 +212,44 @@ def test_an_episode_that_cannot_be_run_is_one_line_and_an_exit_code(
     assert 'Traceback' not in said
     assert not (models.parent / 'evaluation.json').exists()
     assert not (models.parent / 'demo_out' / 'summary.json').exists()
+
+
+def test_chunks_are_held_back_and_the_figures_say_so(
+    command, launches, monkeypatch, capsys, models
+):
+    asked = []
+    monkeypatch.setattr(
+        Client, 'set_parameter', lambda self, *given: asked.append(given), raising=False
+    )
+    words = ['--episodes', '1', '--policy', 'models/reach']
+    assert command(evaluate, *words, '--added-delay', '0.2') == 0
+    assert asked == [('policy', 'added_delay', 0.2)]
+    assert 'each chunk held back by 0.2 s' in capsys.readouterr().out
+    assert json.loads((models.parent / 'evaluation.json').read_text())['added_delay_s'] == 0.2
+
+
+def test_a_parameter_of_a_node_is_set_or_its_refusal_raised(ros_context):
+    node = Node('policy', context=ros_context)
+    node.declare_parameter('added_delay', 0.0)
+    refusal = SetParametersResult(successful=False, reason='nothing would be left to follow')
+    node.add_on_set_parameters_callback(
+        lambda given: refusal if given[0].value > 1.0 else SetParametersResult(successful=True)
+    )
+    executor = SingleThreadedExecutor(context=ros_context)
+    executor.add_node(node)
+    thread = threading.Thread(target=executor.spin)
+    thread.start()
+    client = RolloutClient(context=ros_context)
+    try:
+        client.set_parameter('policy', 'added_delay', 0.2)
+        assert node.get_parameter('added_delay').value == 0.2
+        with pytest.raises(RolloutError, match='policy: nothing would be left to follow'):
+            client.set_parameter('policy', 'added_delay', 2.0)
+    finally:
+        executor.shutdown()
+        thread.join()
+        client.destroy_node()
+        node.destroy_node()
 
 
 class Faulty(Client):

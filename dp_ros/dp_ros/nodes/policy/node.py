@@ -29,12 +29,13 @@ from dp_ros.nodes.policy.inbox import Inbox
 from dp_ros.nodes.policy.job import Inference, Job, durations, sampling, status_msg
 from dp_ros.nodes.policy.markers import Intention, MarkerWriter
 from dp_ros.nodes.policy.messages import chunk_to_msg, observation_from_msg
-from dp_ros.nodes.policy.parameters import PARAMETERS, inbox_limits
+from dp_ros.nodes.policy.pace import Pace
+from dp_ros.nodes.policy.parameters import PARAMETERS, check_delay, inbox_limits
 from dp_ros.policy.checkpoint import CheckpointError, load_policy
 from dp_ros.policy.policy import Policy, blank_observation, chunk_seed
 from dp_ros.policy.prefix import longest_prefix
 from dp_ros.robot.arm_model import Tcp, read_tcp, tcp_by_name
-from dp_ros.robot.units import NS
+from dp_ros.robot.units import to_ns
 from dp_ros.ros.autostart import autostart
 from dp_ros.ros.clock_watch import ClockWatch, on_jump_back
 from dp_ros.ros.contract import TOPIC as CONTRACT
@@ -63,6 +64,7 @@ from visualization_msgs.msg import MarkerArray
 _SILENCE = 2.0
 _THROTTLE = 5.0
 _TRAIL = 100
+_AGAIN = 0.002
 
 
 @dataclass
@@ -88,7 +90,8 @@ class PolicyNode(CheckedLifecycleNode):
         self._commitment: Commitment | None = None
         self._checkpoint = ''
         self._values = LiveParameters(self, PARAMETERS, self._check, self._apply)
-        self._inbox = Inbox(inbox_limits(self._values.values, None))
+        self._pace = Pace()
+        self._inbox = Inbox(inbox_limits(self._values.values, None, self._pace))
         self._tally = Tally()
         self._lock = threading.Lock()  # for _run and _active, which both threads change
         self._run, self._active = 0, False
@@ -111,7 +114,6 @@ class PolicyNode(CheckedLifecycleNode):
         self._marker_writer = MarkerWriter(self._values['base_frame'])
         self.create_service(Trigger, '~/reset', self._on_reset)
         self._contracts = self.create_publisher(Contract, CONTRACT, LATCHED)
-        self._timer = self.create_timer(self._inbox.limits.period_ns / NS, self._tick)
         self._finished = self.create_guard_condition(self._tick)
         self._heard = time.monotonic()
         self.create_timer(1.0, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -132,7 +134,7 @@ class PolicyNode(CheckedLifecycleNode):
         except Exception:  # rclpy would swallow it silently.
             self.get_logger().error(f'not configured:\n{traceback.format_exc()}')
             return TransitionCallbackReturn.FAILURE
-        self._pace(values)
+        self._set_limits(values)
         self._commit(self._policy, values['conditioning'])
         self._publish_contract()
         names = self._policy.config.joint_names
@@ -181,6 +183,7 @@ class PolicyNode(CheckedLifecycleNode):
         policy = self._load(
             folder, device=device, num_threads=values['num_threads'], engine=values['engine']
         )
+        check_delay(values, policy.config.task)
         asked = sampling(values) | {'conditioning': values['conditioning']}
         policy.infer(blank_observation(policy.config), 0, **asked)
         self.get_logger().info(
@@ -215,21 +218,21 @@ class PolicyNode(CheckedLifecycleNode):
     def _task(self) -> Task | None:
         return None if self._policy is None else self._policy.config.task
 
-    def _pace(self, values: Values) -> None:
-        self._inbox.limits = inbox_limits(values, self._task)
-        self._timer.timer_period_ns = self._inbox.limits.period_ns
+    def _set_limits(self, values: Values) -> None:
+        self._inbox.limits = inbox_limits(values, self._task, self._pace)
 
     def _check(self, values: Values) -> str | None:
         if self._policy is None:
             return None
         try:
             self._policy.config.method.check_sampling(**sampling(values))
+            check_delay(values, self._policy.config.task)
         except ConfigError as error:
             return str(error)
         return None
 
     def _apply(self, values: Values) -> None:
-        self._pace(values)
+        self._set_limits(values)
         if values['seed'] != self._seed:
             self._seed, self._chunk_index = values['seed'], 0
 
@@ -255,6 +258,7 @@ class PolicyNode(CheckedLifecycleNode):
         policy, values = self._policy, self._values.values
         if not self._active or policy is None or not (self._job is None or self._job.done()):
             return
+        self._set_limits(values)
         try:
             taken = self._inbox.take(self._now_ns())
         except Refusal as refusal:
@@ -327,6 +331,7 @@ class PolicyNode(CheckedLifecycleNode):
         cond = job.policy.encode(observation)
         steps = self._walk(job, cond, 1, lambda: False)
         inference = Inference(begun_ns, self._now_ns(), time.monotonic() - started)
+        self._hold(job, inference.ended_ns)
         tcp = self._arm.model
         if not steps or not self._publish(job, steps[-1][0], inference):
             return
@@ -344,6 +349,12 @@ class PolicyNode(CheckedLifecycleNode):
             steps.append(chunks)
         return steps
 
+    def _hold(self, job: Job, ended_ns: int) -> None:
+        """Hold the chunk back, as if the inference had taken longer."""
+        until_ns = ended_ns + to_ns(job.values['added_delay'])
+        while self._now_ns() < until_ns and job.run == self._run:
+            time.sleep(_AGAIN)
+
     def _publish(self, job: Job, chunk: Array, inference: Inference) -> bool:
         """Publish a chunk and its status; tell whether it was still wanted."""
         config, frame = job.policy.config, job.values['base_frame']
@@ -353,6 +364,7 @@ class PolicyNode(CheckedLifecycleNode):
                 return False
             self._chunks.publish(message)
             published_ns = self._now_ns()
+            self._pace.add(inference.ended_ns - inference.begun_ns, published_ns - job.stamp_ns)
             self._tally.chunks += 1
             self._tally.durations.add(durations(job, inference, published_ns))
             status = status_msg(job, inference, published_ns, self._tally.chunks)

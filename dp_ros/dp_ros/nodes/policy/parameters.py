@@ -7,17 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from dp_ros.nodes.policy.inbox import InboxLimits
+from dp_ros.nodes.policy.pace import Pace
 from dp_ros.policy.engines import ENGINES
 from dp_ros.policy.methods import METHODS
 from dp_ros.policy.prefix import CONDITIONINGS
-from dp_ros.robot.units import NS, to_ns
+from dp_ros.robot.units import to_ns
 from dp_ros.ros.common_parameters import AUTOSTART, BASE_FRAME, TOOL_FRAME
 from dp_ros.ros.parameters import Parameter, ParameterTable
 from dp_ros.task.task import Task
+from dp_ros.values import ConfigError
 
 DEVICES = ('auto', 'cpu', 'cuda')
-_SHARE = 0.625  # of what is followed of a chunk, when the next one is due
-_IDLE_NS = NS // 2
 
 SAMPLERS = ('auto', *(name for method in METHODS.values() for name in method.samplers))
 
@@ -51,10 +51,18 @@ PARAMETERS = ParameterTable(
     Parameter(
         'rate',
         0.0,
-        'Highest rate of chunks [Hz]; 0: a new chunk when five eighths of n_action_steps have '
-        'passed.',
+        'Highest rate of chunks [Hz]; 0: as often as the machine can beside its other work, at '
+        'the soonest when three eighths of n_action_steps have passed.',
         low=0.0,
         high=100.0,
+    ),
+    Parameter(
+        'added_delay',
+        0.0,
+        'Time for which each chunk is held back [s], to measure what a slower machine would do; '
+        '0 for any other use.',
+        low=0.0,
+        high=10.0,
     ),
     Parameter(
         'max_observation_age',
@@ -102,17 +110,23 @@ PARAMETERS = ParameterTable(
 )
 
 
-def chunk_period_ns(values: Mapping[str, Any], task: Task | None) -> int:
-    """Return the least time between the observations of two chunks [ns]."""
-    if values['rate'] > 0:
-        return to_ns(1 / values['rate'])
-    return _IDLE_NS if task is None else to_ns(_SHARE * task.n_action_steps * task.dt)
-
-
-def inbox_limits(values: Mapping[str, Any], task: Task | None) -> InboxLimits:
+def inbox_limits(values: Mapping[str, Any], task: Task | None, pace: Pace) -> InboxLimits:
     """Return when an observation is used, for a task once there is one."""
     return InboxLimits(
-        period_ns=chunk_period_ns(values, task),
+        period_ns=pace.period_ns(values['rate'], task),
         slack_ns=0 if task is None else to_ns(task.dt / 4),
         max_age_ns=to_ns(values['max_observation_age']),
     )
+
+
+def check_delay(values: Mapping[str, Any], task: Task) -> None:
+    """Check that chunks which are held back still have points to follow.
+
+    :raises ConfigError: when they have none.
+    """
+    delay, last = values['added_delay'], (task.n_points - 1) * task.dt
+    if to_ns(delay) >= to_ns(last):
+        raise ConfigError(
+            f'added_delay = {delay:g} s: the last point of a chunk is {last:g} s after its '
+            'observation, so nothing would be left to follow'
+        )

@@ -99,7 +99,6 @@ class RolloutClient(Node):
             self._log_client,
             self.create_client(Trigger, 'observation_aggregator/reset'),
         ]
-        self._set_runner = self.create_client(SetParameters, 'episode_runner/set_parameters')
         self._reroll = 0
         self._loading = [Loading(self, name) for name in ('executor', 'policy')]
         self._failure: Callable[[], str | None] = lambda: None
@@ -171,6 +170,23 @@ class RolloutClient(Node):
         if reason is not None:
             raise RolloutError(reason)
 
+    def set_parameter(self, node: str, name: str, value: int | float) -> None:
+        """Set a parameter of a node.
+
+        :raises RolloutError: when the node refuses it, with its reason.
+        """
+        client = self.create_client(SetParameters, f'{node}/set_parameters')
+        if not client.wait_for_service(timeout_sec=10.0):
+            raise RolloutError(f'no service {client.srv_name}: is {node} running?')
+        request = SetParameters.Request(
+            parameters=[Parameter(name, value=value).to_parameter_msg()]
+        )
+        answer = self._await(client.call_async(request), 30.0, f'{node} to set {name}')
+        self.destroy_client(client)
+        (result,) = answer.results
+        if not result.successful:
+            raise RolloutError(f'{node}: {result.reason}')
+
     def run(
         self,
         seed: int,
@@ -219,12 +235,7 @@ class RolloutClient(Node):
         """Set which noise the following episodes have."""
         if reroll == self._reroll:
             return
-        parameter = Parameter('reroll', value=reroll).to_parameter_msg()
-        request = SetParameters.Request(parameters=[parameter])
-        what = 'the episode runner to take reroll'
-        (result,) = self._await(self._set_runner.call_async(request), 30.0, what).results
-        if not result.successful:
-            raise RolloutError(f'reroll = {reroll} refused: {result.reason}')
+        self.set_parameter('episode_runner', 'reroll', reroll)
         self._reroll = reroll
 
     def _await(self, future: Future, timeout: float, what: str) -> Any:

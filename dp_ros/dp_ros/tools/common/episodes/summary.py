@@ -201,6 +201,8 @@ def _misses(summary: dict[str, Any]) -> Iterator[str]:
 
 def _shortcomings(summary: dict[str, Any]) -> Iterator[str]:
     """Yield lines about shortcomings of the system, which are not the policy's."""
+    if summary.get('added_delay_s'):
+        yield f'added delay   each chunk held back by {summary["added_delay_s"]:g} s'
     if summary.get('load'):
         yield f'load          {summary["load"]} busy processes beside the nodes'
     slow = slowness(summary['real_time_factor'] or math.nan)
