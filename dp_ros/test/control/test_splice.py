@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Motions that lead on from a state, follow points, and end at rest, inside the limits."""
 
+from dp_ros.control.executor.fit import OF_POLICIES, Fit
 from dp_ros.control.executor.motion import SpliceError, State
 from dp_ros.control.executor.splice import brake, follow
 from dp_ros.robot.limits import FR3_LIMITS
@@ -74,6 +75,59 @@ def test_the_controller_commands_constant_jerk_between_the_points():
     acceleration = commanded(motion)[2]
     between = acceleration[1:40]
     np.testing.assert_allclose(np.diff(between, n=2, axis=0), 0.0, atol=1e-6)
+
+
+def rms_jerk(motion):
+    return np.sqrt((motion.jerks**2).mean())
+
+
+@pytest.mark.parametrize('start', [REST, MOVING], ids=['from rest', 'moving'])
+def test_jitter_of_a_chunk_is_smoothed_out(start):
+    jitter = 0.005 * np.random.default_rng(0).normal(size=(len(TIMES), 7))
+    through = follow(start, TIMES, path(start) + jitter, FR3_LIMITS)
+    smooth = follow(start, TIMES, path(start) + jitter, FR3_LIMITS, smoothing=OF_POLICIES)
+    assert_sound(smooth, start)
+    assert rms_jerk(smooth) < rms_jerk(through) / 5
+    assert smooth.distance(TIMES[2:], path(start)[2:]) < 0.05
+
+
+def test_more_points_of_a_jagged_path_make_it_no_rougher():
+    times = 0.02 * np.arange(1, 41)
+    points = HOME + 0.2 * times[:, None] + 0.03 * np.random.default_rng(0).uniform(-1, 1, (40, 7))
+    motion = follow(REST, times, points, FR3_LIMITS, smoothing=OF_POLICIES)
+    assert_sound(motion, REST)
+    assert not motion.approach
+    assert rms_jerk(motion) < 20
+    assert motion.positions.max(axis=0) == pytest.approx(HOME + 0.2, abs=0.06)
+
+
+def test_a_motion_turns_gently_to_a_chunk_that_lies_beside_the_running_one():
+    beside = path(MOVING) + 0.03
+    squeezed = follow(MOVING, TIMES, beside, FR3_LIMITS)
+    blended = follow(MOVING, TIMES, beside, FR3_LIMITS, smoothing=OF_POLICIES)
+    assert rms_jerk(blended) < rms_jerk(squeezed) / 5
+    assert blended.distance(TIMES[5:], beside[5:]) < 0.02
+
+
+def test_smoothing_leads_no_further_from_a_fast_turn_than_a_bound():
+    progress = np.clip(TIMES / 0.6, 0.0, 1.0)[:, None]
+    turn = 0.3 * progress**3 * (10 - 15 * progress + 6 * progress**2)
+    points = HOME + turn * np.array([0, 0, 0, 0, 0, 0, 1])
+    motion = follow(REST, TIMES, points, FR3_LIMITS, smoothing=OF_POLICIES)
+    assert motion.distance(TIMES[4:], points[4:]) <= 0.1
+
+
+def test_what_is_too_far_to_be_followed_in_time_is_approached_with_and_without_smoothing():
+    points = path(MOVING) + 0.5
+    exact = follow(MOVING, TIMES, points, FR3_LIMITS)
+    smooth = follow(MOVING, TIMES, points, FR3_LIMITS, smoothing=OF_POLICIES)
+    assert exact.approach and smooth.approach
+    np.testing.assert_array_equal(exact.positions, smooth.positions)
+
+
+def test_without_points_a_fit_only_comes_to_rest():
+    motion = Fit(MOVING, np.zeros(0), np.zeros((0, 7))).motion(0.4, 1.0)
+    assert (motion.velocities[-1] == 0).all()
 
 
 def test_it_comes_to_rest_soon_after_the_last_point():

@@ -31,6 +31,7 @@ class Chunk:
     :param times: (n_points,) times of the actions [s after the stamp], increasing.
     :param positions: (n_points, n_joints) positions of the actions [rad].
     :param received_ns: time when it came [ns].
+    :param smooth: whether its path is smooth already, as that of teleoperation.
     """
 
     stamp_ns: int
@@ -38,6 +39,7 @@ class Chunk:
     times: Array
     positions: Array
     received_ns: int = 0
+    smooth: bool = False
 
     def reordered(self, joint_names: tuple[str, ...], optional: tuple[str, ...] = ()) -> Chunk:
         """Return the chunk with its joints in another order, the optional ones last.

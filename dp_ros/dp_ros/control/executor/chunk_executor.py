@@ -27,6 +27,7 @@ from typing import Final
 from dp_ros.arrays import Array
 from dp_ros.control.executor.chunk import Chunk, ChunkLate, ChunkRefused, check_chunk
 from dp_ros.control.executor.commanded import CommandedArm, Join
+from dp_ros.control.executor.fit import Smoothing
 from dp_ros.control.executor.interlocks import EXECUTE, PAUSE, SPEED, STOP, Interlocks, Phase
 from dp_ros.control.executor.lead import Lead
 from dp_ros.control.executor.measured import MeasuredJoints
@@ -61,6 +62,7 @@ class ExecutorConfig:
     :param max_lead: longest such time [s], where planning and delivery take long.
     :param speed_scale: speed as a share of the policy's, 0 to 1, on the same path; 0: rest.
     :param slow_start_time: time in which the speed scale rises from 0 to 1, as at a start [s].
+    :param smoothing: how much smoother the motion is than a chunk that is not smooth.
     :param limit_margin: distance from a joint's limit where slowing down begins [rad].
     :param workspace: box that the TCP is kept in; None: no box.
     :param joint_state_timeout: largest age of joint states [s]; with older ones the arm brakes.
@@ -73,6 +75,7 @@ class ExecutorConfig:
     max_lead: float = 0.2
     speed_scale: float = 1.0
     slow_start_time: float = 0.0
+    smoothing: Smoothing = Smoothing()
     limit_margin: float = 0.0
     workspace: Workspace | None = None
     joint_state_timeout: float = 0.25
@@ -447,7 +450,8 @@ class ChunkExecutor:
     ) -> Request:
         config, model = self.config, self._known()
         caution = Caution(model.limits, config.limit_margin)
-        planner = Planner(model, caution, config.workspace)
+        smoothing = Smoothing() if chunk.smooth else config.smoothing
+        planner = Planner(model, caution, config.workspace, smoothing)
         ramp = ramp.towards(config.speed_scale, join.time_ns, config.slow_start_time)
         return Request(chunk, planner, config.n_action_steps, join, ramp, now_ns, lead_ns, arm)
 

@@ -2,10 +2,13 @@
 """A motion from a state to rest that passes points best, with constant jerk between knots.
 
 It starts exactly in the state, ends at rest, and in between follows points in the sense of least
-squares::
+squares, which damps what changes in less time than about `Smoothing.time`::
 
-    minimise   sum over points |x(t_k) - q_k|²  +  smoothing · integral of jerk²
+    minimise   sum over points w_k |x(t_k) - q_k|²  +  (time / 2π)⁶ · integral of jerk²
     subject to x, x', x'' of the start, and x' = x'' = 0 at the end
+
+The weight w_k is the time that a point stands for, so that more points do not make a path rougher.
+It rises from 0 over the time `Smoothing.blend`, so that a motion turns gently to new points.
 
 A quintic through position, velocity and acceleration of two neighbouring knots is the very cubic
 of constant jerk, so a controller that interpolates with quintics commands just this trajectory.
@@ -13,6 +16,7 @@ of constant jerk, so a controller that interpolates with quintics commands just 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 import math
 from typing import Final
@@ -27,19 +31,44 @@ MOST_KNOTS: Final = 160
 """Most knots of a motion; over 6.4 s they are more than `KNOT` apart. Time to solve: its cube."""
 
 
+_LONGEST_SPACING: Final = 0.1  # Longest time that one point stands for [s].
+_LATEST_BLEND: Final = 0.5  # Longest time of a blend, as a share of the last point's time.
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """How much smoother than the points of a chunk a motion is; by default no smoother.
+
+    :param time: changes of the path in less time than about this are smoothed out [s].
+    :param blend: time over which a motion turns from the running one to the points [s].
+    """
+
+    time: float = 0.0
+    blend: float = 0.0
+
+
+OF_POLICIES: Final = Smoothing(time=0.8, blend=0.4)
+"""For chunks of networks: measured in docs/benchmarks.md."""
+
+
 class Fit:
     """Motions from ``start`` to rest that follow points (m, n) due at times (m,) [s].
 
     :param times: times of the points [s]; where empty, the motion only comes to rest.
+    :param blend: time over which it turns to the points [s].
     """
 
-    def __init__(self, start: State, times: Array, points: Array) -> None:
+    def __init__(self, start: State, times: Array, points: Array, blend: float = 0.0) -> None:
         self._start, self._times = start, times
-        self._offset = points - _coast(start, times)[0]
+        self._weights = np.sqrt(_weights(times, blend))[:, None]
+        self._offset = self._weights * (points - _coast(start, times)[0])
         self._matrices: dict[float, Array] = {}
 
     def motion(self, duration: float, smoothing: float) -> Motion:
-        """Return the best motion that ends at the first knot from ``duration`` [s] on."""
+        """Return the best motion that ends at the first knot from ``duration`` [s] on.
+
+        :param smoothing: changes in less time than about this are smoothed out [s].
+        """
         step = KNOT * max(1, math.ceil(duration / (KNOT * MOST_KNOTS)))
         n_jerks = math.ceil(duration / step)
         knots = step * np.arange(n_jerks + 1, dtype=np.float64)
@@ -50,7 +79,7 @@ class Fit:
         matrix = self._matrix(step)[:, :n_jerks]
         system = np.zeros((n_jerks + 2, n_jerks + 2))
         system[:n_jerks, :n_jerks] = matrix.T @ matrix
-        system[:n_jerks, :n_jerks] += smoothing * step * np.eye(n_jerks)
+        system[range(n_jerks), range(n_jerks)] += (smoothing / (2 * np.pi)) ** 6 * step
         system[:n_jerks, n_jerks:] = stop.T
         system[n_jerks:, :n_jerks] = stop
         right = np.concatenate([matrix.T @ self._offset, missing])
@@ -65,8 +94,19 @@ class Fit:
     def _matrix(self, step: float) -> Array:
         """Return the matrix (m, MOST_KNOTS) from jerks to the positions at the points."""
         if step not in self._matrices:
-            self._matrices[step] = _integrals(self._times, step)[0]
+            self._matrices[step] = self._weights * _integrals(self._times, step)[0]
         return self._matrices[step]
+
+
+def _weights(times: Array, blend: float) -> Array:
+    """Return the weights (m,) of points due at times (m,) [s]; the last has its full one."""
+    if len(times) == 0:
+        return times
+    spacing = np.diff(times, prepend=0.0)
+    spacing[0] = spacing[1] if len(times) > 1 else _LONGEST_SPACING
+    blend = max(min(blend, _LATEST_BLEND * float(times[-1])), 1e-9)
+    share = np.clip(times / blend, 1e-3, 1.0)
+    return np.minimum(spacing, _LONGEST_SPACING) * share**2 * (3 - 2 * share)
 
 
 @lru_cache

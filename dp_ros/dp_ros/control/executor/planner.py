@@ -8,6 +8,7 @@ from typing import Final
 
 from dp_ros.arrays import Array
 from dp_ros.control.executor.chunk import ChunkRefused
+from dp_ros.control.executor.fit import Smoothing
 from dp_ros.control.executor.motion import Motion, SpliceError, State
 from dp_ros.control.executor.pace import HORIZON, Caution, Ramp, paced, points_at
 from dp_ros.control.executor.splice import Effort, follow
@@ -57,11 +58,12 @@ class ChunkPlan:
 
 @dataclass(frozen=True)
 class Planner:
-    """Plans motions inside limits and workspace, slower near joint limits."""
+    """Plans smooth motions inside limits and workspace, slower near joint limits."""
 
     model: ArmModel
     caution: Caution
     workspace: Workspace | None = None
+    smoothing: Smoothing = Smoothing()
 
     def plan(
         self, begin: State, times: Array, points: Array, ramp: Ramp, join_ns: int
@@ -116,7 +118,7 @@ class Planner:
     ) -> ChunkPlan:
         arm = points[:, : len(begin.position)]
         try:
-            motion = follow(begin, times, arm, self.model.limits, speed, effort)
+            motion = follow(begin, times, arm, self.model.limits, speed, effort, self.smoothing)
         except SpliceError as error:
             raise ChunkRefused(str(error)) from error
         return ChunkPlan(motion, times, points, motion.deviation)

@@ -21,19 +21,24 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from dp_ros.arrays import Array
-from dp_ros.control.executor.fit import Fit
+from dp_ros.control.executor.fit import Fit, Smoothing
 from dp_ros.control.executor.motion import Motion, SpliceError, State
 from dp_ros.control.executor.ruckig_motion import approach, time_optimal_brake
 from dp_ros.robot.limits import JointLimits
 import numpy as np
 
-_FOLLOW: Final = ((1e-10, 0.4), (1e-9, 0.5), (1e-8, 0.6), (1e-7, 0.8), (1e-6, 1.0), (1e-5, 1.2))
-_APPROACH: Final = (1e-7, 0.8)
+_FOLLOW: Final = ((0.092, 0.4), (0.135, 0.5), (0.2, 0.6), (0.29, 0.8), (0.43, 1.0), (0.63, 1.2))
+"""Tries of a motion in time: smoothing, and time to brake in [s]."""
+_GENTLER: Final = (1.0, 0.6, 0.36)
+_AWAY: Final = 0.1  # Most by which smoothing leads away from the points after a blend [rad].
+_LATER: Final = (0.29, 0.8)  # Of a motion after an approach, likewise.
 _SLOWER: Final = (1.0, 2.0, 4.0)
+_BRAKE_SMOOTHING: Final = 1.0  # Without points every one gives the same motion.
 _BRAKE: Final = (0.12, 0.2, 0.28, 0.4, 0.6, 0.8, 1.2)
 _INWARDS: Final = 0.01  # [rad], by which a motion may overshoot a point where it turns or stops
 _LONGEST: Final = 60.0
 _MOST_POINTS: Final = 128  # Of more, every second is followed, or every third, …
+_EXACT: Final = Smoothing()
 _LONGEST_SLOWER: Final = 4.0  # Longest time in which the points may be followed late [s].
 
 
@@ -59,6 +64,7 @@ def follow(
     limits: JointLimits,
     speed: float = 1.0,
     effort: Effort | None = None,
+    smoothing: Smoothing = _EXACT,
 ) -> Motion:
     """Lead from ``start`` through points (m, n) due at ``times`` (m,) [s], then brake to rest.
 
@@ -68,6 +74,7 @@ def follow(
 
     :param speed: share of the approach's velocity, 0 to 1.
     :param effort: limit of the computation; None: that of one plan.
+    :param smoothing: how much smoother than the points the motion is.
     :raises SpliceError: when the points reach too far into the future, or no motion inside the
         limits leads on from ``start``.
     """
@@ -77,7 +84,7 @@ def follow(
     every = -(-len(times) // _MOST_POINTS)
     some = slice((len(times) - 1) % every, None, every)  # The last is among them.
     due, reachable = times[some], np.clip(points[some], *_room(start.position, limits))
-    motion = _in_time(start, due, reachable, limits, effort)
+    motion = _in_time(start, due, reachable, limits, effort, smoothing)
     if motion is None:
         motion = replace(_later(start, due, reachable, limits, speed, effort), approach=True)
     return replace(motion, deviation=motion.distance(times, points))
@@ -90,7 +97,7 @@ def brake(start: State, limits: JointLimits) -> Motion:
     """
     fit = Fit(start, np.zeros(0), np.zeros((0, len(start.position))))
     for duration in _BRAKE:
-        motion = fit.motion(duration, 1.0)
+        motion = fit.motion(duration, _BRAKE_SMOOTHING)
         if motion.keeps(limits):
             return motion
     return time_optimal_brake(start, limits)
@@ -106,30 +113,64 @@ def _room(position: Array, limits: JointLimits) -> tuple[Array, Array]:
 
 
 def _in_time(
-    start: State, times: Array, points: Array, limits: JointLimits, effort: Effort
+    start: State,
+    times: Array,
+    points: Array,
+    limits: JointLimits,
+    effort: Effort,
+    smoothing: Smoothing,
 ) -> Motion | None:
     fit = Fit(start, times, points)
-    for smoothing, tail in _FOLLOW:
+    for time, tail in _FOLLOW:
         if effort.spent:
             break
-        motion = fit.motion(float(times[-1]) + tail, smoothing)
+        motion = fit.motion(float(times[-1]) + tail, time)
         effort.knots -= len(motion.times)
         if motion.keeps(limits):
-            return motion
+            return _gentler(motion, time, start, times, points, limits, effort, smoothing)
     return None
 
 
+def _gentler(
+    motion: Motion,
+    least: float,
+    start: State,
+    times: Array,
+    points: Array,
+    limits: JointLimits,
+    effort: Effort,
+    smoothing: Smoothing,
+) -> Motion:
+    """Return a smoother motion that is as near to the points after the blend, or this one."""
+    fit = Fit(start, times, points, smoothing.blend)
+    after = times >= min(smoothing.blend, float(times[-1]))
+    for share in _GENTLER:
+        time = share * min(smoothing.time, float(times[-1]))
+        if effort.spent or time <= least:
+            break
+        gentle = fit.motion(float(motion.times[-1]), time)
+        effort.knots -= len(gentle.times)
+        if gentle.distance(times[after], points[after]) <= _AWAY and gentle.keeps(limits):
+            return gentle
+    return motion
+
+
 def _later(
-    start: State, times: Array, points: Array, limits: JointLimits, speed: float, effort: Effort
+    start: State,
+    times: Array,
+    points: Array,
+    limits: JointLimits,
+    speed: float,
+    effort: Effort,
 ) -> Motion:
     """Approach the first point gently, and follow the others later where limits allow."""
     straight = approach(start, points[0], limits, speed)
-    smoothing, tail = _APPROACH
+    time, tail = _LATER
     for slower in _SLOWER:
         due = straight.times[-1] + slower * (times - times[0])
         if effort.spent or due[-1] > _LONGEST_SLOWER:
             break
-        motion = Fit(start, due, points).motion(float(due[-1]) + tail, smoothing)
+        motion = Fit(start, due, points).motion(float(due[-1]) + tail, time)
         effort.knots -= len(motion.times)
         if motion.keeps(limits):
             return motion

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -182,7 +183,7 @@ class ExecutorNode(CheckedLifecycleNode):
             self._core.refuse()
             return
         try:
-            chunk = self._chunk(message)
+            chunk = replace(self._chunk(message), smooth=source == TELEOP)
         except ChunkRefused as error:
             self._warn(f'chunk refused: {error}')
             return

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from dp_ros.control.executor.chunk_executor import ExecutorConfig
+from dp_ros.control.executor.fit import OF_POLICIES, Smoothing
 from dp_ros.control.executor.workspace import Workspace
 from dp_ros.ros.common_parameters import (
     ARM_JOINT_NAMES,
@@ -78,6 +79,23 @@ PARAMETERS = ParameterTable(
         'when speed_scale is raised; 0: the speed rises at once.',
         low=0.0,
         high=30.0,
+    ),
+    Parameter(
+        'smoothing_time',
+        OF_POLICIES.time,
+        'Changes of the path in less time than about this are smoothed out, such as the jitter of '
+        'a network [s]; larger: smoother, but rounder corners; 0: through every point. Chunks of '
+        'teleoperation are not smoothed.',
+        low=0.0,
+        high=3.0,
+    ),
+    Parameter(
+        'blend_time',
+        OF_POLICIES.blend,
+        "Time over which the arm turns from the running motion to a new chunk's path [s]; longer: "
+        "gentler, but a later reaction; at most half of the chunk's time is used.",
+        low=0.0,
+        high=2.0,
     ),
     Parameter(
         'limit_margin',
@@ -156,6 +174,7 @@ def executor_config(values: Mapping[str, Any], task: Task | None = None) -> Exec
         max_lead=_max_lead(values),
         speed_scale=values['speed_scale'],
         slow_start_time=values['slow_start_time'],
+        smoothing=Smoothing(values['smoothing_time'], values['blend_time']),
         limit_margin=values['limit_margin'],
         workspace=_workspace(values),
         joint_state_timeout=values['joint_state_timeout'],

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from dp_ros.control.executor.chunk import Chunk, ChunkRefused
 from dp_ros.control.executor.chunk_executor import ChunkExecutor, ExecutorConfig
+from dp_ros.control.executor.fit import OF_POLICIES
 from dp_ros.data.windows.committed import CommittedActions
 from dp_ros.data.windows.window import WindowBuilder, window_spec
 from dp_ros.policy.policy import Policy, chunk_seed
@@ -74,7 +75,9 @@ class ClosedLoop:
         self._period_ns = to_ns(chunk_period)
         self._dt_ns = to_ns(config.dt)
         self._spec = window_spec(config.task)
-        self._settings = ExecutorConfig(n_action_steps=config.n_action_steps)
+        self._settings = ExecutorConfig(
+            n_action_steps=config.n_action_steps, smoothing=OF_POLICIES
+        )
         self._conditioning = conditioning
         self._most = longest_prefix(config, conditioning)
         self._committed = CommittedActions(config.joint_names, config.dt)
