@@ -48,7 +48,7 @@ class Smoothing:
 
 
 OF_POLICIES: Final = Smoothing(time=0.8, blend=0.4)
-"""For chunks of networks: measured in docs/benchmarks.md."""
+"""For chunks of networks, which jitter from point to point and from chunk to chunk."""
 
 
 class Fit:
