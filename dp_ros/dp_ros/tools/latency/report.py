@@ -20,6 +20,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 import numpy as np
 from rich.table import Table
+from rich.text import Text
 
 _COLUMNS: Final = ('p50', 'p95', 'max')
 
@@ -47,7 +48,7 @@ def as_table(chunks: list[Times]) -> Table:
     table.add_column('from')
     table.add_column('to')
     for name in _COLUMNS:
-        table.add_column(f'{name} [ms]', justify='right')
+        table.add_column(Text(f'{name} [ms]'), justify='right')
     for index, stage in enumerate(found):
         if index == len(found) - 1:
             table.add_section()
@@ -94,7 +95,7 @@ def _draw_line(axes: Axes, found: Sequence[Stage], colors: Sequence[str]) -> Non
     axes.set_yticks(range(len(found)), [stage.end for stage in found], fontsize=7)
     axes.invert_yaxis()
     axes.set(xlabel='time since the exposure, each stage from the median of those before it [ms]')
-    axes.margins(x=0.15)
+    axes.margins(x=0.25)
     axes.grid(axis='x', alpha=0.3)
 
 
