@@ -11,7 +11,7 @@ from dp_ros.policy.denoisers.denoiser import Shapes
 from dp_ros.policy.methods.method import Draw
 from dp_ros.policy.normalizer import Normalizer
 from dp_ros.policy.prefix import Prefix, committed
-from dp_ros.values import require
+from dp_ros.values import ConfigError, require
 import torch
 from torch import Tensor, nn
 
@@ -102,8 +102,11 @@ def check_size(config: PolicyConfig, n_values: int) -> None:
 
     :raises ConfigError: with the number of weights they need.
     """
-    with torch.device('meta'):  # Only shapes, which take no memory.
-        needed = sum(value.numel() for value in PolicyNetwork(config).state_dict().values())
+    try:
+        with torch.device('meta'):  # Only shapes, which take no memory.
+            needed = sum(value.numel() for value in PolicyNetwork(config).state_dict().values())
+    except TypeError:  # So torch refuses sizes of more than 63 bits.
+        raise ConfigError('networks have a size of more than 63 bits') from None
     require(needed <= n_values, f'networks of {needed} weights: there are {n_values}')
 
 
