@@ -48,7 +48,7 @@ class Normalizer(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.register_buffer('low', -torch.ones(dim))
+        self.register_buffer('low', torch.full((dim,), -1.0))
         self.register_buffer('high', torch.ones(dim))
 
     def fit(self, values: Tensor, modes: Sequence[str] = ('min_max',)) -> None:

@@ -2,6 +2,7 @@
 """The engines give the same answer."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 import subprocess
 import sys
@@ -60,12 +61,17 @@ ASKED_ONCE = {
 }
 
 
+def need_openvino():
+    if find_spec('openvino') is None:
+        pytest.skip('needs OpenVINO')
+
+
 def policy(network, name):
     return Policy(network.config, make_engine(name, network, 'cpu', 1), network.actions)
 
 
 def both(**changes):
-    pytest.importorskip('openvino')
+    need_openvino()
     network = tiny_policy.network(**changes)
     return policy(network, 'torch'), policy(network, 'openvino')
 
@@ -85,13 +91,14 @@ def pair():
 
 
 def test_an_engine_tells_nobody_over_the_network():
-    pytest.importorskip('openvino')
+    need_openvino()
     program = (
         'import socket, sys; sys.addaudithook(lambda event, args: '
         "event in ('socket.connect', 'socket.getaddrinfo', 'subprocess.Popen') "
         "and print('TOLD', event, args))\n"
-        'import tiny_policy; from dp_ros.policy.engines import make_engine\n'
-        "make_engine('openvino', tiny_policy.network(), 'cpu', 1); "
+        'import tiny_policy; from dp_ros.tools.bench import cases\n'
+        'cases.make_network = lambda case: tiny_policy.network()\n'
+        "cases.measure_here('tiny', 'openvino'); "
         "print('openvino_telemetry.main' in sys.modules)"
     )
     done = subprocess.run(
@@ -103,6 +110,23 @@ def test_an_engine_tells_nobody_over_the_network():
         check=True,
     )
     assert done.stdout.splitlines() == ['False']
+
+
+def test_networks_are_made_and_measured_without_torchs_compiler():
+    program = (
+        'import sys, tiny_policy; from dp_ros.policy.network import check_size; '
+        'tiny_policy.network(); check_size(tiny_policy.CONFIG, 10**9); '
+        "print([name for name in sys.modules if name in ('sympy', 'torch._dynamo')])"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', program],
+        cwd=Path(tiny_policy.__file__).parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ['[]']
 
 
 def test_every_part_is_among_those_that_are_compared():
@@ -174,7 +198,7 @@ def test_auto_takes_openvino_on_a_cpu_where_it_is_installed(monkeypatch):
     with pytest.raises(ConfigError, match='pip install openvino'):
         make_engine('openvino', network, 'cpu', 1)
     monkeypatch.undo()
-    pytest.importorskip('openvino')
+    need_openvino()
     assert make_engine('auto', network, 'cpu', 1).name == 'openvino'
 
 
@@ -184,6 +208,6 @@ def test_auto_takes_openvino_on_a_cpu_where_it_is_installed(monkeypatch):
 )
 def test_an_engine_that_cannot_run_here_is_named(name, device, reason):
     if name == 'openvino':
-        pytest.importorskip('openvino')
+        need_openvino()
     with pytest.raises(ConfigError, match=reason):
         make_engine(name, tiny_policy.network(), device, 1)

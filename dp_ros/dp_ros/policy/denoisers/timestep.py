@@ -12,17 +12,15 @@ from torch import Tensor, nn
 class Sinusoid(nn.Module):
     """Sines, then cosines, of the timestep (B,) → (B, dim), as in Vaswani et al. 2017."""
 
-    frequencies: Tensor
-
     def __init__(self, dim: int) -> None:
         super().__init__()
-        half = dim // 2
-        frequencies = torch.exp(torch.arange(half) * (-math.log(10_000) / max(half - 1, 1)))
-        self.register_buffer('frequencies', frequencies, persistent=False)
+        self._half = dim // 2
 
     def forward(self, timestep: Tensor) -> Tensor:
         """Embed the timesteps."""
-        angles = timestep.to(torch.float32)[:, None] * self.frequencies
+        steps = torch.arange(self._half, device=timestep.device)
+        frequencies = torch.exp(steps * (-math.log(10_000) / max(self._half - 1, 1)))
+        angles = timestep.to(torch.float32)[:, None] * frequencies
         return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 

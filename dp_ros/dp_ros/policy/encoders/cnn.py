@@ -70,9 +70,8 @@ class ImageEncoder(nn.Module):
             stride = 2 if index == 0 else 1
             layers += [nn.Conv2d(n_in, n_out, 3, stride, 1), *_norm(n_out)]
         self.features = nn.Sequential(*layers, nn.Conv2d(channels[-1], n_keypoints, 1))
-        with torch.no_grad():
-            height, width = self.features(torch.zeros(1, 3, *crop)).shape[2:]
-        self.softmax = SpatialSoftmax(height, width)
+        stride = 4 if rest else 2
+        self.softmax = SpatialSoftmax(*(-(-side // stride) for side in crop))
         scale = torch.tensor([crop[1] / size[1], crop[0] / size[0]])
         self.register_buffer('scale', scale, persistent=False)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -58,11 +59,11 @@ class SpatialSoftmax(nn.Module):
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__()
-        y, x = torch.meshgrid(
-            torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing='ij'
-        )
-        grid = torch.stack([x.flatten(), y.flatten()], dim=1)
-        self.register_buffer('grid', grid, persistent=False)
+        # Computed by torch on its device meta this would import its compiler, for seconds.
+        grid = torch.empty(height, width, 2)
+        grid[..., 0] = torch.tensor(np.linspace(-1, 1, width))
+        grid[..., 1] = torch.tensor(np.linspace(-1, 1, height))[:, None]
+        self.register_buffer('grid', grid.flatten(0, 1), persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the positions."""

@@ -123,7 +123,7 @@ class _Compiled:
         num_threads: int,
         any_batch: bool = False,
     ) -> None:
-        openvino = _import_openvino()
+        openvino = import_openvino()
         trace: Any = torch.jit.trace
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter('ignore')  # torch: tracing is deprecated; OpenVINO needs it.
@@ -158,7 +158,7 @@ class _Compiled:
         return room
 
 
-def _import_openvino() -> Any:
+def import_openvino() -> Any:
     """Import OpenVINO without its telemetry, which sends data over the network."""
     modules: dict[str, Any] = sys.modules
     modules.setdefault('openvino_telemetry', None)  # As if it were not installed.

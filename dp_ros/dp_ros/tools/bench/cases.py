@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
-from importlib import import_module
 from importlib.util import find_spec
 import itertools
 import json
@@ -25,6 +24,7 @@ from dp_ros.policy.denoisers.denoiser import Denoiser
 from dp_ros.policy.denoisers.transformer import Transformer
 from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.engines import make_engine
+from dp_ros.policy.engines.openvino import import_openvino
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.methods.schedulers import make_scheduler
 from dp_ros.policy.network import PolicyNetwork
@@ -99,7 +99,8 @@ def cost(case: str, engine: str) -> Cost:
 
 def measure_here(case: str, engine: str) -> Cost:
     """Measure the cost of a policy in this process, which should do nothing else."""
-    import_module(engine)
+    if engine == 'openvino':
+        import_openvino()
     make_scheduler(Diffusion(), 'ddim')  # It imports diffusers.
     before = resident('VmRSS')
     network = make_network(case)
