@@ -37,6 +37,8 @@ class Launch:
         self._said = folder / 'said.txt'
         self.temporary = folder / 'tmp'
         self.temporary.mkdir(exist_ok=True)
+        if words[0] == 'sim.launch.py' and not any(word.startswith('view:=') for word in words):
+            words = (*words, 'view:=false')
         with self._said.open('w') as out:
             self.process = subprocess.Popen(
                 ['ros2', 'launch', 'dp_ros_bringup', *words],

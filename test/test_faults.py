@@ -125,7 +125,14 @@ def launched(folder, domain_id):
     text, old = CONFIG.read_text(), 'speed_scale: 1.0'
     assert text.count(old) == 1
     config.write_text(text.replace(old, 'speed_scale: 0.5'))
-    command = ['ros2', 'launch', 'dp_ros_bringup', 'sim.launch.py', f'config:={config}']
+    command = [
+        'ros2',
+        'launch',
+        'dp_ros_bringup',
+        'sim.launch.py',
+        f'config:={config}',
+        'view:=false',
+    ]
     with said.open('w') as out:
         process = subprocess.Popen(
             [*command, f'policy:={trained_for_the_relayed(folder / "policy")}'],

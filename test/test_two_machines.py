@@ -153,7 +153,7 @@ def test_a_colleague_on_the_network_finds_nothing_unless_told_by_name(connected)
 def test_the_arm_rests_while_the_link_is_down_and_goes_on_when_it_is_back(machines, patient):
     arm, gpu = machines
     given = ('-p', f'checkpoint:={ROOT / "models" / "reach"}', '-p', 'use_sim_time:=true')
-    words = ('policy:=remote', 'task:=reach', patient)
+    words = ('policy:=remote', 'task:=reach', 'view:=false', patient)
     simulation = ('ros2', 'launch', 'dp_ros_bringup', 'sim.launch.py', *words)
     said = arm.start('arm', *simulation)
     watched = arm.start('watch', sys.executable, '-c', WATCH)

@@ -56,6 +56,7 @@ def generate_launch_description():
                 'cameras.',
             ),
             argument('rviz', 'Start RViz.', 'false'),
+            argument('view', 'Serve the view in the browser.', 'false'),
             argument(
                 'config', 'Parameter file of the nodes (YAML).', share('config', 'dp_ros.yaml')
             ),
@@ -84,5 +85,6 @@ def generate_launch_description():
                 fake=LaunchConfiguration('use_fake_hardware'),
             ),
             include('rviz.launch.py', 'namespace', condition=is_true('rviz')),
+            include('view.launch.py', 'namespace', 'config', condition=is_true('view')),
         ]
     )

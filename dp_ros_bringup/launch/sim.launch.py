@@ -84,6 +84,7 @@ def generate_launch_description():
             ),
             argument('seed', 'Seed of the first scene.', '0'),
             argument('rviz', 'Start RViz.', 'false'),
+            argument('view', 'Serve the view in the browser.', 'true'),
             OpaqueFunction(function=simulation),
             include(
                 'bringup.launch.py',
@@ -94,6 +95,10 @@ def generate_launch_description():
             ),
             GroupAction(
                 [include('rviz.launch.py')], condition=IfCondition(LaunchConfiguration('rviz'))
+            ),
+            GroupAction(
+                [include('view.launch.py', config=CONFIG)],
+                condition=IfCondition(LaunchConfiguration('view')),
             ),
         ]
     )

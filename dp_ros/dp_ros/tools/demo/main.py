@@ -70,6 +70,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         default=Path('demo_out'),
         help='folder for the results (default: %(default)s)',
     )
+    parser.add_argument(
+        '--no-view', action='store_true', help='do not serve the view in the browser'
+    )
     args = parser.parse_args(argv)
     if args.episodes < 1:
         parser.error(f'--episodes {args.episodes}: needs at least 1')
@@ -99,11 +102,14 @@ def _demo(args: argparse.Namespace, console: Console) -> None:
     runs: dict[str, list[Rollout | Fault]] = {}
     for index, (model, seeds) in enumerate(_plan(args).items()):
         arguments = [f'policy:={(args.models / model).resolve()}']
+        arguments += [] if args.no_view else ['view:=true']
         log = args.out / f'{model}.log'
         with running_simulation(arguments, log, console, keep_markers=True) as (
             simulation,
             client,
         ):
+            if index == 0 and (address := simulation.view()):
+                console.print(f'watch it in a browser: {address}', markup=False)
             runs[model] = list(run_episodes(client, seeds, console, model))
             if index == 0:
                 peaks = simulation.peak_rss_mb()

@@ -13,19 +13,22 @@ from dp_ros.tools.common.child_process import interrupt, last_lines, start
 import psutil
 
 _MAX_ERRORS = 5
-_ENDED = re.compile(r'\[(\w+)-\d+\]: process has (?:died|finished cleanly).*')
+# A view that has ended, for example because its port is taken, stops nothing.
+_ENDED = re.compile(r'\[(?!view-)(\w+)-\d+\]: process has (?:died|finished cleanly).*')
+_VIEW = re.compile(r'the view is at (\S+)')
 NODES = ('observation_aggregator', 'policy', 'executor')
 
 
 class LaunchedSimulation:
     """Runs `ros2 launch dp_ros_bringup sim.launch.py` while a `with` block runs.
 
-    :param arguments: launch arguments, each `name:=value`.
+    :param arguments: launch arguments, each `name:=value`; the view is off unless they name it.
     :param log: file for the output of the launch.
     """
 
     def __init__(self, arguments: Sequence[str], log: Path) -> None:
-        self._command = ['ros2', 'launch', 'dp_ros_bringup', 'sim.launch.py', *arguments]
+        self._command = ['ros2', 'launch', 'dp_ros_bringup', 'sim.launch.py']
+        self._command += ['view:=false', *arguments]
         self._log_path = log
 
     def __enter__(self) -> LaunchedSimulation:
@@ -50,6 +53,11 @@ class LaunchedSimulation:
             return None
         what = f'the node {ended[1]}' if ended else f'the simulation, with exit code {status},'
         return f'{what} has ended:\n{last_lines(self._log_path, 15)}'
+
+    def view(self) -> str | None:
+        """Return the link of the view, if it is served."""
+        found = _VIEW.search(self._log_path.read_text())
+        return None if found is None else found[1]
 
     def errors(self) -> list[str]:
         """Return the last errors in the nodes' log."""
