@@ -128,10 +128,8 @@ class ViewNode(EndingNode):
         """Listen to what is little and always wanted."""
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_subscription(String, 'robot_description', self._on_description, LATCHED)
-        self.create_subscription(ExecutorStatus, 'executor/status', self._on_executor, EVERY)
         self.create_subscription(PolicyStatus, 'policy/status', self._on_policy, EVERY)
         self.create_subscription(EpisodeStatus, 'episode/status', self._on_episode, LATCHED)
-        self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, EVERY)
         self.create_subscription(Log, '/rosout', self._on_log, EVERY)
         self._goal_out = self.create_publisher(PoseStamped, 'goal_pose', EVERY)
         self._seen: list[Any] = []
@@ -144,6 +142,8 @@ class ViewNode(EndingNode):
     def _open(self) -> None:
         """Listen to what only a page needs."""
         self._seen = [
+            self.create_subscription(ExecutorStatus, 'executor/status', self._on_executor, EVERY),
+            self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, EVERY),
             self.create_subscription(MarkerArray, 'policy/markers', self._on_paths, NEWEST),
             self.create_subscription(MarkerArray, 'scene/markers', self._on_scene, LATCHED),
             self.create_subscription(JointTrajectory, 'policy/chunk', self._on_chunk, NEWEST),
@@ -271,8 +271,7 @@ class ViewNode(EndingNode):
 
     def _on_executor(self, message: ExecutorStatus) -> None:
         self._executor = message
-        if self._pages:
-            self._show_state()
+        self._show_state()
 
     def _on_policy(self, message: PolicyStatus) -> None:
         self._policy = message
