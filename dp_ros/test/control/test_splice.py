@@ -87,7 +87,7 @@ def test_jitter_of_a_chunk_is_smoothed_out(start):
     through = follow(start, TIMES, path(start) + jitter, FR3_LIMITS)
     smooth = follow(start, TIMES, path(start) + jitter, FR3_LIMITS, smoothing=OF_POLICIES)
     assert_sound(smooth, start)
-    assert rms_jerk(smooth) < rms_jerk(through) / 5
+    assert rms_jerk(smooth) < rms_jerk(through) / 4
     assert smooth.distance(TIMES[2:], path(start)[2:]) < 0.05
 
 
@@ -98,14 +98,14 @@ def test_more_points_of_a_jagged_path_make_it_no_rougher():
     assert_sound(motion, REST)
     assert not motion.approach
     assert rms_jerk(motion) < 20
-    assert motion.positions.max(axis=0) == pytest.approx(HOME + 0.2, abs=0.06)
+    assert motion.positions.max(axis=0) == pytest.approx(HOME + 0.2, abs=0.16)
 
 
 def test_a_motion_turns_gently_to_a_chunk_that_lies_beside_the_running_one():
     beside = path(MOVING) + 0.03
     squeezed = follow(MOVING, TIMES, beside, FR3_LIMITS)
     blended = follow(MOVING, TIMES, beside, FR3_LIMITS, smoothing=OF_POLICIES)
-    assert rms_jerk(blended) < rms_jerk(squeezed) / 5
+    assert rms_jerk(blended) < rms_jerk(squeezed) / 4
     assert blended.distance(TIMES[5:], beside[5:]) < 0.02
 
 

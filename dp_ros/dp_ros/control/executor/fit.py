@@ -47,7 +47,7 @@ class Smoothing:
     blend: float = 0.0
 
 
-OF_POLICIES: Final = Smoothing(time=0.8, blend=0.4)
+OF_POLICIES: Final = Smoothing(time=0.5, blend=0.4)
 """For chunks of networks, which jitter from point to point and from chunk to chunk."""
 
 
