@@ -8,7 +8,6 @@ from builtin_interfaces.msg import Time as TimeMsg
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.robot.trajectory_message import trajectory_from_msg as trajectory_from_msg
 from dp_ros.robot.units import NS, to_ns
-from rclpy.serialization import serialize_message
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 
@@ -47,8 +46,3 @@ def trajectory_to_msg(trajectory: Trajectory, frame_id: str = '') -> JointTrajec
             )
         )
     return message
-
-
-def encoded(trajectory: Trajectory) -> bytes:
-    """Convert a trajectory to a serialised JointTrajectory, which costs more than to send it."""
-    return bytes(serialize_message(trajectory_to_msg(trajectory)))

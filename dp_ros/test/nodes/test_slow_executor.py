@@ -65,7 +65,7 @@ def test_a_chunk_that_is_ready_too_late_is_not_sent_and_its_warning_says_why(
     if what == 'planning':
         slow_planning(monkeypatch, 0.4)
     else:
-        slow(monkeypatch, planning_module, 'encoded', 0.4)
+        slow(monkeypatch, planning_module, 'trajectory_to_msg', 0.4)
     bench.refused(bench.chunk())
     assert bench.status().chunks_late >= 1
     assert 'chunk was ready after' in warnings[0] and 'on a core' in warnings[0]
@@ -103,7 +103,7 @@ def test_a_brake_whose_message_is_slow_joins_after_it_is_sent(make, monkeypatch)
     bench = make()
     bench.follow()
     bench.until_moving()
-    slow(monkeypatch, node_module, 'encoded', 0.2)
+    slow(monkeypatch, node_module, 'trajectory_to_msg', 0.2)
     assert bench.call('stop').success
     bench.until_at_rest()
     commands = bench.commands()

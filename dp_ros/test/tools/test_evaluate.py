@@ -100,7 +100,7 @@ def launches(monkeypatch):
     @contextmanager
     def running(arguments, log, console, **options):
         launches.append((arguments, Client()))
-        yield SimpleNamespace(peak_rss_mb=lambda: NODES), launches[-1][1]
+        yield SimpleNamespace(peak_rss_mb=lambda: NODES, view=lambda: None), launches[-1][1]
 
     for tool in (evaluate, demo):
         monkeypatch.setattr(tool, 'running_simulation', running)

@@ -10,6 +10,7 @@ from typing import Final
 
 from dp_ros.nodes.executor.deliveries import Deliveries, Delivery
 from dp_ros.robot.units import NS
+from dp_ros.ros.conversions import time_to_ns
 from dp_ros.ros.polled_topic import PolledTopic
 from dp_ros.ros.qos import NEWEST, reliable
 from rclpy.clock import Clock, ClockType
@@ -44,9 +45,9 @@ class CommandTopic:
         """Return the number of other listeners, one of which is the controller."""
         return max(0, int(self._publisher.get_subscription_count()) - 1)
 
-    def publish(self, message: bytes, allowed: float = math.inf) -> None:
-        """Publish a trajectory for the arm, serialised; its delivery may take ``allowed`` [s]."""
-        self._own.append(_stamp_ns(message))
+    def publish(self, message: JointTrajectory, allowed: float = math.inf) -> None:
+        """Publish a trajectory for the arm; its delivery may take ``allowed`` [s]."""
+        self._own.append(time_to_ns(message.header.stamp))
         self._publisher.publish(message)
         self._deliveries.sent(allowed)
 

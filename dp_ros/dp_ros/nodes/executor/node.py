@@ -26,7 +26,12 @@ from dp_ros.robot.units import NS
 from dp_ros.ros.autostart import autostart
 from dp_ros.ros.clock_watch import ClockWatch, on_jump_back
 from dp_ros.ros.contract import ContractTopic
-from dp_ros.ros.conversions import encoded, ns_to_time, time_to_ns, trajectory_from_msg
+from dp_ros.ros.conversions import (
+    ns_to_time,
+    time_to_ns,
+    trajectory_from_msg,
+    trajectory_to_msg,
+)
 from dp_ros.ros.diagnostics import ERROR, OK, WARN, Diagnostics, Report
 from dp_ros.ros.garbage import Garbage
 from dp_ros.ros.lifecycle import CheckedLifecycleNode
@@ -224,7 +229,7 @@ class ExecutorNode(CheckedLifecycleNode):
             times = self._core.times
             self._commands.publish(prepared.message, (times.join_ns - times.sent_ns) / NS)
             if self._core.fingers is not None:
-                self._fingers.publish(encoded(self._core.fingers))
+                self._fingers.publish(trajectory_to_msg(self._core.fingers))
             self._publish_status()
         if self._commands.get_subscription_count() == 0:
             self._warn(f'nobody listens on {self._topic}: is the controller loaded and active?')
@@ -370,7 +375,7 @@ class ExecutorNode(CheckedLifecycleNode):
         """Send a braking trajectory; one that took too long to make is made again."""
         tries = 0
         while trajectory is not None:
-            message = encoded(trajectory)
+            message = trajectory_to_msg(trajectory)
             now_ns, tries = self._now_ns(), tries + 1
             if self._core.brake_in_time(now_ns):
                 self._commands.publish(message)

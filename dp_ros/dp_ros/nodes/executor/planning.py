@@ -14,9 +14,10 @@ from typing import Final
 
 from dp_ros.control.executor.request import Planned, Request, Spent
 from dp_ros.robot.trajectory import Trajectory
-from dp_ros.ros.conversions import encoded
+from dp_ros.ros.conversions import trajectory_to_msg
 import numpy as np
 from rclpy.node import Node
+from trajectory_msgs.msg import JointTrajectory
 
 _ANY: Final = Trajectory(('joint',), 0, np.zeros(1), np.zeros((1, 1)))
 
@@ -26,7 +27,7 @@ class Prepared:
     """A plan and its message, ready to be sent."""
 
     planned: Planned
-    message: bytes
+    message: JointTrajectory
     spent: Spent
 
 
@@ -40,7 +41,7 @@ class Planning:
         self._clock = node.get_clock()
         self._done = done
         self._thread = ThreadPoolExecutor(1, 'plan')
-        self._thread.submit(encoded, _ANY)  # The first one is slow.
+        self._thread.submit(trajectory_to_msg, _ANY)  # The first one is slow.
         self._job: Future[Prepared] | None = None
         self._finished = node.create_guard_condition(self._collect)
 
@@ -63,7 +64,7 @@ class Planning:
         planned = request.plan()
         middle, computed = time.monotonic(), time.thread_time() - computed
         planned_ns = int(self._clock.now().nanoseconds)
-        message = encoded(planned.trajectory)
+        message = trajectory_to_msg(planned.trajectory)
         spent = Spent(planned_ns, middle - begin, computed, time.monotonic() - middle)
         return Prepared(planned, message, spent)
 
