@@ -188,7 +188,8 @@ def test_the_demo_runs_the_same_scenes_and_leaves_the_same_figures(
     command, launches, models, words, names
 ):
     assert command(demo, '--episodes', '3', '--seed', '7', *words) == 0
-    assert [arguments for arguments, _ in launches] == [[f'policy:={models / n}'] for n in names]
+    shown = [[f'policy:={models / name}', 'view:=true'] for name in names]
+    assert [arguments for arguments, _ in launches] == shown
     for _, client in launches:
         assert [seed for seed, *_ in client.asked] == [7, 8, 9]
     summary = json.loads((models.parent / 'demo_out' / 'summary.json').read_text())
