@@ -28,7 +28,6 @@ import rclpy
 from rclpy.logging import LoggingSeverity
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
-from rclpy.serialization import serialize_message
 from sensor_msgs.msg import JointState
 from upstream_controller import MovingTarget, rejection
 
@@ -153,7 +152,7 @@ def test_through_the_nodes_it_is_the_same(bench, record):
 def test_a_trajectory_that_is_rejected_would_be_noticed(bench, record):
     found = complaints(bench)
     backwards = chunk_message(record.stamps[-1], TIMES[::-1], np.zeros((15, 7)))
-    bench.node._commands.publish(serialize_message(backwards))
+    bench.node._commands.publish(backwards)
     bench.until(lambda: found)
 
 
