@@ -90,6 +90,19 @@ def pair():
     return both()
 
 
+def printed(program):
+    """Run a program in a process of its own, and return the lines that it prints."""
+    done = subprocess.run(
+        [sys.executable, '-c', program],
+        cwd=Path(tiny_policy.__file__).parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
 def test_an_engine_tells_nobody_over_the_network():
     need_openvino()
     program = (
@@ -101,15 +114,7 @@ def test_an_engine_tells_nobody_over_the_network():
         "cases.measure_here('tiny', 'openvino'); "
         "print('openvino_telemetry.main' in sys.modules)"
     )
-    done = subprocess.run(
-        [sys.executable, '-c', program],
-        cwd=Path(tiny_policy.__file__).parent,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    assert done.stdout.splitlines() == ['False']
+    assert printed(program) == ['False']
 
 
 def test_networks_are_made_and_measured_without_torchs_compiler():
@@ -118,15 +123,7 @@ def test_networks_are_made_and_measured_without_torchs_compiler():
         'tiny_policy.network(); check_size(tiny_policy.CONFIG, 10**9); '
         "print([name for name in sys.modules if name in ('sympy', 'torch._dynamo')])"
     )
-    done = subprocess.run(
-        [sys.executable, '-c', program],
-        cwd=Path(tiny_policy.__file__).parent,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    assert done.stdout.splitlines() == ['[]']
+    assert printed(program) == ['[]']
 
 
 def test_every_part_is_among_those_that_are_compared():

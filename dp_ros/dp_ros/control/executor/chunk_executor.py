@@ -27,7 +27,7 @@ from typing import Final
 from dp_ros.arrays import Array
 from dp_ros.control.executor.chunk import Chunk, ChunkLate, ChunkRefused, check_chunk
 from dp_ros.control.executor.commanded import CommandedArm, Join
-from dp_ros.control.executor.fit import Smoothing
+from dp_ros.control.executor.fit import EXACT, Smoothing
 from dp_ros.control.executor.interlocks import EXECUTE, PAUSE, SPEED, STOP, Interlocks, Phase
 from dp_ros.control.executor.lead import Lead
 from dp_ros.control.executor.measured import MeasuredJoints
@@ -75,7 +75,7 @@ class ExecutorConfig:
     max_lead: float = 0.2
     speed_scale: float = 1.0
     slow_start_time: float = 0.0
-    smoothing: Smoothing = Smoothing()
+    smoothing: Smoothing = EXACT
     limit_margin: float = 0.0
     workspace: Workspace | None = None
     joint_state_timeout: float = 0.25
@@ -450,7 +450,7 @@ class ChunkExecutor:
     ) -> Request:
         config, model = self.config, self._known()
         caution = Caution(model.limits, config.limit_margin)
-        smoothing = Smoothing() if chunk.smooth else config.smoothing
+        smoothing = EXACT if chunk.smooth else config.smoothing
         planner = Planner(model, caution, config.workspace, smoothing)
         ramp = ramp.towards(config.speed_scale, join.time_ns, config.slow_start_time)
         return Request(chunk, planner, config.n_action_steps, join, ramp, now_ns, lead_ns, arm)

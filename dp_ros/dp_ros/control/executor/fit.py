@@ -47,6 +47,7 @@ class Smoothing:
     blend: float = 0.0
 
 
+EXACT: Final = Smoothing()
 OF_POLICIES: Final = Smoothing(time=0.5, blend=0.4)
 """For chunks of networks, which jitter from point to point and from chunk to chunk."""
 
@@ -59,10 +60,14 @@ class Fit:
     """
 
     def __init__(self, start: State, times: Array, points: Array, blend: float = 0.0) -> None:
-        self._start, self._times = start, times
+        self._start, self.times, self.points = start, times, points
         self._weights = np.sqrt(_weights(times, blend))[:, None]
         self._offset = self._weights * (points - _coast(start, times)[0])
         self._matrices: dict[float, Array] = {}
+
+    def blended(self, blend: float) -> Fit:
+        """Return the same with another time of the blend [s]."""
+        return Fit(self._start, self.times, self.points, blend)
 
     def motion(self, duration: float, smoothing: float) -> Motion:
         """Return the best motion that ends at the first knot from ``duration`` [s] on.
@@ -94,7 +99,7 @@ class Fit:
     def _matrix(self, step: float) -> Array:
         """Return the matrix (m, MOST_KNOTS) from jerks to the positions at the points."""
         if step not in self._matrices:
-            self._matrices[step] = self._weights * _integrals(self._times, step)[0]
+            self._matrices[step] = self._weights * _integrals(self.times, step)[0]
         return self._matrices[step]
 
 

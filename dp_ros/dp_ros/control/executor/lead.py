@@ -53,7 +53,7 @@ class Lead:
     def on_the_way(self) -> float:
         """Time that is kept for a message's delivery [s]."""
         needed = max(_ON_THE_WAY * self._floor, _MARGIN * max(self._delivery, default=0.0))
-        return min(needed, max(_ON_THE_WAY * self._ceiling, _ON_THE_WAY * self._floor))
+        return min(needed, _ON_THE_WAY * self._ceiling)
 
     @property
     def time(self) -> float:

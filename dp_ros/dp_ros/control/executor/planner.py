@@ -8,7 +8,7 @@ from typing import Final
 
 from dp_ros.arrays import Array
 from dp_ros.control.executor.chunk import ChunkRefused
-from dp_ros.control.executor.fit import Smoothing
+from dp_ros.control.executor.fit import EXACT, Smoothing
 from dp_ros.control.executor.motion import Motion, SpliceError, State
 from dp_ros.control.executor.pace import HORIZON, Caution, Ramp, paced, points_at
 from dp_ros.control.executor.splice import Effort, follow
@@ -63,7 +63,7 @@ class Planner:
     model: ArmModel
     caution: Caution
     workspace: Workspace | None = None
-    smoothing: Smoothing = Smoothing()
+    smoothing: Smoothing = EXACT
 
     def plan(
         self, begin: State, times: Array, points: Array, ramp: Ramp, join_ns: int

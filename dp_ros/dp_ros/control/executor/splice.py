@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from dp_ros.arrays import Array
-from dp_ros.control.executor.fit import Fit, Smoothing
+from dp_ros.control.executor.fit import EXACT, Fit, Smoothing
 from dp_ros.control.executor.motion import Motion, SpliceError, State
 from dp_ros.control.executor.ruckig_motion import approach, time_optimal_brake
 from dp_ros.robot.limits import JointLimits
@@ -38,7 +38,6 @@ _BRAKE: Final = (0.12, 0.2, 0.28, 0.4, 0.6, 0.8, 1.2)
 _INWARDS: Final = 0.01  # [rad], by which a motion may overshoot a point where it turns or stops
 _LONGEST: Final = 60.0
 _MOST_POINTS: Final = 128  # Of more, every second is followed, or every third, …
-_EXACT: Final = Smoothing()
 _LONGEST_SLOWER: Final = 4.0  # Longest time in which the points may be followed late [s].
 
 
@@ -64,7 +63,7 @@ def follow(
     limits: JointLimits,
     speed: float = 1.0,
     effort: Effort | None = None,
-    smoothing: Smoothing = _EXACT,
+    smoothing: Smoothing = EXACT,
 ) -> Motion:
     """Lead from ``start`` through points (m, n) due at ``times`` (m,) [s], then brake to rest.
 
@@ -84,7 +83,7 @@ def follow(
     every = -(-len(times) // _MOST_POINTS)
     some = slice((len(times) - 1) % every, None, every)  # The last is among them.
     due, reachable = times[some], np.clip(points[some], *_room(start.position, limits))
-    motion = _in_time(start, due, reachable, limits, effort, smoothing)
+    motion = _in_time(Fit(start, due, reachable), limits, effort, smoothing)
     if motion is None:
         motion = replace(_later(start, due, reachable, limits, speed, effort), approach=True)
     return replace(motion, deviation=motion.distance(times, points))
@@ -112,56 +111,43 @@ def _room(position: Array, limits: JointLimits) -> tuple[Array, Array]:
     )
 
 
-def _in_time(
-    start: State,
-    times: Array,
-    points: Array,
-    limits: JointLimits,
-    effort: Effort,
-    smoothing: Smoothing,
-) -> Motion | None:
-    fit = Fit(start, times, points)
+def _in_time(fit: Fit, limits: JointLimits, effort: Effort, smoothing: Smoothing) -> Motion | None:
     for time, tail in _FOLLOW:
         if effort.spent:
             break
-        motion = fit.motion(float(times[-1]) + tail, time)
+        motion = fit.motion(float(fit.times[-1]) + tail, time)
         effort.knots -= len(motion.times)
         if motion.keeps(limits):
-            return _gentler(motion, time, start, times, points, limits, effort, smoothing)
+            return _gentler(motion, time, fit, limits, effort, smoothing)
     return None
 
 
 def _gentler(
     motion: Motion,
     least: float,
-    start: State,
-    times: Array,
-    points: Array,
+    fit: Fit,
     limits: JointLimits,
     effort: Effort,
     smoothing: Smoothing,
 ) -> Motion:
     """Return a smoother motion that is as near to the points after the blend, or this one."""
-    fit = Fit(start, times, points, smoothing.blend)
-    after = times >= min(smoothing.blend, float(times[-1]))
+    end = float(fit.times[-1])
+    after = fit.times >= min(smoothing.blend, end)
+    blended = fit.blended(smoothing.blend)
     for share in _GENTLER:
-        time = share * min(smoothing.time, float(times[-1]))
+        time = share * min(smoothing.time, end)
         if effort.spent or time <= least:
             break
-        gentle = fit.motion(float(motion.times[-1]), time)
+        gentle = blended.motion(float(motion.times[-1]), time)
         effort.knots -= len(gentle.times)
-        if gentle.distance(times[after], points[after]) <= _AWAY and gentle.keeps(limits):
+        near = gentle.distance(fit.times[after], fit.points[after]) <= _AWAY
+        if near and gentle.keeps(limits):
             return gentle
     return motion
 
 
 def _later(
-    start: State,
-    times: Array,
-    points: Array,
-    limits: JointLimits,
-    speed: float,
-    effort: Effort,
+    start: State, times: Array, points: Array, limits: JointLimits, speed: float, effort: Effort
 ) -> Motion:
     """Approach the first point gently, and follow the others later where limits allow."""
     straight = approach(start, points[0], limits, speed)
