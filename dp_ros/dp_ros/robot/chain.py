@@ -84,14 +84,32 @@ class Chain:
 def transform(xyz: Array, rpy: Array) -> Array:
     """Transform (4, 4) of a translation (3,) [m] and angles (3,) about the fixed x, y, z [rad]."""
     roll, pitch, yaw = rpy
-    pose = _turn(_Z, yaw) @ _turn(_Y, pitch) @ _turn(_X, roll)
+    pose = turn(_Z, yaw) @ turn(_Y, pitch) @ turn(_X, roll)
     pose[:3, 3] = xyz
     return pose
 
 
-def _turn(axis: Array, angle: float) -> Array:
+def turn(axis: Array, angle: float) -> Array:
+    """Transform (4, 4) of a turn by an angle [rad] about a unit axis (3,)."""
     constant, cosine, sine = _rodrigues(axis)
     return np.asarray(constant + np.cos(angle) * cosine + np.sin(angle) * sine)
+
+
+def quaternion(rotation: Array) -> Array:
+    """Return the unit quaternion (w, x, y, z) of a rotation (3, 3)."""
+    m = np.asarray(rotation, dtype=np.float64)
+    trace = float(np.trace(m))
+    # Four times the products of every component with each one; the largest row is exact.
+    rows = np.array(
+        [
+            [1 + trace, m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]],
+            [m[2, 1] - m[1, 2], 1 + 2 * m[0, 0] - trace, m[0, 1] + m[1, 0], m[0, 2] + m[2, 0]],
+            [m[0, 2] - m[2, 0], m[0, 1] + m[1, 0], 1 + 2 * m[1, 1] - trace, m[1, 2] + m[2, 1]],
+            [m[1, 0] - m[0, 1], m[0, 2] + m[2, 0], m[1, 2] + m[2, 1], 1 + 2 * m[2, 2] - trace],
+        ]
+    )
+    row = rows[int(np.argmax(np.diag(rows)))]
+    return np.asarray(row / np.linalg.norm(row))
 
 
 def _rodrigues(axis: Array) -> tuple[Array, Array, Array]:

@@ -4,7 +4,6 @@
 from http import HTTPStatus
 import socket
 
-from dp_ros.nodes.view.arm_view import quaternion
 from dp_ros.nodes.view.chunk_view import paths_of, whole
 from dp_ros.nodes.view.control import Control
 from dp_ros.nodes.view.door import Door, DoorError, door_for, link, open_server
@@ -14,6 +13,7 @@ from dp_ros.nodes.view.meshes import MeshError, coarse, path_of, read_meshes
 from dp_ros.nodes.view.node import _overrides
 from dp_ros.nodes.view.score import Row, ScoreBoard
 from dp_ros.nodes.view.texts import diagnostics_table, ledger_bar, score_table, state_card
+from dp_ros.robot.chain import quaternion
 from dp_ros.robot.description import DescriptionError
 from dp_ros.robot.kinematics import JOINT_NAMES, link_poses
 from dp_ros.sim.urdf import robot_description

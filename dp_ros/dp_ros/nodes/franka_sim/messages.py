@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from builtin_interfaces.msg import Time as TimeMsg
 from dp_ros.arrays import Array
+from dp_ros.robot.chain import quaternion
 from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES, LINK_NAMES, link_poses
 from dp_ros.robot.units import NS
 from dp_ros.ros.conversions import ns_to_time
@@ -16,7 +17,6 @@ from dp_ros.sim.simulation import Simulation
 from dp_ros.sim.world import FrankaWorld, Thing, intrinsics
 from dp_ros_msgs.msg import EpisodeStatus
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, TransformStamped
-import mujoco
 import numpy as np
 from sensor_msgs.msg import CameraInfo, JointState
 from std_msgs.msg import Header
@@ -168,7 +168,5 @@ def _transform(parent: str, child: str, stamp: TimeMsg, pose: Array) -> Transfor
     message.header.frame_id, message.header.stamp = parent, stamp
     t, r = message.transform.translation, message.transform.rotation
     t.x, t.y, t.z = (float(value) for value in pose[:3, 3])
-    quaternion = np.zeros(4)
-    mujoco.mju_mat2Quat(quaternion, np.ascontiguousarray(pose[:3, :3]).ravel())
-    r.w, r.x, r.y, r.z = (float(value) for value in quaternion)
+    r.w, r.x, r.y, r.z = quaternion(pose[:3, :3]).tolist()
     return message

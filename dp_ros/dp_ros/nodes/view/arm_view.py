@@ -9,6 +9,7 @@ from typing import Any, Final
 from dp_ros.arrays import Array
 from dp_ros.nodes.view.link_tree import LinkTree
 from dp_ros.nodes.view.meshes import Mesh, MeshError, coarse, read_meshes
+from dp_ros.robot.chain import quaternion
 import numpy as np
 
 _BONE: Final = (90, 100, 115)
@@ -143,20 +144,3 @@ def _opacity(value: float) -> float | None:
 def _place(frame: Any, pose: Array) -> None:
     frame.position = pose[:3, 3]
     frame.wxyz = quaternion(pose[:3, :3])
-
-
-def quaternion(rotation: Array) -> Array:
-    """Return the unit quaternion (w, x, y, z) of a rotation (3, 3)."""
-    m = np.asarray(rotation, dtype=np.float64)
-    trace = float(np.trace(m))
-    # Four times the products of every component with each one; the largest row is exact.
-    rows = np.array(
-        [
-            [1 + trace, m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]],
-            [m[2, 1] - m[1, 2], 1 + 2 * m[0, 0] - trace, m[0, 1] + m[1, 0], m[0, 2] + m[2, 0]],
-            [m[0, 2] - m[2, 0], m[0, 1] + m[1, 0], 1 + 2 * m[1, 1] - trace, m[1, 2] + m[2, 1]],
-            [m[1, 0] - m[0, 1], m[0, 2] + m[2, 0], m[1, 2] + m[2, 1], 1 + 2 * m[2, 2] - trace],
-        ]
-    )
-    row = rows[int(np.argmax(np.diag(rows)))]
-    return np.asarray(row / np.linalg.norm(row))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 import math
 from typing import Final
@@ -11,7 +11,7 @@ from xml.etree import ElementTree as Xml
 
 from dp_ros.arrays import Array
 from dp_ros.outside import parse_xml
-from dp_ros.robot.chain import Chain, transform
+from dp_ros.robot.chain import transform, turn
 from dp_ros.robot.description import WHAT, Description, DescriptionError, Joint
 import numpy as np
 
@@ -75,11 +75,11 @@ class LinkTree:
         return poses
 
 
-def _from_the_root(links: list[str], joints: object) -> list[tuple[str, Joint | None]]:
+def _from_the_root(links: list[str], joints: Iterable[Joint]) -> list[tuple[str, Joint | None]]:
     """Return each link with the joint above it, parents first."""
     below: dict[str, list[Joint]] = {}
     above: set[str] = set()
-    for joint in joints:  # type: ignore[attr-defined]
+    for joint in joints:
         below.setdefault(joint.parent, []).append(joint)
         above.add(joint.child)
     order: list[tuple[str, Joint | None]] = [(link, None) for link in links if link not in above]
@@ -94,7 +94,7 @@ def _motion(joint: Joint, position: float) -> Array:
     if not math.isfinite(position):
         position = 0.0
     if joint.kind in _TURNING:
-        return Chain([np.eye(4)], [joint.axis], np.eye(4), [0], 1).pose(np.array([position]))
+        return turn(joint.axis, position)
     pose = np.eye(4)
     if joint.kind == 'prismatic':
         pose[:3, 3] = position * joint.axis
