@@ -9,15 +9,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from rcl_interfaces.srv import SetParameters
 from rclpy.client import Client
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.task import Future
 
 
 class Unanswered(RuntimeError):
     """Another node did not do what it was asked to do; the message says what to do."""
+
+
+def setting(name: str, value: Any) -> SetParameters.Request:
+    """Return the request that sets one parameter."""
+    return SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
 
 
 async def within(node: Node, seconds: float, future: Future) -> Any:

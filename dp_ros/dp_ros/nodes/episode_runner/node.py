@@ -15,6 +15,7 @@ import math
 from typing import Any
 
 from dp_ros.nodes.episode_runner.parameters import PARAMETERS
+from dp_ros.ros.asking import setting
 from dp_ros.ros.conversions import time_to_ns
 from dp_ros.ros.diagnostics import OK, Diagnostics, Report
 from dp_ros.ros.ending import EndingNode
@@ -25,8 +26,6 @@ from dp_ros_msgs.action import RunEpisode
 from dp_ros_msgs.msg import EpisodeStatus, ExecutorStatus, Observation, PolicyStatus
 from dp_ros_msgs.srv import ResetEpisode
 from geometry_msgs.msg import PoseStamped
-from rcl_interfaces.msg import Parameter as ParameterMsg
-from rcl_interfaces.msg import ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
@@ -269,9 +268,7 @@ class EpisodeRunnerNode(EndingNode):
         self._goal_out.publish(pose)
 
     async def _seed_policy(self, seed: int) -> None:
-        value = ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=seed)
-        request = SetParameters.Request(parameters=[ParameterMsg(name='seed', value=value)])
-        result = (await self._call(self._set_policy, request)).results[0]
+        result = (await self._call(self._set_policy, setting('seed', seed))).results[0]
         if not result.successful:
             raise EpisodeError(
                 RunEpisode.Result.NOT_READY, f'policy: seed = {seed} refused: {result.reason}'

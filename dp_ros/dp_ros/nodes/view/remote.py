@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from dp_ros.ros.asking import Unanswered, ask, pause
+from dp_ros.ros.asking import Unanswered, ask, pause, setting
 from dp_ros_msgs.srv import ResetEpisode
 from rcl_interfaces.msg import ParameterEvent, ParameterType
 from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.node import Node
-from rclpy.parameter import Parameter, parameter_value_to_python
+from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import qos_profile_parameter_events
 from std_srvs.srv import Trigger
 
@@ -60,9 +60,8 @@ class RemoteParameters:
 
         :raises Refused: with the reason of the other node.
         """
-        parameter = Parameter(name, value=value).to_parameter_msg()
-        request = SetParameters.Request(parameters=[parameter])
-        result = (await ask(self._node, _PATIENCE, self._set, request)).results[0]
+        answer = await ask(self._node, _PATIENCE, self._set, setting(name, value))
+        result = answer.results[0]
         if not result.successful:
             raise Refused(result.reason or f'{name} = {value} is refused')
 
@@ -102,15 +101,14 @@ class Remote:
         """Whether a simulation is there, whose scene can be reset."""
         return bool(self._reset.service_is_ready())
 
-    async def trigger(self, name: str) -> str:
-        """Call a service and return what it says.
+    async def trigger(self, name: str) -> None:
+        """Call a service.
 
         :raises Refused: with its reason.
         """
         answer = await ask(self._node, _PATIENCE, self._triggers[name], Trigger.Request())
         if not answer.success:
             raise Refused(answer.message or f'{name} is refused')
-        return str(answer.message)
 
     async def begin(self, policy: RemoteParameters, scene: int, noise: int) -> None:
         """Begin an episode: a scene by its seed, and noise of the policy by its own.

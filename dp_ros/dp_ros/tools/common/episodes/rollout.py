@@ -11,6 +11,7 @@ from typing import Any
 from action_msgs.msg import GoalStatus
 from dp_ros.arrays import Array
 from dp_ros.robot.kinematics import JOINT_NAMES
+from dp_ros.ros.asking import setting
 from dp_ros.ros.contract import ContractTopic
 from dp_ros.ros.conversions import time_to_ns
 from dp_ros.ros.domain import keep_to_this_machine
@@ -34,7 +35,6 @@ import rclpy
 from rclpy.action import ActionClient
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 from rclpy.task import Future
 from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
@@ -178,10 +178,8 @@ class RolloutClient(Node):
         client = self.create_client(SetParameters, f'{node}/set_parameters')
         if not client.wait_for_service(timeout_sec=10.0):
             raise RolloutError(f'no service {client.srv_name}: is {node} running?')
-        request = SetParameters.Request(
-            parameters=[Parameter(name, value=value).to_parameter_msg()]
-        )
-        answer = self._await(client.call_async(request), 30.0, f'{node} to set {name}')
+        future = client.call_async(setting(name, value))
+        answer = self._await(future, 30.0, f'{node} to set {name}')
         self.destroy_client(client)
         (result,) = answer.results
         if not result.successful:
