@@ -43,11 +43,6 @@ class GoalHandle:
             x, y, _ = self._true
             self._handle.position = (x, y, 0.0)  # Where it is seen best: on the table.
 
-    def hide(self) -> None:
-        """Show none: it cannot be moved."""
-        self._true = None
-        self._handle.visible = False
-
     def _on_drag(self, event: Any) -> None:
         since, self._dragged = time.monotonic() - self._asked, time.monotonic()
         if event.client_id is None or event.phase == 'start':

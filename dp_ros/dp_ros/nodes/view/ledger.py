@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-MS: Final = 1_000_000
+from dp_ros.robot.units import MS
+
 # What happens until each stamp, in order.
 STAGES: Final = (
     ('received', 'observation'),

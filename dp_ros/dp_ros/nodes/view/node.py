@@ -112,11 +112,11 @@ class ViewNode(EndingNode):
         self._chunk_view = ChunkView(scene)
         self._scene_view = MarkerView(scene, '/scene')
         self._goal = GoalHandle(scene, self._ask_goal)
-        page, draw = self._page, self._chunk_view.draw
+        page = self._page
         for layer, box in page.layers.items():
             self._chunk_view.visible[layer] = box.value
             page.on_change(box, lambda _, value, layer=layer: self._show_layer(layer, value))
-        page.on_change(page.step, lambda _, value: self._show_step(value, draw))
+        page.on_change(page.step, lambda _, value: self._show_step(value))
         page.on_change(page.opacity, lambda _, value: self._on_arm('set_opacity', value))
         for control in (page.ghost, page.ghost_step):
             page.on_change(control, lambda *_: self._steering.post(self._show_ghost))
@@ -242,9 +242,9 @@ class ViewNode(EndingNode):
         self._chunk_view.visible[layer] = value
         self._steering.post(self._chunk_view.draw)
 
-    def _show_step(self, value: float, draw: Any) -> None:
+    def _show_step(self, value: float) -> None:
         self._chunk_view.step = int(value)
-        self._steering.post(draw)
+        self._steering.post(self._chunk_view.draw)
 
     # ---- the goal
 

@@ -13,8 +13,8 @@ from dp_ros.nodes.view.remote import ERRORS, Remote, RemoteParameters
 from dp_ros.ros.guard import note_failure
 from rclpy.node import Node
 
-Work = Callable[[], Awaitable[str | None]]
-"""What to do; it returns what the other node says."""
+Work = Callable[[], Awaitable[None]]
+"""What to do."""
 
 
 class Steering:
@@ -55,10 +55,9 @@ class Steering:
         """Set a parameter; while one is being set, only the newest value waits."""
         key = (parameters.other, name)
 
-        async def work() -> str | None:
+        async def work() -> None:
             if key in self._values:
                 await parameters.write(name, self._values.pop(key))
-            return None
 
         is_waiting = key in self._values
         self._values[key] = value
@@ -68,10 +67,6 @@ class Steering:
     def take(self, page: int) -> None:
         """Give the control to a page."""
         self.post(lambda: self._take(page))
-
-    def leave(self, page: int) -> None:
-        """Free the control of a page that has gone."""
-        self.post(lambda: self.control.leave(page))
 
     def _trigger(self, service: str) -> Work:
         return lambda: self.remote.trigger(service)
