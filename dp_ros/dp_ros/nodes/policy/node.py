@@ -289,13 +289,16 @@ class PolicyNode(CheckedLifecycleNode):
         return response
 
     def _on_jump(self, jump: TimeJump) -> None:
-        self.get_logger().warning('the clock jumped: observations are forgotten')
-        if self._commitment is not None:
-            self._commitment.forget()
-        self._restart(active=self._active)
+        self._start_over('the clock jumped: observations are forgotten')
 
     def _on_set_back(self, seconds: float) -> None:
-        self.get_logger().warning(f'the clock was set back by {seconds:.1f} s')
+        self._start_over(f'the clock was set back by {seconds:.1f} s')
+
+    def _start_over(self, why: str) -> None:
+        """Forget all that has times of another clock."""
+        self.get_logger().warning(why)
+        if self._commitment is not None:
+            self._commitment.forget()
         self._restart(active=self._active)
 
     def _restart(self, active: bool, not_before_ns: int = 0) -> None:
