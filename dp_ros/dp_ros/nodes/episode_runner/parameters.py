@@ -30,8 +30,8 @@ PARAMETERS = ParameterTable(
     Parameter(
         'reroll',
         0,
-        "Number of the policy's noise for a scene; 0: that of the seed. Others give other motions "
-        'in the same scene.',
+        'Which noise the policy has in a scene; 0: that of the seed. Another number gives another '
+        'motion in the same scene.',
         low=0,
         high=1_000_000,
     ),

@@ -87,9 +87,10 @@ PARAMETERS = ParameterTable(
     Parameter(
         'conditioning',
         'auto',
-        'How chunks go on from what the arm will do until they join; trained: as the policy was '
-        'trained to, guided: pulled towards it, for any policy, none: not; auto: trained if the '
-        'policy was, else none. Used by the next configure.',
+        'How a chunk follows what the arm is committed to do until it joins; trained: as the '
+        'policy was trained, guided: its next actions are pulled towards that, for all methods '
+        'but gaussian and mixture, none: not at all; auto: trained if the policy was, else none. '
+        'Used by the next configure.',
         choices=CONDITIONINGS,
     ),
     Parameter(
