@@ -16,6 +16,7 @@ from dp_ros.nodes.view.texts import diagnostics_table, ledger_bar, score_table, 
 from dp_ros.robot.chain import quaternion
 from dp_ros.robot.description import DescriptionError
 from dp_ros.robot.kinematics import JOINT_NAMES, link_poses
+from dp_ros.ros.ledger import EXECUTOR, POLICY
 from dp_ros.sim.urdf import robot_description
 from geometry_msgs.msg import Point
 import numpy as np
@@ -125,11 +126,15 @@ def test_every_episode_is_counted_once():
 
 def test_the_ledger_skips_unknown_times_and_ends_where_clocks_differ():
     ms = 1_000_000
-    times = {'received': 30 * ms, 'inference_ended': 62 * ms, 'published': 64 * ms}
+    times = {
+        POLICY['received']: 30 * ms,
+        POLICY['inference_ended']: 62 * ms,
+        POLICY['published']: 64 * ms,
+    }
     known = [Stage('observation', 30.0), Stage('inference', 32.0), Stage('publishing', 2.0)]
-    assert stages(0, times) == known
-    assert stages(0, times | {'chunk_received': 1}) == known
-    assert stages(0, {}) == []
+    assert stages(times) == known
+    assert stages(times | {EXECUTOR['chunk_received']: 1}) == known
+    assert stages({}) == []
     assert '64 ms' in ledger_bar(known)
     assert 'no chunk' in ledger_bar([])
 

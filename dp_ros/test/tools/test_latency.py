@@ -11,9 +11,9 @@ from dp_ros.data.bags.definitions import define, standard_types
 from dp_ros.data.bags.recording import STORAGES
 from dp_ros.robot.units import MS, NS
 from dp_ros.ros.conversions import ns_to_time
+from dp_ros.ros.ledger import POINTS, Ledger, clock_step_ns, followed, stages
 from dp_ros.ros.qos import EVERY, NEWEST
 from dp_ros.tools.latency import main as tool
-from dp_ros.tools.latency.ledger import POINTS, Ledger, clock_step_ns, followed, stages
 from dp_ros.tools.latency.report import as_table, draw, figures
 from dp_ros.tools.latency.sources import LedgerNode
 from dp_ros_msgs.msg import ExecutorStatus, Observation, PolicyStatus

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the time of a chunk went, from the stamps of its statuses."""
+"""Where the time of a chunk went, in the words of the page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from dp_ros.robot.units import MS
+from dp_ros.ros.ledger import EXECUTOR, EXPOSURE, POLICY, Times
 
-# What happens until each stamp, in order.
-STAGES: Final = (
-    ('received', 'observation'),
-    ('inference_begun', 'waiting'),
-    ('inference_ended', 'inference'),
-    ('published', 'publishing'),
-    ('chunk_received', 'delivery'),
-    ('chunk_planned', 'planning'),
-    ('chunk_sent', 'sending'),
-    ('chunk_join', 'until it moves the arm'),
-)
+_STAGES: Final = {
+    POLICY['received']: 'observation',
+    POLICY['inference_begun']: 'waiting',
+    POLICY['inference_ended']: 'inference',
+    POLICY['published']: 'publishing',
+    EXECUTOR['chunk_received']: 'delivery',
+    EXECUTOR['chunk_planned']: 'planning',
+    EXECUTOR['chunk_sent']: 'sending',
+    EXECUTOR['chunk_join']: 'until it moves the arm',
+}
+"""What happens until each point in time, in order."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,16 @@ class Stage:
     milliseconds: float
 
 
-def stages(stamp_ns: int, times_ns: Mapping[str, int]) -> list[Stage]:
-    """Return the parts that are known; a stamp that is missing is part of the next one.
+def stages(times: Times) -> list[Stage]:
+    """Return the parts that are known; one without a time is part of the next one.
 
-    :param stamp_ns: stamp of the observation.
-    :param times_ns: times by name; 0: not known. One that goes back ends the list.
+    :param times: times of a chunk [ns]. One that goes back ends the list.
     """
-    found, before_ns = [], stamp_ns
-    for key, name in STAGES:
-        time_ns = times_ns.get(key, 0)
-        if not time_ns:
+    found, before_ns = [], times.get(EXPOSURE, 0)
+    for point, name in _STAGES.items():
+        if point not in times:
             continue
+        time_ns = times[point]
         if time_ns < before_ns:
             break
         found.append(Stage(name, (time_ns - before_ns) / MS))

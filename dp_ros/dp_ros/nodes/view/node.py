@@ -38,9 +38,9 @@ from dp_ros.nodes.view.remote import Remote, RemoteParameters, Unanswered
 from dp_ros.nodes.view.score import ScoreBoard
 from dp_ros.nodes.view.steering import Steering
 from dp_ros.robot.description import DescriptionError
-from dp_ros.ros.conversions import time_to_ns
 from dp_ros.ros.diagnostics import OK, Diagnostics, Report
 from dp_ros.ros.ending import EndingNode
+from dp_ros.ros.ledger import JOIN, Ledger
 from dp_ros.ros.live_parameters import LiveParameters
 from dp_ros.ros.node_main import run_node
 from dp_ros.ros.polled_topic import PolledTopic
@@ -60,6 +60,7 @@ _TICK = 0.05
 _IMAGE_TICKS = 4
 _SLOW = 0.5
 _WARNINGS = 6
+_KEPT = 6  # Chunks whose times are kept.
 _PAUSE = 1.5  # Between an episode and the next one, if they keep going [s].
 _ENDINGS = {
     EpisodeStatus.SUCCESS: 'success',
@@ -85,7 +86,7 @@ class ViewNode(EndingNode):
         self._make_scene()
         self._score = ScoreBoard()
         self._pages: set[int] = set()
-        self._statuses: dict[int, PolicyStatus] = {}
+        self._ledger = Ledger(kept=_KEPT)
         self._policy = PolicyStatus()
         self._executor: ExecutorStatus | None = None
         self._reports: dict[str, tuple[int, str]] = {}
@@ -271,13 +272,12 @@ class ViewNode(EndingNode):
 
     def _on_executor(self, message: ExecutorStatus) -> None:
         self._executor = message
+        self._ledger.add_executor(message)
         self._show_state()
 
     def _on_policy(self, message: PolicyStatus) -> None:
         self._policy = message
-        self._statuses[time_to_ns(message.header.stamp)] = message
-        while len(self._statuses) > _WARNINGS:
-            self._statuses.pop(next(iter(self._statuses)))
+        self._ledger.add_policy(message)
 
     def _show_state(self) -> None:
         status, policy = self._executor, self._policy
@@ -300,16 +300,10 @@ class ViewNode(EndingNode):
 
     def _show_ledger(self) -> None:
         """Show the times of the last chunk that moved the arm, or of the last one."""
-        executor = self._executor
-        stamp_ns = 0 if executor is None else time_to_ns(executor.chunk_stamp)
-        policy = self._statuses.get(stamp_ns, self._policy)
-        names = ('received', 'inference_begun', 'inference_ended', 'published')
-        times = {name: time_to_ns(getattr(policy, name)) for name in names}
-        own_ns = time_to_ns(policy.header.stamp)
-        if executor is not None and stamp_ns == own_ns:
-            for name in ('chunk_received', 'chunk_planned', 'chunk_sent', 'chunk_join'):
-                times[name] = time_to_ns(getattr(executor, name))
-        self._page.show_ledger(texts.ledger_bar(stages(own_ns, times)))
+        chunks = self._ledger.chunks()
+        moved = [times for times in chunks if JOIN in times]
+        newest = (moved or chunks or [{}])[-1]
+        self._page.show_ledger(texts.ledger_bar(stages(newest)))
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

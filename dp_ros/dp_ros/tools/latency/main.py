@@ -19,7 +19,7 @@ import time
 from dp_ros.data.bags.bag import BagError
 from dp_ros.data.datasets.dataset import DatasetError
 from dp_ros.ros.domain import keep_to_this_machine
-from dp_ros.tools.latency.ledger import Ledger
+from dp_ros.ros.ledger import Ledger
 from dp_ros.tools.latency.report import as_table, draw, figures
 from dp_ros.tools.latency.sources import LedgerNode, read_bags
 import rclpy

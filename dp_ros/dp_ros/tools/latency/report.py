@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dp_ros.robot.units import MS
-from dp_ros.tools.latency.ledger import (
+from dp_ros.ros.ledger import (
     Stage,
     Times,
     clock_step_ns,

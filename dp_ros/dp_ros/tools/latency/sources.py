@@ -9,8 +9,8 @@ from typing import Any
 
 from dp_ros.data.bags.bag import open_bag
 from dp_ros.data.datasets.dataset import find_bags
+from dp_ros.ros.ledger import Ledger
 from dp_ros.ros.qos import EVERY, NEWEST
-from dp_ros.tools.latency.ledger import Ledger
 from dp_ros_msgs.msg import ExecutorStatus, Observation, PolicyStatus
 from rclpy.node import Node
 

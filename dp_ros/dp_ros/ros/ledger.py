@@ -19,7 +19,7 @@ import numpy as np
 
 EXPOSURE: Final = 'exposure'
 _PUBLISHED: Final = 'chunk published'
-_JOIN: Final = 'it moves the arm'
+JOIN: Final = 'it moves the arm'
 
 OBSERVATION: Final = {'received': 'last message came', 'completed': 'window complete'}
 POLICY: Final = {
@@ -32,7 +32,7 @@ EXECUTOR: Final = {
     'chunk_received': 'executor has it',
     'chunk_planned': 'motion planned',
     'chunk_sent': 'trajectory sent',
-    'chunk_join': _JOIN,
+    'chunk_join': JOIN,
 }
 POINTS: Final = (EXPOSURE, *OBSERVATION.values(), *POLICY.values(), *EXECUTOR.values())
 """Points in time of a chunk, in their order; the keys above are the fields of the messages."""
@@ -104,12 +104,12 @@ class Ledger:
 
 def followed(chunks: Iterable[Times]) -> int:
     """Return how many of the chunks moved the arm."""
-    return sum(_JOIN in times for times in chunks)
+    return sum(JOIN in times for times in chunks)
 
 
 def clock_step_ns(chunks: Iterable[Times]) -> int:
     """Return the step in which the nodes' clock goes if it is a simulated one, else 0 [ns]."""
-    read = [[t for p, t in times.items() if p not in (EXPOSURE, _JOIN)] for times in chunks]
+    read = [[t for p, t in times.items() if p not in (EXPOSURE, JOIN)] for times in chunks]
     step_ns = math.gcd(*(time - times[0] for times in read for time in times[1:]))
     return step_ns if step_ns >= _LEAST_STEP_NS else 0
 
