@@ -2,23 +2,26 @@
 """The dash: both sides can be done at its speed, their mean cannot, and nothing tells the side."""
 
 from dataclasses import replace
+import math
+from pathlib import Path
 
+from dp_ros.nodes.policy.pace import Pace
 from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros.robot.trajectory import Trajectory
-from dp_ros.robot.units import NS
+from dp_ros.robot.units import NS, to_ns
 from dp_ros.sim.judge import judge
 from dp_ros.sim.scenarios.dash.expert import plan
 from dp_ros.sim.scenarios.dash.scenario import DASH
 from dp_ros.sim.scenarios.experts import expert_path
 from dp_ros.sim.simulation import EpisodeState, Simulation
 from dp_ros.sim.world import FrankaWorld
+from dp_ros.task.task_file import read_task
 from dp_ros.tools.record_expert.episodes import make_dash_episode
 import numpy as np
 import pytest
 
 SEEDS = range(3)
-FOLLOWED = 0.8
-"""Duration of the part of a chunk that is followed before the next one is due [s]."""
+TASK = read_task(Path(__file__).parents[3] / 'dp_ros_bringup' / 'config' / 'tasks' / 'dash.yaml')
 
 
 @pytest.fixture(scope='module')
@@ -54,11 +57,12 @@ def test_the_expert_reaches_the_goal_on_the_side_it_is_told(simulation, seed, si
 
 
 @pytest.mark.parametrize('seed', SEEDS)
-def test_the_mean_of_both_sides_collides_before_a_second_chunk_is_due(simulation, seed):
+def test_the_mean_of_both_sides_collides_before_a_second_chunk_is_made(simulation, seed):
     scene = DASH.sample(seed)
+    frames = math.ceil(Pace().period_ns(0.0, TASK) / to_ns(TASK.dt))
     left, right = (expert(scene, side) for side in DASH.sides)
     mean = Trajectory(JOINT_NAMES, 0, left.times, (left.positions + right.positions) / 2)
-    assert run(simulation, scene, mean, FOLLOWED) is EpisodeState.COLLISION
+    assert run(simulation, scene, mean, frames * TASK.dt) is EpisodeState.COLLISION
     assert simulation.world.collision == 'obstacle'
 
 
