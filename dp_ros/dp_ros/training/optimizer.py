@@ -34,7 +34,7 @@ def make_optimizer(
         {'params': decayed, 'weight_decay': settings.weight_decay},
         {'params': free, 'weight_decay': 0.0},
     ]
-    return AdamW(groups, settings.learning_rate, betas)
+    return AdamW(groups, settings.learning_rate, betas, fused=True)
 
 
 def split_parameters(module: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

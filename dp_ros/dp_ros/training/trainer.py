@@ -35,6 +35,7 @@ import torch
 from torch import Tensor
 
 _VALIDATION_WINDOWS = 256
+_SHARE_OF_WINDOWS = 0.5  # Of a GPU's free memory.
 
 
 class TrainingError(RuntimeError):
@@ -59,7 +60,7 @@ class Trainer:
         self.config, self.out = replace(config, policy=policy), out
         self.accelerator = accelerator
         self.step, self.loss, self.elapsed = 0, math.nan, 0.0
-        self._dataset, self._log = dataset, MetricsLog(out)
+        self._log = MetricsLog(out)
         self._identity = {
             'task': task_to_dict(policy.task),
             'policy': to_dict(policy),
@@ -68,6 +69,8 @@ class Trainer:
         }
         settings = config.train
         self._train, self._validation = dataset.split(settings.validation_share, settings.seed)
+        on_device = _has_room(accelerator.device, dataset.n_bytes)
+        self._dataset = dataset.to(accelerator.device) if on_device else dataset
         set_seed(settings.seed)
         network = make_network(dataset, policy)
         if settings.start:
@@ -223,6 +226,14 @@ class Trainer:
         shape = (*batch.actions.shape[:2], network.config.n_noise)
         noise = draw(cond.new_empty(shape))
         return network.sample(noise, cond, 'auto', settings.num_inference_steps, draw)
+
+
+def _has_room(device: torch.device, n_bytes: int) -> bool:
+    """Tell whether the device is a GPU that can hold windows beside what training needs."""
+    if device.type != 'cuda':
+        return False
+    free, _ = torch.cuda.mem_get_info(device)
+    return n_bytes < _SHARE_OF_WINDOWS * free
 
 
 def train(

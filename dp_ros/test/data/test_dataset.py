@@ -27,6 +27,7 @@ from dp_ros.task.task import Camera, Task, Topics
 import numpy as np
 import pytest
 import tiny_policy
+import torch
 
 TOPICS = BagTopics(trajectories='arm/joint_trajectory')
 HORIZON = 8
@@ -292,6 +293,16 @@ def test_images_are_in_memory_once_while_a_data_set_is_read(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1.5 * dataset.images['front'].nbytes
+
+
+def test_the_memory_of_windows_is_that_of_all_their_values():
+    dataset = tiny_policy.dataset()
+    tensors = dataset.state, dataset.actions, *dataset.images.values()
+    indices = dataset.image_index.values()
+    assert dataset.n_bytes == sum(
+        tensor.numel() * tensor.element_size() for tensor in (*tensors, *indices)
+    )
+    assert dataset.to(torch.device('cpu')).n_bytes == dataset.n_bytes
 
 
 def test_one_episode_cannot_be_split(tmp_path):

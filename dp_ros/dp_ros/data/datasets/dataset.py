@@ -113,11 +113,31 @@ class WindowDataset:
 
     def batch(self, indices: NDArray[np.int64]) -> Batch:
         """Return the windows at ``indices`` (B,)."""
-        chosen = torch.from_numpy(indices)
+        chosen = torch.from_numpy(indices).to(self.state.device)
         images = {
             name: images[self.image_index[name][chosen]] for name, images in self.images.items()
         }
         return Batch(self.state[chosen], images, self.actions[chosen])
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory that the windows take [bytes]."""
+        tensors = (self.state, self.actions, *self.images.values(), *self.image_index.values())
+        return sum(tensor.nbytes for tensor in tensors)
+
+    def to(self, device: torch.device) -> WindowDataset:
+        """Return the windows on a device."""
+
+        def moved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor.to(device) for name, tensor in tensors.items()}
+
+        return replace(
+            self,
+            state=self.state.to(device),
+            actions=self.actions.to(device),
+            images=moved(self.images),
+            image_index=moved(self.image_index),
+        )
 
     def split(
         self, validation_share: float, seed: int
