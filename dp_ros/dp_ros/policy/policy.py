@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+import itertools
 from typing import Any
 
 from dp_ros.arrays import Array, Floats
@@ -13,7 +14,7 @@ from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.engines import Engine
 from dp_ros.policy.methods.method import drawn_from
 from dp_ros.policy.normalizer import Normalizer
-from dp_ros.policy.prefix import Prefix, given_prefix
+from dp_ros.policy.prefix import Prefix, given_prefix, longest_prefix
 from dp_ros.robot.joint_names import FARTHEST
 from dp_ros.values import ConfigError
 import numpy as np
@@ -181,6 +182,23 @@ def chunk_seed(seed: int, index: int) -> int:
     Runs with neighbouring base seeds share no noise, as they would with ``seed + index``.
     """
     return int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0])
+
+
+def warm_up(
+    policy: Policy, conditioning: str, n_samples: Collection[int], **sampling: Any
+) -> None:
+    """Make chunks of every kind: an engine prepares itself for each at its first chunk.
+
+    :param n_samples: numbers of chunks that will be made at a time.
+    :raises ConfigError: for options that the policy cannot use.
+    """
+    config = policy.config
+    most = longest_prefix(config, conditioning)
+    for count, n_committed in itertools.product(n_samples, (0, most) if most else (0,)):
+        prefix = np.zeros((n_committed, len(config.joint_names)))
+        asked: dict[str, Any] = {'n_samples': count, 'prefix': prefix}
+        asked |= {'conditioning': conditioning} | sampling
+        policy.infer(blank_observation(config), 0, **asked)
 
 
 def blank_observation(config: PolicyConfig) -> dict[str, Any]:

@@ -7,10 +7,11 @@ import functools
 from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.engines import make_engine
+from dp_ros.policy.engines.eager import TorchEngine
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.methods.regression import Regression
 from dp_ros.policy.network import PolicyNetwork
-from dp_ros.policy.policy import Policy, blank_observation, chunk_seed
+from dp_ros.policy.policy import Policy, blank_observation, chunk_seed, warm_up
 from dp_ros.task.task import Task
 from dp_ros.values import ConfigError
 import numpy as np
@@ -97,6 +98,32 @@ def test_a_walk_can_be_left(tiny):
 
 def test_a_policy_can_be_warmed_up_without_an_observation(tiny):
     assert np.isfinite(tiny.infer(blank_observation(tiny.config), 0).actions).all()
+
+
+class Noting(TorchEngine):
+    """Notes the kinds of chunks that it makes."""
+
+    def walk(self, noise, cond, sampler, num_inference_steps, draw, prefix=None):
+        self.kinds = [*getattr(self, 'kinds', []), (sampler, len(noise), prefix is not None)]
+        return super().walk(noise, cond, sampler, num_inference_steps, draw, prefix)
+
+
+@pytest.mark.parametrize(
+    ('max_delay', 'conditioning', 'n_samples', 'kinds'),
+    [
+        (0, 'auto', {1}, {(1, False)}),
+        (4, 'auto', {1, 3}, {(1, False), (1, True), (3, False), (3, True)}),
+        (4, 'none', {1}, {(1, False)}),
+        (0, 'guided', {1}, {(1, False), (1, True)}),
+    ],
+)
+def test_every_kind_of_chunk_is_made_before_the_first_one_counts(
+    max_delay, conditioning, n_samples, kinds
+):
+    network = tiny_policy.network(max_delay=max_delay)
+    policy = Policy(network.config, Noting(network, 'cpu'), network.actions)
+    warm_up(policy, conditioning, n_samples, sampler='ddpm', num_inference_steps=2)
+    assert set(policy.engine.kinds) == {('ddpm', *kind) for kind in kinds}
 
 
 def test_chunk_seeds_of_neighbouring_runs_share_nothing():

@@ -32,7 +32,7 @@ from dp_ros.nodes.policy.messages import chunk_to_msg, observation_from_msg
 from dp_ros.nodes.policy.pace import Pace
 from dp_ros.nodes.policy.parameters import PARAMETERS, check_delay, inbox_limits
 from dp_ros.policy.checkpoint import CheckpointError, load_policy
-from dp_ros.policy.policy import Policy, blank_observation, chunk_seed
+from dp_ros.policy.policy import Policy, chunk_seed, warm_up
 from dp_ros.policy.prefix import longest_prefix
 from dp_ros.robot.arm_model import Tcp, read_tcp, tcp_by_name
 from dp_ros.robot.units import to_ns
@@ -124,7 +124,7 @@ class PolicyNode(CheckedLifecycleNode):
     # Lifecycle
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the policy, check it, and denoise once, so that the first chunk is not late."""
+        """Load the policy, check it, and warm it up, so that the first chunk is not late."""
         values = self._values.values
         try:
             self._policy, self._checkpoint = self._loaded(values), values['checkpoint']
@@ -184,8 +184,8 @@ class PolicyNode(CheckedLifecycleNode):
             folder, device=device, num_threads=values['num_threads'], engine=values['engine']
         )
         check_delay(values, policy.config.task)
-        asked = sampling(values) | {'conditioning': values['conditioning']}
-        policy.infer(blank_observation(policy.config), 0, **asked)
+        fan = values['n_samples'] if policy.config.method.stochastic else 1
+        warm_up(policy, values['conditioning'], {1, fan}, **sampling(values))
         self.get_logger().info(
             f'{policy.config.method.name} policy of {folder}, {policy.engine.name} on {device}'
         )

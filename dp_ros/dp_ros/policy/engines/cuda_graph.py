@@ -87,15 +87,17 @@ class CapturedWalk:
         self._prefix = None if prefix is None else prefix.clone()
         inputs = self._noise, self._cond
         self._drawn: list[Tensor] = []
+        here = torch.cuda.current_stream()
         aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        aside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(aside):  # Allocates workspaces before the capture, not in it.
+        aside.wait_stream(here)
+        with torch.cuda.stream(aside):  # Tables are made and libraries set up before the capture.
             deque(walk(*inputs, self._make_room, self._prefix), 0)
             for _ in range(_WARM_UPS):
                 deque(walk(*inputs, self._hand_out(), self._prefix), 0)
-        torch.cuda.current_stream().wait_stream(aside)
+        here.wait_stream(aside)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        # A capture that fails leaves its own stream as the current one: this returns from it.
+        with torch.cuda.stream(here), torch.cuda.graph(self._graph):
             self._samples = list(walk(*inputs, self._hand_out(), self._prefix))
 
     def __call__(
