@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulation node in one process: its topics and stamps, its clock, and bad input."""
 
-from functools import partial
 import time
 
 from builtin_interfaces.msg import Duration
@@ -11,6 +10,7 @@ from dp_ros.robot import kinematics
 from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros.robot.units import NS
 from dp_ros.ros.conversions import time_to_ns, trajectory_to_msg
+from dp_ros.ros.polled_topic import PolledTopic
 from dp_ros.sim.judge import judge
 from dp_ros.sim.scenarios.pick_place.scenario import PICK_PLACE
 from dp_ros.sim.scenarios.reach.expert import plan
@@ -79,8 +79,11 @@ class Bench:
         self.executor.add_node(self.node)
         self.heard = {topic: [] for topic in TOPICS}
         self.since_ns = self.since_real_ns = 0
+        # Read in one go after each turn: a simulation that is behind publishes more in a turn than
+        # the one message of a topic that a callback takes, and what waits too long is lost.
+        self.topics = {}
         for topic, (kind, qos) in TOPICS.items():
-            self.node.create_subscription(kind, topic, partial(self.hear, topic), qos)
+            self.topics[topic] = PolledTopic(self.node, kind, topic, qos)
         command = QoSProfile(depth=1)
         self.arm = self.node.create_publisher(
             JointTrajectory, 'fr3_arm_controller/joint_trajectory', command
@@ -100,10 +103,13 @@ class Bench:
         while not condition():
             assert time.monotonic() < end, 'nothing came in time'
             self.executor.spin_once(timeout_sec=0.02)
+            self.hear()
 
-    def hear(self, topic, message):
-        if self.is_new(message):
-            self.heard[topic].append(message)
+    def hear(self):
+        for topic, polled in self.topics.items():
+            while (taken := polled.take()) is not None:
+                if self.is_new(taken[0]):
+                    self.heard[topic].append(taken[0])
 
     def is_new(self, message):
         """Tell whether a message is of this episode; the log has real time, unlike all others."""
@@ -163,7 +169,15 @@ def fast():
 
 @pytest.fixture(scope='module')
 def slow():
-    made = Bench(71, real_time_factor=0.1)
+    made = Bench(71, real_time_factor=0.02)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def easy(domain_id):
+    """Give a simulation that a slow machine can run as fast as is wanted."""
+    made = Bench(domain_id, real_time_factor=0.3)
     yield made
     made.close()
 
@@ -287,9 +301,9 @@ def test_a_trajectory_takes_effect_when_it_came_although_the_node_was_busy(slow)
     slow.reset()
     sent_ns = slow.sim._now_ns()
     slow.arm.publish(hold())
-    busy_until(slow, slow.sim.get_clock().now().nanoseconds + NS // 10)
+    busy_until(slow, slow.sim.get_clock().now().nanoseconds + 4 * NS // 10)
     idle_ns = slow.sim._now_ns()
-    slow.until(lambda: slow.elapsed > 0.1)
+    slow.until(lambda: any(slow.log().trajectory_ids))
     assert sent_ns < taken_ns(slow.log()) < sent_ns + (idle_ns - sent_ns) / 2
 
 
@@ -414,20 +428,19 @@ def test_time_waits_for_a_simulation_that_was_kept_from_running(bench):
     assert not any('jumped' in log.msg for log in bench.heard['/rosout'])
 
 
-def test_a_slow_simulation_says_how_fast_it_runs(bench):
-    bench.reset()
-    bench.until(lambda: bench.status and bench.status.real_time_factor > 0.9)
+def test_a_slow_simulation_says_how_fast_it_runs(easy, capfd):
+    easy.until(lambda: easy.status.real_time_factor > 0.9 * 0.3)
 
     def burden():
-        busy_until(bench, bench.sim.get_clock().now().nanoseconds + NS // 10)
+        busy_until(easy, easy.sim.get_clock().now().nanoseconds + NS // 5)
 
-    heavy = bench.node.create_timer(0.02, burden)
-    bench.until(lambda: bench.status.real_time_factor < 0.5)
-    bench.says('the simulation runs at 0.')
-    bench.until(lambda: level_of(bench) == DiagnosticStatus.WARN)
-    bench.node.destroy_timer(heavy)
-    bench.until(lambda: bench.status.real_time_factor > 0.9)
-    bench.until(lambda: level_of(bench) == DiagnosticStatus.OK)
+    heavy = easy.node.create_timer(0.02, burden)
+    easy.until(lambda: easy.status.real_time_factor < 0.5 * 0.3)
+    easy.until(lambda: 'the simulation runs at 0.' in capfd.readouterr().err)
+    easy.until(lambda: level_of(easy) == DiagnosticStatus.WARN)
+    easy.node.destroy_timer(heavy)
+    easy.until(lambda: easy.status.real_time_factor > 0.9 * 0.3)
+    easy.until(lambda: level_of(easy) == DiagnosticStatus.OK)
 
 
 def test_its_parameters_can_be_read_and_wrong_ones_are_refused(bench):
@@ -447,7 +460,7 @@ def test_the_expert_succeeds_through_the_node_faster_than_real_time(fast):
         fast.reset(seed)
         trajectory = plan(sample_scene(seed), side, np.random.default_rng(0))
         fast.arm.publish(trajectory_to_msg(trajectory))
-        fast.until(lambda: fast.elapsed > 5.0)
+        fast.until(lambda: fast.elapsed > 5.0 and fast.status.state != EpisodeStatus.RUNNING)
         assert (fast.status.state, fast.status.side) == (EpisodeStatus.SUCCESS, side)
         log = fast.log()
         assert judge(np.array(log.positions).reshape(-1, 7)) == []
