@@ -240,7 +240,8 @@ def test_one_page_steers_at_a_time_and_one_that_vanishes_stops_nothing(cell):
     cell.until(lambda: cell.steers(None))
     first.set(cell.page.go, 'Pause')
     cell.until(lambda: cell.steers(0))
-    assert cell.world.calls[:2] == ['executor/resume', 'executor/estop']
+    cell.until(lambda: len(cell.world.calls) == 3)
+    assert cell.world.calls == ['executor/resume', 'executor/estop', 'executor/pause']
 
 
 def chunk_markers(y):
