@@ -175,14 +175,16 @@ def test_a_foreign_command_is_said_and_braked_whatever_holds_the_arm(make, other
 def test_after_a_foreign_command_a_person_resumes_from_where_the_arm_is(make, other):
     bench = make()
     until_free(bench)
-    intruder = other(bench, COMMANDS)
     bench.follow()
     bench.until_moving()
+    intruder = other(bench, COMMANDS)  # From here on the watch may hold the arm at any time.
     intruder.publish(foreign(bench))
     bench.until(lambda: any('commanded the arm' in s.reason for s in bench.statuses))
+    bench.until(lambda: 'publishers' in bench.status().inhibited_by)
     intruder.close()
     bench.until_at_rest()
     bench.until(lambda: list(bench.status().inhibited_by) == ['stop'])
+    assert '/left/other commanded the arm' in bench.status().reason
     bench.until(lambda: bench.reports[-1].message == bench.status().reason)
     assert bench.reports[-1].level == ERROR
     assert bench.call('resume').success

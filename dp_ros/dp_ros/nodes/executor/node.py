@@ -89,7 +89,7 @@ class ExecutorNode(CheckedLifecycleNode):
         JoyWatch(self, Deadman(button, timeout), self.inhibit, self.permit)
         chunks = [chunk.topic_name for chunk in self._chunks]
         self._publisher_watch = PublisherWatch(
-            self, self._commands.topic_name, chunks, self.inhibit, self.permit
+            self, self._commands.topic_name, chunks, self.inhibit, self.permit, self._hold
         )
         if self._values['autostart']:
             autostart(self)
@@ -331,6 +331,11 @@ class ExecutorNode(CheckedLifecycleNode):
     def permit(self, name: str) -> None:
         """Clear the interlock of this name."""
         self._core.permit(name)
+
+    def _hold(self, reason: str) -> None:
+        """Set the interlock `stop`; one that is set already keeps its reason, which came first."""
+        if STOP not in self._core.interlocks:
+            self.inhibit(STOP, reason)
 
     def release(self, *names: str) -> str | None:
         """Clear interlocks and begin from where the arm is, or say why that is not possible."""

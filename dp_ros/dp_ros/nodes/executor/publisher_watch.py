@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from dp_ros.control.executor.interlocks import PUBLISHERS, STOP, stop_after
+from dp_ros.control.executor.interlocks import PUBLISHERS, stop_after
 from dp_ros.control.executor.sources import (
     foreign_command,
     others,
@@ -29,6 +29,7 @@ class PublisherWatch:
     :param commands: full name of the controller's topic; only this node may publish on it.
     :param chunks: full names of topics with at most one publisher each.
     :param inhibit: function that sets an interlock with a reason; ``permit`` clears it.
+    :param hold: function that leaves the interlock `stop` with a reason, unless it is set already.
     """
 
     def __init__(
@@ -38,10 +39,11 @@ class PublisherWatch:
         chunks: Sequence[str],
         inhibit: Callable[[str, str], None],
         permit: Callable[[str], None],
+        hold: Callable[[str], None],
     ) -> None:
         self._node = node
         self._commands, self._chunks = commands, tuple(chunks)
-        self._inhibit, self._permit = inhibit, permit
+        self._inhibit, self._permit, self._hold = inhibit, permit, hold
         self._found: str | None = None
         self._was_free = False
         node.create_timer(_PERIOD, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -62,7 +64,7 @@ class PublisherWatch:
 
     def _give_back(self, reason: str) -> None:
         if self._was_free:
-            self._inhibit(STOP, stop_after(reason))
+            self._hold(stop_after(reason))
         self._permit(PUBLISHERS)
 
     def _reason(self) -> str | None:
