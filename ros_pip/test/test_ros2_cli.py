@@ -72,6 +72,27 @@ def test_help_loads_nothing_of_ros():
     assert ros2('bag').startswith('usage: ros2 bag ')
 
 
+def test_an_interrupt_that_comes_while_an_object_is_deleted_is_not_lost():
+    program = """
+import signal, sys, time
+from ros2cli import cli
+
+class Deleted:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def work(argv):
+    Deleted()
+    time.sleep(100.0)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+cli._run = work
+sys.exit(cli.main())
+"""
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (signal.SIGINT, b'', b'')
+
+
 def test_unknown_words_name_the_real_package():
     assert 'ros-jazzy-ros2cli ' in ros2('doctor', code=2)
     assert 'ros-jazzy-ros2topic ' in ros2('topic', 'bw', '/a', code=2)

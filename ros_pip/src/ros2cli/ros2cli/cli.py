@@ -2,13 +2,15 @@
 """Entry point of `ros2`: load the module of one command, turn its result into an exit code."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 import os
 import signal
 import sys
 from types import FrameType
+from typing import Any
 
 from .parser import Result, StandInParser
 
@@ -26,6 +28,7 @@ COMMANDS = {
     'service': ('ros2service', 'Various service related sub-commands'),
     'topic': ('ros2topic', 'Various topic related sub-commands'),
 }
+_AGAIN = 0.01
 
 
 def main(argv: list[str] | None = None) -> Result:
@@ -38,6 +41,8 @@ def main(argv: list[str] | None = None) -> Result:
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGALRM, interrupt)
+        sys.unraisablehook = partial(_unraisable, sys.unraisablehook)
     try:
         return _run(sys.argv[1:] if argv is None else argv)
     except KeyboardInterrupt:
@@ -49,6 +54,14 @@ def main(argv: list[str] | None = None) -> Result:
     except RuntimeError as error:
         # pybind11 turns an interrupt that comes in a conversion into an error of its own.
         return int(signal.SIGINT) if interrupts else str(error)
+
+
+def _unraisable(show: Callable[[Any], None], unraisable: Any) -> None:
+    """Interrupt again when an interrupt was lost in the end of an object, as `Future.__del__`."""
+    if isinstance(unraisable.exc_value, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+    else:
+        show(unraisable)
 
 
 def _run(argv: list[str]) -> Result:
