@@ -46,7 +46,13 @@ def failures(node: Node) -> Failures:
 
 
 def note_failure(node: Node, error: BaseException) -> None:
-    """Count a failed callback and log its traceback, or one throttled line if it repeats."""
+    """Count a failed callback and log its traceback, or one throttled line if it repeats.
+
+    While the process ends nothing is noted: pybind11 turns an interrupt in a conversion into an
+    error of its own.
+    """
+    if isinstance(node.executor, GuardedExecutor) and node.executor.ended():
+        return
     found, text = failures(node), f'{type(error).__name__}: {error}'
     found.count += 1
     if text == found.last:
@@ -67,7 +73,7 @@ class GuardedExecutor(SingleThreadedExecutor):
         self, *, context: Context | None = None, ended: Callable[[], bool] = lambda: False
     ) -> None:
         super().__init__(context=context)
-        self._ended = ended
+        self.ended = ended
 
     def spin_once(self, timeout_sec: float | None = None) -> None:
         """Wait for a callback and call it."""
@@ -92,7 +98,7 @@ class GuardedExecutor(SingleThreadedExecutor):
 
     def _note(self, error: BaseException, node: Node | None) -> None:
         """Note a failure; without a node it counts for all nodes."""
-        for each in [] if self._ended() else [node] if node else self.get_nodes():
+        for each in [node] if node else self.get_nodes():
             note_failure(each, error)
 
     # A callback group stays busy for ever if rclpy fails between taking and calling.

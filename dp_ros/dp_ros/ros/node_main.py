@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 import signal
 import sys
 from typing import Any
@@ -37,6 +38,7 @@ def run_node(make_node: Callable[[], Node]) -> int:
 
     for number in _SIGNALS:
         signal.signal(number, interrupt)
+    sys.unraisablehook = partial(_unraisable, sys.unraisablehook)
     node = reader = executor = None
     try:
         keep_to_this_machine()
@@ -68,3 +70,9 @@ def run_node(make_node: Callable[[], Node]) -> int:
             executor.shutdown()
         rclpy.try_shutdown()
     return 0
+
+
+def _unraisable(show: Callable[[Any], None], unraisable: Any) -> None:
+    """Say nothing of an interrupt in the end of an object: it is noted, and the node ends."""
+    if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+        show(unraisable)

@@ -79,6 +79,41 @@ raise SystemExit(run_node(make_node))
     assert 'ROS domain' in domain
 
 
+def test_an_interrupt_in_a_transition_or_while_an_object_is_deleted_shows_no_traceback(domain_id):
+    program = """
+import signal
+from dp_ros.ros.autostart import autostart
+from dp_ros.ros.lifecycle import CheckedLifecycleNode
+from dp_ros.ros.node_main import run_node
+
+class Deleted:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+class Odd(CheckedLifecycleNode):
+    def __init__(self):
+        super().__init__('odd')
+        autostart(self)
+
+    def on_configure(self, state):
+        Deleted()
+        raise RuntimeError('cannot convert')
+
+raise SystemExit(run_node(Odd))
+"""
+    node = subprocess.run(
+        [sys.executable, '-c', program],
+        env={**os.environ, 'ROS_DOMAIN_ID': str(domain_id)},
+        capture_output=True,
+        text=True,
+        timeout=60.0,
+        check=False,
+    )
+    assert node.returncode == 0, node.stderr
+    (domain,) = node.stderr.splitlines()
+    assert 'ROS domain' in domain
+
+
 def test_small_systems_are_solved_without_threads_that_spin(domain_id):
     """Beside a busy process they made a plan of 5 ms take 150 ms and more."""
     program = """
