@@ -38,12 +38,16 @@ class PolledTopic:
             taken = self._subscription.handle.take_message(self._kind, self._raw)
         return None if taken is None else (taken[0], taken[1]['received_timestamp'])
 
+    def every(self) -> list[Any]:
+        """Return the waiting messages, the oldest first."""
+        messages = []
+        while (taken := self.take()) is not None:
+            messages.append(taken[0])
+        return messages
+
     def newest(self) -> Any | None:
         """Return the newest message that came since the last call, or None."""
-        newest = None
-        while (taken := self.take()) is not None:
-            newest = taken[0]
-        return newest
+        return next(reversed(self.every()), None)
 
     def close(self) -> None:
         """Listen no longer."""

@@ -33,3 +33,6 @@ LATCHED: Final = latched(1)
 
 NEWEST_SENSOR: Final = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 """Profile of a sensor or a gamepad of which only the newest message is read."""
+
+EVERY_SENSOR: Final = QoSProfile(depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)
+"""Profile of a sensor that is read now and then, each message of it: a second at 1 kHz."""

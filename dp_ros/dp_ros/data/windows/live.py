@@ -128,6 +128,11 @@ class LiveWindows:
             except Refusal as refusal:
                 self.last_refusal = str(refusal)
 
+    @property
+    def waits(self) -> bool:
+        """Whether a window waits for joint states."""
+        return bool(self._due)
+
     def refuse(self, stream: str, reason: str) -> None:
         """Count a message of the stream that cannot be used."""
         count = self.counts[stream]

@@ -111,14 +111,14 @@ class ObservationAggregatorNode(Node):
 
     # ---- observations
 
-    def _publish(self, received_ns: int) -> None:
-        """Publish the windows that are complete, with their poses.
+    def _publish(self, received_ns: int) -> bool:
+        """Publish the windows that are complete, with their poses; tell whether one waits.
 
         :param received_ns: time at which the last message came [ns].
         """
         streams = self._streams
         if streams is None:
-            return
+            return False
         live = streams.live
         self._waiting.extend((window, received_ns) for window in live.windows(received_ns))
         while self._waiting:
@@ -126,7 +126,7 @@ class ObservationAggregatorNode(Node):
             poses = self._poses.lookup(live.spec.frame_times(window.stamp_ns))
             if isinstance(poses, str):
                 if received_ns - since_ns <= live.limits.max_wait_ns:
-                    return
+                    return True
                 live.last_refusal = poses
             else:
                 message = _message(streams, window, poses)
@@ -135,6 +135,7 @@ class ObservationAggregatorNode(Node):
                 self._publisher.publish(message)
                 self._observations += 1
             self._waiting.popleft()
+        return live.waits
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._forget(self._now_ns())

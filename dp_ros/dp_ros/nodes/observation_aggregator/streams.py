@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The subscriptions for the observations of one task."""
+"""The subscriptions for the observations of one task.
+
+Joint states come up to a thousand times a second, and images wait for them only sometimes: they
+are read when an image comes, and in between now and then; often while a window waits for them.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +18,12 @@ from dp_ros.data.windows.window import JOINTS, window_spec
 from dp_ros.robot.trajectory import TrajectoryRejected
 from dp_ros.robot.trajectory_message import trajectory_from_msg
 from dp_ros.ros.conversions import ns_to_time, time_to_ns
-from dp_ros.ros.qos import EVERY
+from dp_ros.ros.polled_topic import PolledTopic
+from dp_ros.ros.qos import EVERY, EVERY_SENSOR
 from dp_ros.task.task import Task, Topics
 from dp_ros.values import require
 from message_filters import ApproximateTimeSynchronizer, SimpleFilter, Subscriber
+from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import NameValidationException
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -28,12 +34,17 @@ from trajectory_msgs.msg import JointTrajectory
 UNUSABLE: Final = (ValueError, NameValidationException, RuntimeError)
 """Errors with which a task is refused; the last two come from rclpy."""
 
+_SELDOM: Final = 0.02
+_OFTEN: Final = 0.002
+"""Times between two readings of the joint states [s]."""
+
 
 class Streams:
     """Passes the messages on the topics of a task to its windows.
 
     :param compressed: names of cameras whose compressed images are used.
-    :param on_news: function that gets the time of each message that may complete a window [ns].
+    :param on_news: function that gets the time of messages that may complete a window [ns], and
+        tells whether one still waits for more.
     :raises UNUSABLE: for a task without live observations, or with invalid topics.
     """
 
@@ -43,7 +54,7 @@ class Streams:
         task: Task,
         limits: LiveLimits,
         compressed: Collection[str],
-        on_news: Callable[[int], None],
+        on_news: Callable[[int], bool],
     ) -> None:
         self.task = task
         self.live = LiveWindows(window_spec(task, commands=True), limits)
@@ -57,6 +68,10 @@ class Streams:
         self._on_news = on_news
         self._sets: deque[tuple[Image | CompressedImage, ...]] = deque()
         self._subscriptions: list[Subscription] = []
+        self._joints: PolledTopic | None = None
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timers = [node.create_timer(t, self._read, clock=steady) for t in (_SELDOM, _OFTEN)]
+        self._hurry(False)
         try:
             self._synchronizer = self._subscribe_cameras(compressed)
             self._subscribe_others(task.topics)
@@ -66,11 +81,17 @@ class Streams:
 
     def close(self) -> None:
         """End the subscriptions."""
+        for timer in self._timers:
+            self._node.destroy_timer(timer)
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
+        if self._joints is not None:
+            self._joints.close()
 
     def forget(self, not_before_ns: int) -> None:
         """Forget everything, and refuse what is older than ``not_before_ns`` from now on."""
+        if self._joints is not None:
+            self._joints.every()
         self.live.reset(not_before_ns)
         for queue in self._synchronizer.queues:
             queue.clear()
@@ -91,10 +112,10 @@ class Streams:
         return synchronizer
 
     def _subscribe_others(self, topics: Topics) -> None:
-        subscribe, add = self._node.create_subscription, self._subscriptions.append
-        add(subscribe(JointState, topics.joint_states, self._on_joints, qos_profile_sensor_data))
+        self._joints = PolledTopic(self._node, JointState, topics.joint_states, EVERY_SENSOR)
         for topic in (topics.commands, topics.gripper):
-            add(subscribe(JointTrajectory, topic, self._on_command, EVERY))
+            subscribe = self._node.create_subscription
+            self._subscriptions.append(subscribe(JointTrajectory, topic, self._on_command, EVERY))
 
     def _on_image(self, camera: str, gate: SimpleFilter, message: Image | CompressedImage) -> None:
         """Take an image; pass it to the synchronizer if it was not refused."""
@@ -117,13 +138,29 @@ class Streams:
         stamps = [time_to_ns(message.header.stamp) for message in messages]
         cameras = self.live.spec.camera_names
         self.live.push_set(dict(zip(cameras, stamps, strict=True)), now_ns)
-        self._on_news(now_ns)
+        self._read()
 
-    def _on_joints(self, message: JointState) -> None:
-        stamp_ns = time_to_ns(message.header.stamp)
+    def _read(self) -> None:
+        """Read the joint states that came, and tell of the news."""
+        now_ns = self._take_joints()
+        self._hurry(self._on_news(now_ns))
+
+    def _take_joints(self) -> int:
+        """Take the joint states that came; return the present time [ns]."""
+        messages = [] if self._joints is None else self._joints.every()
         now_ns = self._now_ns()
-        self.live.push_joints(stamp_ns, now_ns, message.name, message.position)
-        self._on_news(now_ns)
+        for message in messages:
+            stamp_ns = time_to_ns(message.header.stamp)
+            self.live.push_joints(stamp_ns, now_ns, message.name, message.position)
+        return now_ns
+
+    def _hurry(self, waits: bool) -> None:
+        """Read the joint states often only while a window waits."""
+        often = self._timers[1]
+        if waits and often.is_canceled():
+            often.reset()
+        elif not waits:
+            often.cancel()
 
     def _on_command(self, message: JointTrajectory) -> None:
         try:
@@ -131,6 +168,7 @@ class Streams:
         except TrajectoryRejected as error:
             self.live.refuse_command(str(error))
         else:
+            self._take_joints()  # The first command starts from where the arm is by then.
             self.live.push_command(self._now_ns(), trajectory)
 
     def _now_ns(self) -> int:
