@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+import re
 from types import MappingProxyType
 from typing import Any
 
@@ -35,7 +37,7 @@ class LiveParameters:
         check: Callable[[Values], str | None] | None = None,
         changed: Callable[[Values], None] | None = None,
     ) -> None:
-        self._table = table
+        self._node, self._table = node, table
         self._check = check
         self._changed = changed
         values = {name: _declare(node, parameter) for name, parameter in table.items()}
@@ -48,6 +50,15 @@ class LiveParameters:
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
+
+    def describe(self, name: str, **limits: Any) -> None:
+        """Describe a parameter with narrower limits than the table's, for now.
+
+        :param limits: `high` or `choices` of the parameter, as in the table; none: the table's.
+        """
+        descriptor = _descriptor(replace(self._table[name], **limits))
+        descriptor.type = self._node.describe_parameter(name).type
+        self._node.set_descriptor(name, descriptor)
 
     def _proposed(self, parameters: list[rclpy.parameter.Parameter]) -> dict[str, Any]:
         return {p.name: _plain(p.value) for p in parameters if p.name in self._table}
@@ -68,13 +79,13 @@ class LiveParameters:
             self._changed(self.values)
 
 
+def choices_of(descriptor: ParameterDescriptor) -> list[str]:
+    """Return the texts that are allowed by the descriptor of another node; none: any."""
+    return re.findall("'([^']*)'", descriptor.additional_constraints)
+
+
 def _declare(node: Node, parameter: Parameter) -> Any:
-    descriptor = ParameterDescriptor(
-        description=parameter.description,
-        additional_constraints=parameter.limits if parameter.choices else '',
-        read_only=parameter.read_only,
-    )
-    _set_range(descriptor, parameter)
+    descriptor = _descriptor(parameter)
     if parameter.is_list and not parameter.default:
         kind = getattr(rclpy.Parameter.Type, parameter.type_name.upper())
         value = node.declare_parameter(parameter.name, kind, descriptor)
@@ -82,6 +93,16 @@ def _declare(node: Node, parameter: Parameter) -> Any:
             node.set_parameters([rclpy.Parameter(parameter.name, kind, [])])
         return _plain(value.value) or []
     return _plain(node.declare_parameter(parameter.name, parameter.default, descriptor).value)
+
+
+def _descriptor(parameter: Parameter) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(
+        description=parameter.description,
+        additional_constraints=parameter.limits if parameter.choices else '',
+        read_only=parameter.read_only,
+    )
+    _set_range(descriptor, parameter)
+    return descriptor
 
 
 def _set_range(descriptor: ParameterDescriptor, parameter: Parameter) -> None:

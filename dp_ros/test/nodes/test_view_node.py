@@ -3,124 +3,27 @@
 
 from dp_ros.ros.guard import failures
 from dp_ros_msgs.msg import EpisodeStatus, ExecutorStatus, PolicyStatus
-from dp_ros_msgs.srv import ResetEpisode
 from geometry_msgs.msg import Point, PoseStamped
-from node_bench import NodeBench
 import numpy as np
 import pytest
-from rcl_interfaces.msg import SetParametersResult
-from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import String
-from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 from visualization_msgs.msg import Marker, MarkerArray
 
 pytest.importorskip('viser', reason='viser is not installed: pip install viser pycollada')
-from dp_ros.nodes.view.node import ViewNode
-from view_page import ViewPage
+from view_cell import NEW, cells
 
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 ROBOT = """<robot name="r"><link name="base"/><link name="tip"><visual><geometry>
 <box size=".1 .1 .1"/></geometry></visual></link><joint name="j" type="revolute">
 <parent link="base"/><child link="tip"/><axis xyz="0 0 1"/></joint></robot>"""
-NEW = ['executor/pause', 'seed', 'franka_sim/reset', 'observation_aggregator/reset']
-NEW += ['policy/reset', 'executor/resume']
-
-
-class World(Node):
-    """The executor and the simulation, and what they were asked."""
-
-    def __init__(self, context, simulated):
-        super().__init__('executor', context=context)
-        self.calls, self.scenes, self.goals, self.refuse = [], [], [], ''
-        services = [f'executor/{name}' for name in ('pause', 'resume', 'estop', 'reset')]
-        for name in (*services, 'policy/reset', 'observation_aggregator/reset'):
-            self.create_service(Trigger, name, lambda _, answer, name=name: self.on(name, answer))
-        if simulated:
-            self.create_service(ResetEpisode, 'franka_sim/reset', self.on_reset)
-        self.create_subscription(PoseStamped, 'goal_pose', self.goals.append, 10)
-        self.declare_parameter('n_action_steps', 0)
-        self.declare_parameter('speed_scale', 1.0)
-        self.add_on_set_parameters_callback(self.judge)
-
-    def on(self, name, answer):
-        self.calls.append(name)
-        answer.success, answer.message = not self.refuse, self.refuse
-        return answer
-
-    def on_reset(self, request, answer):
-        self.scenes.append(request.seed)
-        return self.on('franka_sim/reset', answer)
-
-    def judge(self, parameters):
-        is_fast = any(p.name == 'speed_scale' and p.value > 0.5 for p in parameters)
-        return SetParametersResult(successful=not is_fast, reason='too fast here')
-
-    def say(self, kind, topic, message, qos=LATCHED):
-        publisher = self.create_publisher(kind, topic, qos)
-        publisher.publish(message)
-        return publisher
-
-
-class Policy(Node):
-    def __init__(self, context, calls):
-        super().__init__('policy', context=context)
-        for name, value in (
-            ('sampler.name', 'auto'),
-            ('sampler.num_inference_steps', 10),
-            ('n_samples', 1),
-            ('show_denoising', False),
-            ('seed', 0),
-        ):
-            self.declare_parameter(name, value)
-        self.add_post_set_parameters_callback(lambda given: calls.extend(p.name for p in given))
-
-
-class Cell(NodeBench):
-    """A view, what it shows, and its pages."""
-
-    def __init__(self, context, simulated=True, control='auto'):
-        given = [Parameter('port', value=0), Parameter('control', value=control)]
-        self.world = World(context, simulated)
-        policy = Policy(context, self.world.calls)
-        view = ViewNode(context=context, parameter_overrides=given)
-        super().__init__(context, view, self.world, policy)
-        self.page, self.controls = view._page, view._controls
-        self.port = view._server.get_port()
-        self.pages, self.notes = [], []
-        self.page.notify = lambda page, title, text, colour='red': self.notes.append((page, text))
-        self.until(lambda: view._steering.remote._triggers['executor/estop'].service_is_ready())
-
-    def open(self):
-        before = len(self.node._pages)
-        self.pages.append(ViewPage(self.port))
-        self.until(lambda: len(self.node._pages) == before + 1)
-        self.until(lambda: self.controls.policy.values and self.controls.executor.values)
-        return self.pages[-1]
-
-    def steers(self, page):
-        return self.node._steering.control.owner == page
-
-    def close(self):
-        for page in self.pages:
-            page.close()
-        super().close()
 
 
 @pytest.fixture
 def make(ros_context):
-    cells = []
-
-    def make(**given):
-        cells.append(Cell(ros_context, **given))
-        return cells[-1]
-
-    yield make
-    for cell in cells:
-        cell.close()
+    with cells(ros_context) as make:
+        yield make
 
 
 @pytest.fixture
@@ -176,24 +79,25 @@ def test_a_page_steers_an_arm_with_control(make):
 
 def test_a_scene_begins_again_with_other_noise(cell):
     page = cell.open()
-    page.set(cell.controls._scene, 5)
-    cell.until(lambda: cell.controls._scene.value == 5)
-    page.press(cell.controls._again)
+    page.set(cell.controls.play._scene, 5)
+    cell.until(lambda: cell.controls.play._scene.value == 5)
+    page.press(cell.controls.play._again)
     cell.until(lambda: cell.world.calls == NEW)
-    noise = cell.controls.policy.values['seed']
-    page.press(cell.controls._again)
+    noise = cell.controls.parameters.policy.values['seed']
+    page.press(cell.controls.play._again)
     cell.until(lambda: len(cell.world.calls) == 2 * len(NEW))
     assert cell.world.scenes == [5, 5]
-    assert cell.controls.policy.values['seed'] != noise
+    assert cell.controls.parameters.policy.values['seed'] != noise
     cell.world.refuse = 'the arm is still braking'
-    page.press(cell.controls._new)
+    page.press(cell.controls.play._new)
     cell.until(lambda: (0, 'the arm is still braking') in cell.notes)
 
 
 def test_parameters_are_set_and_a_refused_one_is_put_back_with_its_reason(cell):
     page = cell.open()
     samples, speed = (
-        cell.controls._shown[key] for key in (('policy', 'n_samples'), ('executor', 'speed_scale'))
+        cell.controls.parameters._shown[key]
+        for key in (('policy', 'n_samples'), ('executor', 'speed_scale'))
     )
     page.set(samples, 8)
     cell.until(lambda: 'n_samples' in cell.world.calls)
@@ -203,7 +107,7 @@ def test_parameters_are_set_and_a_refused_one_is_put_back_with_its_reason(cell):
     page.set(speed, 0.3)
     cell.until(lambda: cell.world.get_parameter('speed_scale').value == 0.3)
     cell.world.set_parameters([Parameter('n_action_steps', value=4)])
-    actions = cell.controls._shown['executor', 'n_action_steps']
+    actions = cell.controls.parameters._shown['executor', 'n_action_steps']
     cell.until(lambda: actions.value == 4)
 
 
@@ -212,7 +116,7 @@ def test_the_goal_is_dragged_and_put_back_where_it_is_not_taken(cell):
     goal.header.frame_id, goal.pose.position = 'base', Point(x=0.6, y=0.1, z=0.2)
     cell.world.say(PoseStamped, 'goal', goal)
     page = cell.open()
-    cell.until(lambda: cell.node._goal._handle.visible)
+    cell.until(lambda: cell.node._dragging._handles['goal']._handle.visible)
     page.drag('/goal', (0.5, -0.1, 0.0))
 
     def asked():
@@ -222,7 +126,9 @@ def test_the_goal_is_dragged_and_put_back_where_it_is_not_taken(cell):
 
     cell.until(lambda: (0.5, -0.1, 0.2) in asked())
     assert cell.world.goals[-1].header.frame_id == 'base'
-    cell.until(lambda: np.allclose(cell.node._goal._handle.position, (0.6, 0.1, 0.0)))
+    cell.until(
+        lambda: np.allclose(cell.node._dragging._handles['goal']._handle.position, (0.6, 0.1, 0.0))
+    )
 
 
 def test_one_page_steers_at_a_time_and_one_that_vanishes_stops_nothing(cell):
@@ -290,7 +196,7 @@ def test_the_panel_says_what_the_nodes_say(cell):
     assert cell.page.release.visible
     ended = EpisodeStatus(state=EpisodeStatus.SUCCESS, seed=3, elapsed=2.0, side='left')
     cell.world.say(EpisodeStatus, 'episode/status', ended)
-    cell.until(lambda: '1 of 1' in cell.controls._score.content)
+    cell.until(lambda: '1 of 1' in cell.controls.play._score.content)
     cell.world.get_logger().warning('the camera is late')
     cell.until(lambda: 'the camera is late' in cell.page._warnings.content)
 
@@ -308,6 +214,6 @@ def test_messages_with_nan_and_without_sense_fail_nothing(cell):
     image = Image(height=9, width=9, encoding='nonsense')
     images = cell.world.say(Image, 'camera/front/image_raw', image)
     cell.until(lambda: cell.node._scene_view.left_out and link_of(cell) is not None)
-    warnings = cell.node._warnings
+    warnings = cell.node._reports.warnings
     cell.until(lambda: images.publish(image) or any('nonsense' in text for _, text in warnings))
     assert failures(cell.node).count == 0

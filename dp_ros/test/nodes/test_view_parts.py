@@ -2,6 +2,7 @@
 """The parts of the view that need no page: who may enter and steer, counts, times, shapes."""
 
 from http import HTTPStatus
+import json
 import socket
 
 from dp_ros.nodes.view.chunk_view import paths_of, whole
@@ -11,6 +12,7 @@ from dp_ros.nodes.view.ledger import Stage, stages
 from dp_ros.nodes.view.link_tree import LinkTree
 from dp_ros.nodes.view.meshes import MeshError, coarse, path_of, read_meshes
 from dp_ros.nodes.view.node import _overrides
+from dp_ros.nodes.view.policies import policies_beside
 from dp_ros.nodes.view.score import Row, ScoreBoard
 from dp_ros.nodes.view.texts import diagnostics_table, ledger_bar, score_table, state_card
 from dp_ros.robot.chain import quaternion
@@ -18,6 +20,7 @@ from dp_ros.robot.description import DescriptionError
 from dp_ros.robot.kinematics import JOINT_NAMES, link_poses
 from dp_ros.ros.ledger import EXECUTOR, POLICY
 from dp_ros.sim.urdf import robot_description
+from dp_ros.task.task import Task, task_to_dict
 from geometry_msgs.msg import Point
 import numpy as np
 import pytest
@@ -102,6 +105,26 @@ def test_no_page_steers_where_it_is_not_allowed():
     assert '--control' in control.admit(1)
     assert '--control' in control.take(1)
     assert control.owner is None
+
+
+def test_policies_of_the_task_lie_beside_the_running_one_or_among_the_models(tmp_path):
+    def store(place, name):
+        (tmp_path / place).mkdir(parents=True)
+        task = task_to_dict(Task(name=name, joints=('a',)))
+        (tmp_path / place / 'policy.json').write_text(json.dumps({'task': task}))
+        return str(tmp_path / place)
+
+    beside, running = store('runs/b', 'reach'), store('runs/a', 'reach')
+    store('runs/c', 'pusht')
+    shipped = store('models/reach', 'reach')
+    store('models/b', 'reach')
+    (tmp_path / 'runs' / 'torn').mkdir()
+    (tmp_path / 'runs' / 'torn' / 'policy.json').write_text('{')
+    task = Task(name='reach', joints=('a',))
+    found = policies_beside(running, task, tmp_path / 'models')
+    assert list(found.items()) == [('a', running), ('b', beside), ('reach', shipped)]
+    remote = policies_beside('elsewhere/a', task, tmp_path / 'none')
+    assert remote == {'a': 'elsewhere/a'}
 
 
 def test_every_episode_is_counted_once():

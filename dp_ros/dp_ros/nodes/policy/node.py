@@ -135,6 +135,7 @@ class PolicyNode(CheckedLifecycleNode):
             self.get_logger().error(f'not configured:\n{traceback.format_exc()}')
             return TransitionCallbackReturn.FAILURE
         self._set_limits(values)
+        self._describe_sampling(self._policy)
         self._commit(self._policy, values['conditioning'])
         self._publish_contract()
         names = self._policy.config.joint_names
@@ -161,6 +162,7 @@ class PolicyNode(CheckedLifecycleNode):
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Forget the policy."""
         self._policy = None
+        self._describe_sampling(None)
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -217,6 +219,17 @@ class PolicyNode(CheckedLifecycleNode):
     @property
     def _task(self) -> Task | None:
         return None if self._policy is None else self._policy.config.task
+
+    def _describe_sampling(self, policy: Policy | None) -> None:
+        """Tell whoever asks for the parameters how the loaded policy can be sampled."""
+        name: dict[str, Any] = {}
+        steps: dict[str, Any] = {}
+        if policy is not None:
+            method = policy.config.method
+            name['choices'] = ('auto', *method.samplers)
+            steps = {'high': method.max_inference_steps} if method.samplers else {}
+        self._values.describe('sampler.name', **name)
+        self._values.describe('sampler.num_inference_steps', **steps)
 
     def _set_limits(self, values: Values) -> None:
         self._inbox.limits = inbox_limits(values, self._task, self._pace)

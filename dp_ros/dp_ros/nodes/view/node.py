@@ -13,10 +13,8 @@ so it serves a simulation and a real arm alike.
 from __future__ import annotations
 
 import argparse
-from collections import deque
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 import sys
 import threading
 from typing import Any
@@ -27,20 +25,20 @@ from dp_ros.nodes.view.arm_view import ArmView
 from dp_ros.nodes.view.chunk_view import ChunkView, paths_of
 from dp_ros.nodes.view.controls import Controls
 from dp_ros.nodes.view.door import close_server, door_for, link, open_server
-from dp_ros.nodes.view.goal_handle import GoalHandle
+from dp_ros.nodes.view.dragging import Dragging
+from dp_ros.nodes.view.episodes import Episodes
 from dp_ros.nodes.view.images import Images
-from dp_ros.nodes.view.ledger import stages
 from dp_ros.nodes.view.link_tree import LinkTree
 from dp_ros.nodes.view.marker_view import MarkerView
 from dp_ros.nodes.view.page import Page
 from dp_ros.nodes.view.parameters import AUTO, ON, PARAMETERS
 from dp_ros.nodes.view.remote import Remote, RemoteParameters, Unanswered
-from dp_ros.nodes.view.score import ScoreBoard
+from dp_ros.nodes.view.reports import MOST_LINES, Reports
+from dp_ros.nodes.view.running import RunningPolicy
 from dp_ros.nodes.view.steering import Steering
 from dp_ros.robot.description import DescriptionError
 from dp_ros.ros.diagnostics import OK, Diagnostics, Report
 from dp_ros.ros.ending import EndingNode
-from dp_ros.ros.ledger import JOIN, Ledger
 from dp_ros.ros.live_parameters import LiveParameters
 from dp_ros.ros.node_main import run_node
 from dp_ros.ros.polled_topic import PolledTopic
@@ -59,15 +57,6 @@ from visualization_msgs.msg import MarkerArray
 _TICK = 0.05
 _IMAGE_TICKS = 4
 _SLOW = 0.5
-_WARNINGS = 6
-_KEPT = 6  # Chunks whose times are kept.
-_PAUSE = 1.5  # Between an episode and the next one, if they keep going [s].
-_ENDINGS = {
-    EpisodeStatus.SUCCESS: 'success',
-    EpisodeStatus.COLLISION: 'collision',
-    EpisodeStatus.FAILURE: 'failure',
-}
-_SAMPLERS = ('auto', 'ddim', 'ddpm', 'dpmsolver++', 'euler', 'heun')
 
 
 class ViewNode(EndingNode):
@@ -82,17 +71,16 @@ class ViewNode(EndingNode):
         self._page = Page(self._server, f'dp_ros {self.get_namespace()}'.rstrip(' /'))
         remote = Remote(self)
         self._steering = Steering(self, self._page, remote, self._may_steer)
-        self._controls = Controls(self, self._page, self._steering, _SAMPLERS)
+        self._controls = Controls(self, self._page, self._steering, lambda: self._episodes.scene)
+        self._reports = Reports(self._page)
+        play = self._controls.play
+        self._episodes = Episodes(self, play, self._steering)
+        self._running = RunningPolicy(
+            self, self._controls.parameters.policy, play, self._reports.warn
+        )
         self._make_scene()
-        self._score = ScoreBoard()
         self._pages: set[int] = set()
-        self._ledger = Ledger(kept=_KEPT)
-        self._policy = PolicyStatus()
-        self._executor: ExecutorStatus | None = None
-        self._reports: dict[str, tuple[int, str]] = {}
-        self._warnings: deque[tuple[str, str]] = deque(maxlen=_WARNINGS)
         self._chunk: JointTrajectory | None = None
-        self._next: Any = None
         self._ticks = 0
         self._listen()
         self._server.on_client_connect(partial(self._post_page, self._arrive))
@@ -112,7 +100,7 @@ class ViewNode(EndingNode):
         self._text = ''
         self._chunk_view = ChunkView(scene)
         self._scene_view = MarkerView(scene, '/scene')
-        self._goal = GoalHandle(scene, self._ask_goal)
+        self._dragging = Dragging(self, scene, self._steering)
         page = self._page
         for layer, box in page.layers.items():
             self._chunk_view.visible[layer] = box.value
@@ -121,7 +109,9 @@ class ViewNode(EndingNode):
         page.on_change(page.opacity, lambda _, value: self._on_arm('set_opacity', value))
         for control in (page.ghost, page.ghost_step):
             page.on_change(control, lambda *_: self._steering.post(self._show_ghost))
-        page.on_press(self._controls.clear, lambda _: self._steering.post(self._clear_score))
+        page.on_press(
+            self._controls.play.clear, lambda _: self._steering.post(self._episodes.clear)
+        )
 
     # ---- topics
 
@@ -129,13 +119,12 @@ class ViewNode(EndingNode):
         """Listen to what is little and always wanted."""
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_subscription(String, 'robot_description', self._on_description, LATCHED)
-        self.create_subscription(PolicyStatus, 'policy/status', self._on_policy, EVERY)
+        self.create_subscription(PolicyStatus, 'policy/status', self._reports.take_policy, EVERY)
         self.create_subscription(EpisodeStatus, 'episode/status', self._on_episode, LATCHED)
         self.create_subscription(Log, '/rosout', self._on_log, EVERY)
-        self._goal_out = self.create_publisher(PoseStamped, 'goal_pose', EVERY)
         self._seen: list[Any] = []
         self._joints: PolledTopic | None = None
-        self._images = Images(self, self._page.show_image, self._warn)
+        self._images = Images(self, self._page.show_image, self._reports.warn)
         self._tick_timer = self.create_timer(_TICK, self._tick, clock=steady)
         self._slow_timer = self.create_timer(_SLOW, self._tick_slowly, clock=steady)
         self._tick_timer.cancel()
@@ -148,10 +137,11 @@ class ViewNode(EndingNode):
             self.create_subscription(MarkerArray, 'policy/markers', self._on_paths, NEWEST),
             self.create_subscription(MarkerArray, 'scene/markers', self._on_scene, LATCHED),
             self.create_subscription(JointTrajectory, 'policy/chunk', self._on_chunk, NEWEST),
-            self.create_subscription(PoseStamped, 'goal', self._on_goal, LATCHED),
+            self.create_subscription(PoseStamped, 'goal', self._dragging.show_goal, LATCHED),
         ]
         self._joints = PolledTopic(self, JointState, 'joint_states')
         self._tick_timer.reset()
+        self._running.list()
         self._tick_slowly()
 
     def _close(self) -> None:
@@ -192,7 +182,7 @@ class ViewNode(EndingNode):
             tree = LinkTree(message.data)
         except DescriptionError as error:
             self._arm = None
-            self._warn(str(error))
+            self._reports.warn(str(error))
             return
         self._arm = ArmView(self._server.scene, tree, self._page.opacity.value)
         threading.Thread(target=self._load, args=(self._arm,), daemon=True).start()
@@ -201,7 +191,7 @@ class ViewNode(EndingNode):
         """Read the meshes, in a thread of its own."""
         arm.load()
         if arm.missing:
-            lines = [(texts.AMBER, text) for text in arm.missing[:_WARNINGS]]
+            lines = [(texts.AMBER, text) for text in arm.missing[:MOST_LINES]]
             self._steering.post(partial(self._page.show_missing, texts.notes(lines)))
 
     def _on_arm(self, method: str, *values: Any) -> None:
@@ -247,120 +237,37 @@ class ViewNode(EndingNode):
         self._chunk_view.step = int(value)
         self._steering.post(self._chunk_view.draw)
 
-    # ---- the goal
-
-    def _on_goal(self, message: PoseStamped) -> None:
-        p = message.pose.position
-        self._frame = message.header.frame_id
-        if self._steering.remote.simulated and self._may_steer():
-            self._goal.show((p.x, p.y, p.z))
-
-    def _ask_goal(self, page: int, position: tuple[float, float, float]) -> None:
-        async def publish() -> None:
-            pose = PoseStamped()
-            pose.header.stamp = self.get_clock().now().to_msg()
-            pose.header.frame_id = self._frame
-            p = pose.pose.position
-            p.x, p.y, p.z = position
-            pose.pose.orientation.w = 1.0
-            self._goal_out.publish(pose)
-
-        x, y, _ = position
-        self._steering.wish(page, f'goal at {x:.3f}, {y:.3f} m', publish)
-
     # ---- the panel
 
     def _on_executor(self, message: ExecutorStatus) -> None:
-        self._executor = message
-        self._ledger.add_executor(message)
-        self._show_state()
-
-    def _on_policy(self, message: PolicyStatus) -> None:
-        self._policy = message
-        self._ledger.add_policy(message)
-
-    def _show_state(self) -> None:
-        status, policy = self._executor, self._policy
-        name = Path(policy.checkpoint).name
-        figures = ''
-        if policy.chunk_id:
-            name += f', {policy.sampler} {policy.num_inference_steps}'
-            figures = (
-                f'inference {texts.seconds(policy.inference_time)}, '
-                f'from the observation {texts.seconds(policy.latency)}'
-            )
-        if status is None:
-            card = texts.state_card(None, 'nothing on executor/status', (), name, figures)
-            self._page.show_state(card)
-            return
-        held = list(status.inhibited_by)
-        self._page.show_state(texts.state_card(status.state, status.reason, held, name, figures))
-        is_dry_run = status.state == ExecutorStatus.SHADOW
-        self._page.show_offers('estop' in held, is_dry_run and self._may_steer())
-
-    def _show_ledger(self) -> None:
-        """Show the times of the last chunk that moved the arm, or of the last one."""
-        chunks = self._ledger.chunks()
-        moved = [times for times in chunks if JOIN in times]
-        newest = (moved or chunks or [{}])[-1]
-        self._page.show_ledger(texts.ledger_bar(stages(newest)))
+        reports = self._reports
+        reports.take_executor(message)
+        self._page.show_offers(reports.stopped, reports.dry_run and self._may_steer())
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        self._reports.take_diagnostics(message)
         for status in message.status:
-            level = status.level[0] if isinstance(status.level, bytes) else int(status.level)
-            self._reports[status.name] = level, status.message
+            self._controls.recorder.hear(status)
 
     def _on_log(self, message: Log) -> None:
-        if message.level < Log.WARN or message.name.startswith('view'):
-            return
-        self._warn(f'{message.name}: {message.msg}')
-        if message.msg.startswith('goal refused'):
-            self._page.notify(None, 'goal', message.msg)
-
-    def _warn(self, text: str) -> None:
-        line = (texts.AMBER, text.splitlines()[0] if text else '')
-        if line not in self._warnings:
-            self._warnings.append(line)
+        self._controls.loader.hear(message)
+        self._reports.take_log(message)
 
     def _on_episode(self, message: EpisodeStatus) -> None:
-        name = Path(self._policy.checkpoint).name or '–'
-        ending = _ENDINGS.get(message.state, '')
-        if message.state == EpisodeStatus.IDLE:
-            return
-        self._controls.follow_scene(message.seed)
-        if self._score.see(message.seed, message.elapsed, ending, message.side, name):
-            self._controls.show_score(self._score.rows())
-            if self._controls.keep_going.value and self._pages:
-                self._begin_later()
-
-    def _begin_later(self) -> None:
-        """Begin the next episode in a while, for the page that has the control."""
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-
-        def begin() -> None:
-            self.destroy_timer(timer)
-            owner = self._steering.control.owner
-            if owner is not None and self._controls.keep_going.value:
-                self._controls.begin(owner, new_scene=True)
-
-        timer = self.create_timer(_PAUSE, begin, clock=steady)
-
-    def _clear_score(self) -> None:
-        self._score.clear()
-        self._controls.show_score([])
+        self._episodes.see(message, self._reports.policy_name)
+        if self._pages:
+            self._dragging.show_obstacle(message)
 
     def _tick_slowly(self) -> None:
         if not self._pages:
             return
         self._images.look()
-        self._show_state()
-        self._show_ledger()
-        reports = [(name, *report) for name, report in self._reports.items()]
-        self._page.show_diagnostics(texts.diagnostics_table(reports))
-        self._page.show_warnings(texts.notes(self._warnings))
+        self._reports.show()
         self._controls.show_control(self._may_steer(), self._steering.control.owner)
-        self._goal.settle()
-        for parameters in (self._controls.policy, self._controls.executor):
+        self._dragging.settle()
+        self._running.look()
+        bound = self._controls.parameters
+        for parameters in (bound.policy, bound.executor):
             if parameters.ready and not parameters.values:
                 assert self.executor is not None
                 self.executor.create_task(_read(parameters))

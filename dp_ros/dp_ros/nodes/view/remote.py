@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from dp_ros.ros.asking import Unanswered, ask, pause, setting
 from dp_ros_msgs.srv import ResetEpisode
-from rcl_interfaces.msg import ParameterEvent, ParameterType
-from rcl_interfaces.srv import GetParameters, SetParameters
+from rcl_interfaces.msg import ParameterDescriptor, ParameterEvent, ParameterType
+from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
 from rclpy.node import Node
 from rclpy.parameter import parameter_value_to_python
 from rclpy.qos import qos_profile_parameter_events
@@ -39,6 +39,7 @@ class RemoteParameters:
         self._full_name = node.resolve_service_name(other)
         self._set = node.create_client(SetParameters, f'{other}/set_parameters')
         self._get = node.create_client(GetParameters, f'{other}/get_parameters')
+        self._describe = node.create_client(DescribeParameters, f'{other}/describe_parameters')
         self.values: dict[str, Any] = {}
         node.create_subscription(
             ParameterEvent, '/parameter_events', self._on_event, qos_profile_parameter_events
@@ -54,6 +55,12 @@ class RemoteParameters:
         request = GetParameters.Request(names=list(self._names))
         answer = await ask(self._node, _PATIENCE, self._get, request)
         self._take(zip(self._names, answer.values, strict=False))
+
+    async def describe(self, *names: str) -> list[ParameterDescriptor]:
+        """Return what values are allowed now."""
+        request = DescribeParameters.Request(names=list(names))
+        answer = await ask(self._node, _PATIENCE, self._describe, request)
+        return list(answer.descriptors)
 
     async def write(self, name: str, value: Any) -> None:
         """Set a value.

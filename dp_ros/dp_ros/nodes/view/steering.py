@@ -26,7 +26,7 @@ class Steering:
     def __init__(
         self, node: Node, page: Page, remote: Remote, allowed: Callable[[], bool]
     ) -> None:
-        self._node, self._page, self._allowed = node, page, allowed
+        self._node, self._page, self.allowed = node, page, allowed
         self.remote = remote
         self.control = Control(False)
         self._posted: deque[Callable[[], None]] = deque()
@@ -76,12 +76,12 @@ class Steering:
             self._posted.popleft()()
 
     def _take(self, page: int) -> None:
-        self.control.allowed = self._allowed()
+        self.control.allowed = self.allowed()
         refusal = self.control.take(page)
         self._tell(page, 'control', refusal)
 
     def _admit(self, page: int, what: str, work: Work) -> None:
-        self.control.allowed = self._allowed()
+        self.control.allowed = self.allowed()
         refusal = self.control.admit(page)
         if refusal:
             self._values.clear()

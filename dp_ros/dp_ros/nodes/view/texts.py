@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 import math
 from typing import Final
@@ -137,6 +137,19 @@ def diagnostics_table(reports: Sequence[tuple[str, int, str]]) -> str:
             f'<b>{escape(name)}</b> {escape(message)}</div>'
         )
     return page(''.join(lines))
+
+
+def recorder_card(message: str, values: Mapping[str, str]) -> str:
+    """Return what the recorder of demonstrations reports of itself."""
+    counts = ' · '.join(filter(None, (values.get('episodes'), values.get('directory'))))
+    open_episode = values.get('open', '')
+    state = f'recording {open_episode}' if open_episode else message
+    colour = RED if open_episode else GREY
+    missing = values.get('missing', '')
+    return page(
+        f'<div><span class="badge" style="background:{colour}">{escape(state)}</span></div>'
+        f'<div>{escape(missing)}</div><div class="dim">{escape(counts)}</div>'
+    )
 
 
 def seconds(value: float) -> str:
