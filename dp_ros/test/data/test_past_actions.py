@@ -57,7 +57,7 @@ def test_training_sees_at_a_frame_the_action_that_is_due_at_it(tmp_path):
 
 
 def test_the_loop_shows_the_policy_what_it_commanded(tmp_path):
-    folder = tiny_policy.checkpoint(tmp_path, observations=OBSERVATIONS)
+    folder = tiny_policy.checkpoint(tmp_path, observations=OBSERVATIONS, name='reach')
     policy = load_policy(folder, engine='torch')
     seen = []
 

@@ -9,6 +9,7 @@ from dp_ros.tools.compare.closed_loop import ClosedLoop
 from dp_ros.values import ConfigError
 import numpy as np
 import pytest
+import tiny_policy
 
 MODELS = Path(__file__).parents[3] / 'models'
 MODEL = MODELS / 'reach'
@@ -30,7 +31,7 @@ def test_the_shipped_policy_reaches_its_goal(loop):
 
 
 def test_the_shipped_policy_with_fingers_brings_the_cube_into_the_bin_by_either_grip():
-    loop = ClosedLoop(load_policy(MODELS / 'pick_place'), latency=0.1, scenario=PICK_PLACE)
+    loop = ClosedLoop(load_policy(MODELS / 'pick_place'), latency=0.1)
     try:
         outcomes = [loop.run(seed) for seed in range(4)]
     finally:
@@ -85,6 +86,12 @@ def test_chunks_begin_with_what_is_committed_until_a_late_one_joins(conditioning
     assert set(counts[2:]) == ({4} if conditioning == 'guided' else {0})
     for prefix, actions in begun:
         np.testing.assert_array_equal(actions, prefix)
+
+
+def test_a_task_that_is_not_simulated_is_refused(tmp_path):
+    policy = load_policy(tiny_policy.checkpoint(tmp_path, name='cooking'))
+    with pytest.raises(ConfigError, match=r"task 'cooking': the simulation has reach, dash, "):
+        ClosedLoop(policy)
 
 
 def test_a_conditioning_that_the_policy_was_not_trained_for_is_refused():

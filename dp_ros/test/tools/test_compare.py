@@ -130,7 +130,7 @@ def test_without_data_nothing_is_trained(config, tmp_path, monkeypatch, capsys):
 
 
 def test_a_policy_is_measured_in_the_simulation(tmp_path):
-    policy = compare.load_policy(tiny_policy.checkpoint(tmp_path))
+    policy = compare.load_policy(tiny_policy.checkpoint(tmp_path, name='dash'))
     found = compare.measure(policy, compare.Case('diffusion', 0, 'ddim', 2), 1, compare.Console())
     assert (found['episodes'], found['successes'], found['judge_violations']) == (1, 0, 0)
     assert found['chunk_ms'] > 0

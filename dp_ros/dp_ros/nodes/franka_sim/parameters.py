@@ -7,7 +7,7 @@ from typing import Any
 
 from dp_ros.ros.common_parameters import BASE_FRAME, CONTROLLER_NAME
 from dp_ros.ros.parameters import Parameter, ParameterTable
-from dp_ros.sim.scenarios.registry import SCENARIOS
+from dp_ros.sim.scenarios.registry import SCENARIOS, scenario_of
 from dp_ros.task.task import Task
 from dp_ros.values import require
 
@@ -60,10 +60,7 @@ def parameters_for(task: Task) -> dict[str, Any]:
 
     :raises ConfigError: for a task, or a camera, that the simulation does not have.
     """
-    require(
-        task.name in SCENARIOS, f'task {task.name!r}: the simulation has {", ".join(SCENARIOS)}'
-    )
-    there = SCENARIOS[task.name].cameras
+    there = scenario_of(task).cameras
     unknown = [name for name in task.cameras if name not in there]
     require(not unknown, f'cameras {unknown}: the simulation has {", ".join(there)}')
     sizes = [camera.size for camera in task.cameras.values()]

@@ -24,7 +24,7 @@ from dp_ros.robot.units import MS, NS, to_ns
 from dp_ros.sim.hand import SimulatedHand
 from dp_ros.sim.judge import judge
 from dp_ros.sim.scenario import AnyScenario
-from dp_ros.sim.scenarios.reach.scenario import REACH
+from dp_ros.sim.scenarios.registry import scenario_of
 from dp_ros.sim.simulation import EpisodeState, Simulation
 from dp_ros.sim.world import FrankaWorld
 import numpy as np
@@ -54,10 +54,12 @@ class ClosedLoop:
 
     :param latency: time from an observation to its chunk [s].
     :param chunk_period: time between two chunks [s].
+    :param scenario: simulated side of the task; None: that of the policy's task.
     :param delay: time that is added to the latency [s], as a slower machine or network would.
     :param conditioning: how chunks follow what is committed until they join: ``none``,
         ``guided``, ``trained``, or ``auto`` (`policy.prefix`).
-    :raises ConfigError: for a conditioning that the policy cannot do.
+    :raises ConfigError: for a conditioning that the policy cannot do, or a task that the
+        simulation does not have.
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class ClosedLoop:
         policy: Policy,
         latency: float = 0.05,
         chunk_period: float = 0.5,
-        scenario: AnyScenario = REACH,
+        scenario: AnyScenario | None = None,
         delay: float = 0.0,
         conditioning: str = 'none',
     ) -> None:
@@ -82,6 +84,7 @@ class ClosedLoop:
         self._most = longest_prefix(config, conditioning)
         self._committed = CommittedActions(config.joint_names, config.dt)
         self._fingers = tuple(name for name in config.joint_names if name in FINGER_NAMES)
+        scenario = scenario_of(config.task) if scenario is None else scenario
         self._world = FrankaWorld(scenario.sample(0), scenario)
 
     def close(self) -> None:
