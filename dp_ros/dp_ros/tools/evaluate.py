@@ -17,15 +17,22 @@ import sys
 import tempfile
 from typing import Any, Final
 
+from ament_index_python.packages import get_package_share_path
+from dp_ros.sim.scenarios.obstacle.scenario import ObstacleScenario
+from dp_ros.sim.scenarios.registry import scenario_of
+from dp_ros.task.task_file import read_task, task_path
 from dp_ros.tools.common.busy import busy_processes
 from dp_ros.tools.common.episodes.rollout import RolloutError
 from dp_ros.tools.common.episodes.runs import figures_of, run_episodes, running_simulation
 from dp_ros.tools.common.episodes.summary import describe
 from dp_ros.training.model_card import add_measurement
+from dp_ros.values import ConfigError
 from rclpy.utilities import try_shutdown
 from rich.console import Console
 
 _MOST_LOAD: Final = 64
+_FARTHEST: Final = 0.05
+"""Distance by which the obstacle of every scene may move [m]."""
 
 
 def main() -> int:
@@ -84,6 +91,14 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help='distance by which the goal moves in mid-episode [m] (default: %(default)s)',
     )
     parser.add_argument(
+        '--move-obstacle',
+        type=float,
+        default=0.0,
+        metavar='D',
+        help='distance by which the obstacle moves in mid-episode [m], up to '
+        f'{_FARTHEST} (default: %(default)s)',
+    )
+    parser.add_argument(
         '--rerolls',
         type=int,
         default=1,
@@ -124,11 +139,28 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f'--timeout {args.timeout}: needs to be positive')
     if not math.isfinite(args.move_goal):
         parser.error(f'--move-goal {args.move_goal}: needs to be finite')
+    if (flaw := _obstacle_flaw(args)) is not None:
+        parser.error(f'--move-obstacle {args.move_obstacle}: {flaw}')
     if not 0.0 <= args.added_delay < math.inf:
         parser.error(f'--added-delay {args.added_delay}: needs to be at least 0')
     if not _is_writable(args.json):
         parser.error(f'--json {args.json}: cannot be written')
     return args
+
+
+def _obstacle_flaw(args: argparse.Namespace) -> str | None:
+    """Return why the obstacle cannot be moved that far, or None."""
+    if args.move_obstacle == 0.0:
+        return None
+    if not abs(args.move_obstacle) <= _FARTHEST:
+        return f'needs {-_FARTHEST} to {_FARTHEST} m, or the arm could not pass on both sides'
+    shipped = get_package_share_path('dp_ros_bringup') / 'config' / 'tasks'
+    try:
+        file = args.policy if args.task is None else task_path(args.task, shipped)
+        scenario = scenario_of(read_task(file))
+    except ConfigError as error:
+        return str(error)
+    return None if isinstance(scenario, ObstacleScenario) else f'{scenario.name} has no obstacle'
 
 
 def _is_writable(file: Path) -> bool:
@@ -153,6 +185,8 @@ def _evaluate(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         ):
             if args.added_delay:
                 client.set_parameter('policy', 'added_delay', args.added_delay)
+            if args.move_obstacle:
+                client.set_parameter('episode_runner', 'move_obstacle', args.move_obstacle)
             runs = list(
                 run_episodes(
                     client,

@@ -43,7 +43,8 @@ class World(EndingNode):
 
     def __init__(self, context, absent=(), mute=(), silent=()):
         super().__init__('world', context=context)
-        self.calls, self.goals, self.outcome = [], [], EpisodeStatus.RUNNING
+        self.calls, self.outcome = [], EpisodeStatus.RUNNING
+        self.goals, self.obstacles = [], []
         self.refusals, self.chunks, self.start_ns = {}, 0, 0
         self.silent = set(silent)
         self.inhibited = {}
@@ -69,6 +70,7 @@ class World(EndingNode):
             )
         }
         self.create_subscription(PoseStamped, 'goal_pose', self.goals.append, 10)
+        self.create_subscription(PoseStamped, 'obstacle_pose', self.obstacles.append, 10)
         self.create_timer(0.02, self.publish)
 
     async def answer(self, name, request, response):
@@ -96,6 +98,7 @@ class World(EndingNode):
         status.header.frame_id = 'base'
         status.header.stamp = ns_to_time(self.start_ns + 2_500_000_000)
         status.goal.x, status.goal.y = 0.68, 0.1
+        status.obstacle.x, status.obstacle.y = 0.55, -0.01
         return status
 
     def executor_status(self):
@@ -423,15 +426,26 @@ def test_an_episode_that_cannot_be_is_refused_with_the_reason(bench, monkeypatch
     assert test.world.calls == []
 
 
-@pytest.mark.parametrize(('seed', 'y'), [(4, 0.18), (5, 0.02)])
-def test_the_goal_moves_once_in_mid_run(bench, seed, y):
-    test = bench(move_goal_after=0.1)
-    handle = test.send(seed=seed, move_goal=0.08)
-    test.until(lambda: test.world.goals)
+@pytest.mark.parametrize('seed', [4, 5])
+@pytest.mark.parametrize(
+    ('what', 'parameters', 'goal', 'place'),
+    [
+        ('goals', {'move_goal_after': 0.1}, {'move_goal': 0.08}, (0.68, 0.1)),
+        ('obstacles', {'move_obstacle_after': 0.1, 'move_obstacle': 0.08}, {}, (0.55, -0.01)),
+    ],
+)
+def test_goal_and_obstacle_move_once_in_mid_run(bench, seed, what, parameters, goal, place):
+    test = bench(**parameters)
+    handle = test.send(seed=seed, **goal)
+    moves = {'goals': test.world.goals, 'obstacles': test.world.obstacles}
+    test.until(lambda: moves[what])
     chunks = test.world.chunks
     test.until(lambda: test.world.chunks > chunks + 20)
     test.world.outcome = EpisodeStatus.SUCCESS
     test.end(handle)
-    (pose,) = test.world.goals
+    (pose,) = moves.pop(what)
+    assert list(moves.values()) == [[]]
     assert pose.header.frame_id == 'base'
-    assert (pose.pose.position.x, pose.pose.position.y) == pytest.approx((0.68, y))
+    x, y = place
+    aside = 0.08 if seed == 4 else -0.08
+    assert (pose.pose.position.x, pose.pose.position.y) == pytest.approx((x, y + aside))

@@ -12,6 +12,7 @@ from dp_ros.data.bags.bag import BagTopics, read_bag
 from dp_ros.data.datasets.dataset import episode_windows, find_bags, load_dataset
 from dp_ros.data.datasets.recorded_task import recorded_task
 from dp_ros.data.windows.window import ActionSpec, window_spec
+from dp_ros.robot.kinematics import forward
 from dp_ros.sim.scenarios.obstacle.scene import GOAL_X, GOAL_Y
 from dp_ros.sim.scenarios.pick_place.scenario import CUBE_SIZE
 from dp_ros.task.task_file import read_task
@@ -43,6 +44,19 @@ def test_a_goal_moves_within_its_area_in_both_of_a_pair():
         x, y = episode.jump.goal
         assert GOAL_X[0] <= x <= GOAL_X[1] and GOAL_Y[0] <= y <= GOAL_Y[1]
     assert make_episode(0, 0, 0.0).jump is None
+
+
+def test_an_obstacle_moves_in_scenes_whose_goal_stays_and_is_passed_where_it_is_then():
+    assert make_episode(0, 0, 0.0).obstacle_jump is None
+    assert make_episode(0, 0, 1.0, 1.0).obstacle_jump is None
+    for attempt in range(12):
+        episode = make_episode(0, attempt, 0.0, 1.0)
+        moved = episode.obstacle_jump.obstacle
+        assert 0.02 <= abs(moved[1] - episode.scene.obstacle[1]) <= 0.05
+        way = forward(episode.trajectory.positions)[:, :2] - moved
+        assert np.linalg.norm(way, axis=1).min() > episode.scene.radius + 0.03
+        beside = np.abs(way[:, 0]).argmin()
+        assert (way[beside, 1] > 0) == (episode.side == 'left')
 
 
 @pytest.fixture(autouse=True)

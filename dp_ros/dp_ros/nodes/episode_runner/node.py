@@ -86,6 +86,7 @@ class EpisodeRunnerNode(EndingNode):
         ]
         self._set_policy = self.create_client(SetParameters, 'policy/set_parameters')
         self._goal_out = self.create_publisher(PoseStamped, 'goal_pose', EVERY)
+        self._obstacle_out = self.create_publisher(PoseStamped, 'obstacle_pose', EVERY)
 
     def _create_inputs(self) -> None:
         self.create_subscription(EpisodeStatus, 'episode/status', self._on_episode, LATCHED)
@@ -99,7 +100,7 @@ class EpisodeRunnerNode(EndingNode):
         self._executor_status: ExecutorStatus | None = None
         self._latency = math.nan
         self._n_chunks = 0
-        self._goal_moved = False
+        self._moved: set[str] = set()
         self._released = False
         self._first_chunk: float | None = None
         self._attend()
@@ -196,7 +197,7 @@ class EpisodeRunnerNode(EndingNode):
             self._check_clock()
             self._check_executor()
             self._check_progress()
-            self._move_goal(goal)
+            self._move_things(goal)
             if turn % _FEEDBACK_EVERY == 0:
                 handle.publish_feedback(
                     RunEpisode.Feedback(
@@ -252,20 +253,31 @@ class EpisodeRunnerNode(EndingNode):
             RunEpisode.Result.NO_CHUNK, f'no chunk for {silence:.1f} s: is the policy active?'
         )
 
-    def _move_goal(self, goal: RunEpisode.Goal) -> None:
-        """Move the goal sideways once, to the left in episodes of even seeds."""
-        if goal.move_goal == 0.0 or self._goal_moved or self._first_chunk is None:
-            return
-        if self._seconds() - self._first_chunk < self._values['move_goal_after']:
-            return
-        self._goal_moved = True
+    def _move_things(self, goal: RunEpisode.Goal) -> None:
+        """Move goal and obstacle sideways once, to the left in episodes of even seeds."""
+        side = 1 if goal.seed % 2 == 0 else -1
+        episode, values = self._episode, self._values
+        for what, place, distance, out in (
+            ('goal', episode.goal, goal.move_goal, self._goal_out),
+            ('obstacle', episode.obstacle, values['move_obstacle'], self._obstacle_out),
+        ):
+            if distance != 0.0 and self._is_due(what, values[f'move_{what}_after']):
+                self._moved.add(what)
+                out.publish(self._pose(place.x, place.y + side * distance, place.z))
+
+    def _is_due(self, what: str, after: float) -> bool:
+        """Tell whether a thing is to be moved now, ``after`` the first chunk [s]."""
+        if what in self._moved or self._first_chunk is None:
+            return False
+        return self._seconds() - self._first_chunk >= after
+
+    def _pose(self, x: float, y: float, z: float) -> PoseStamped:
         pose = PoseStamped()
         pose.header.stamp = self.get_clock().now().to_msg()
         pose.header.frame_id = self._episode.header.frame_id
-        pose.pose.position = self._episode.goal
-        pose.pose.position.y += goal.move_goal if goal.seed % 2 == 0 else -goal.move_goal
+        pose.pose.position.x, pose.pose.position.y, pose.pose.position.z = x, y, z
         pose.pose.orientation.w = 1.0
-        self._goal_out.publish(pose)
+        return pose
 
     async def _seed_policy(self, seed: int) -> None:
         result = (await self._call(self._set_policy, setting('seed', seed))).results[0]

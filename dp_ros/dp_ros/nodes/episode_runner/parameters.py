@@ -42,4 +42,19 @@ PARAMETERS = ParameterTable(
         low=0.0,
         high=60.0,
     ),
+    Parameter(
+        'move_obstacle',
+        0.0,
+        'Distance by which the obstacle moves in mid-episode [m], to the left in episodes of even '
+        'seeds; 0: it stays.',
+        low=-1.0,
+        high=1.0,
+    ),
+    Parameter(
+        'move_obstacle_after',
+        0.4,
+        "Time of the obstacle's move [s after the first chunk].",
+        low=0.0,
+        high=60.0,
+    ),
 )

@@ -13,6 +13,7 @@ from dp_ros.robot.trajectory import Trajectory
 from dp_ros.robot.units import NS, to_ns
 from dp_ros.ros.conversions import ns_to_time, time_to_ns, trajectory_to_msg
 from dp_ros.ros.qos import NEWEST, latched
+from dp_ros.sim.scenario import Point2D
 from dp_ros.tools.record_expert.episodes import REACTION, ExpertEpisode
 from dp_ros_msgs.msg import EpisodeStatus
 from dp_ros_msgs.srv import ResetEpisode, StartEpisode, StopEpisode
@@ -68,6 +69,7 @@ class ExpertClient(Node):
         )
         self._fingers = self.create_publisher(JointTrajectory, 'gripper/target', NEWEST)
         self._goals = self.create_publisher(PoseStamped, 'goal_pose', NEWEST)
+        self._obstacles = self.create_publisher(PoseStamped, 'obstacle_pose', NEWEST)
         self._reset = self.create_client(ResetEpisode, 'franka_sim/reset')
         self._start = self.create_client(StartEpisode, 'demo_recorder/start')
         self._stop = self.create_client(StopEpisode, 'demo_recorder/stop')
@@ -134,6 +136,7 @@ class ExpertClient(Node):
             'seed': episode.scene.seed,
             'side': episode.side,
             'goal_moves': str(episode.jump is not None).lower(),
+            'obstacle_moves': str(episode.obstacle_jump is not None).lower(),
         }
         if episode.order:
             info['order'] = episode.order
@@ -144,7 +147,7 @@ class ExpertClient(Node):
         )
 
     def _follow(self, episode: ExpertEpisode) -> None:
-        """Command the trajectory, move the goal when it is time, and wait for the end."""
+        """Command the trajectory, move what is to move in time, and wait for the end."""
         # Stamped, so that simulation and recording agree on the start, whenever it arrives.
         lead = _LEAD if episode.fingers is None else _GRIPPER_LEAD
         start_ns = self._status_ns() + to_ns(lead)
@@ -153,14 +156,20 @@ class ExpertClient(Node):
         self._commands.publish(trajectory_to_msg(self._followed))
         if episode.fingers is not None:
             self._fingers.publish(trajectory_to_msg(replace(episode.fingers, start_ns=start_ns)))
-        if episode.jump is not None:
-            self._wait_until(start_ns + to_ns(episode.jump.time - REACTION))
-            goal = PoseStamped()
-            goal.pose.position.x, goal.pose.position.y = episode.jump.goal
-            goal.header.stamp = ns_to_time(self._status_ns())
-            self._goals.publish(goal)
+        if (jump := episode.jump) is not None:
+            self._move(self._goals, jump.goal, start_ns + to_ns(jump.time - REACTION))
+        if (aside := episode.obstacle_jump) is not None:
+            self._move(self._obstacles, aside.obstacle, start_ns + to_ns(aside.time - REACTION))
         self._wait_until(start_ns + to_ns(episode.duration + _TAIL))
         self._followed = None
+
+    def _move(self, publisher: Any, place: Point2D, time_ns: int) -> None:
+        """Move goal or obstacle to a place (x, y) [m] when it is time."""
+        self._wait_until(time_ns)
+        pose = PoseStamped()
+        pose.pose.position.x, pose.pose.position.y = place
+        pose.header.stamp = ns_to_time(self._status_ns())
+        publisher.publish(pose)
 
     def _wait_until(self, time_ns: int) -> None:
         self._wait(lambda: self._status_ns() >= time_ns, 60.0, 'the simulation stands still')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Demonstrations of the experts: scene, side, and whether the goal moves in mid-episode."""
+"""Demonstrations of the experts: scene, side, and whether anything moves in mid-episode."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from dp_ros.sim.scenarios.dash.scenario import DASH
 from dp_ros.sim.scenarios.obstacle.scene import GOAL_X, GOAL_Y, ObstacleScene
 from dp_ros.sim.scenarios.pick_place.expert import GRIPS, ORDERS, plan_pick_place
 from dp_ros.sim.scenarios.pick_place.scenario import PICK_PLACE
-from dp_ros.sim.scenarios.reach.expert import SIDES, GoalJump, plan
+from dp_ros.sim.scenarios.reach.expert import SIDES, GoalJump, ObstacleJump, plan
 from dp_ros.sim.scenarios.reach.scenario import REACH
 from dp_ros.sim.scenarios.reach.scene import sample_scene
 import numpy as np
 
 JUMP_TIME = (0.4, 1.8)
 JUMP_LENGTH = (0.04, 0.09)
+OBSTACLE_JUMP_TIME = (0.4, 0.8)
+OBSTACLE_JUMP_LENGTH = (0.02, 0.05)
 REACTION = 0.3
-"""Time from the goal's move to the expert's reaction [s]: it must have been seen before."""
+"""Time from a move to the expert's reaction [s]: it must have been seen before."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class ExpertEpisode:
     side: str
     trajectory: Trajectory
     jump: GoalJump | None = None
+    obstacle_jump: ObstacleJump | None = None
     fingers: Trajectory | None = None
     order: str = ''
 
@@ -47,19 +50,25 @@ class ExpertEpisode:
         return float(self.trajectory.times[-1])
 
 
-def make_episode(seed: int, attempt: int, jump_share: float) -> ExpertEpisode:
+def make_episode(
+    seed: int, attempt: int, jump_share: float, obstacle_share: float = 0.0
+) -> ExpertEpisode:
     """Return a demonstration of `reach`; the same arguments give the same one.
 
     Two successive attempts pass the same scene, one on either side.
 
     :param jump_share: share of the scenes in which the goal moves.
+    :param obstacle_share: share of the others in which the obstacle moves.
     """
     scene = sample_scene(seed + attempt // 2)
     jumps = np.random.default_rng([seed, attempt // 2])
     jump = _jump(scene, jumps) if jumps.random() < jump_share else None
+    moves = jump is None and jumps.random() < obstacle_share
+    aside = _obstacle_jump(scene, jumps) if moves else None
     side = SIDES[attempt % 2]
     rng = np.random.default_rng([seed, attempt // 2, attempt % 2])
-    return ExpertEpisode(REACH, attempt, scene, side, plan(scene, side, rng, jump), jump)
+    trajectory = plan(scene, side, rng, jump, aside)
+    return ExpertEpisode(REACH, attempt, scene, side, trajectory, jump, aside)
 
 
 def make_dash_episode(seed: int, attempt: int) -> ExpertEpisode:
@@ -94,6 +103,12 @@ def make_pick_place_episode(seed: int, attempt: int) -> ExpertEpisode:
 
 def _jump(scene: ObstacleScene, rng: np.random.Generator) -> GoalJump:
     return GoalJump(float(rng.uniform(*JUMP_TIME)), _goal_beside(scene.goal, rng))
+
+
+def _obstacle_jump(scene: ObstacleScene, rng: np.random.Generator) -> ObstacleJump:
+    x, y = scene.obstacle
+    aside = float(rng.uniform(*OBSTACLE_JUMP_LENGTH) * rng.choice((-1, 1)))
+    return ObstacleJump(float(rng.uniform(*OBSTACLE_JUMP_TIME)), (x, y + aside))
 
 
 def _goal_beside(goal: Point2D, rng: np.random.Generator) -> Point2D:

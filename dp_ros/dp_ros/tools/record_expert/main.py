@@ -98,6 +98,13 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help='share of the reach scenes in which the goal moves, 0 to 1 (default: %(default)s)',
     )
     parser.add_argument(
+        '--obstacle-jumps',
+        type=float,
+        default=0.0,
+        help='share of the other reach scenes in which the obstacle moves, 0 to 1 '
+        '(default: %(default)s)',
+    )
+    parser.add_argument(
         '--controller-name',
         default='fr3_arm_controller',
         help='name of the joint trajectory controller (default: %(default)s)',
@@ -189,7 +196,7 @@ def _episode(args: argparse.Namespace, attempt: int) -> ExpertEpisode:
         return make_pick_place_episode(args.seed, attempt)
     if args.task == 'dash':
         return make_dash_episode(args.seed, attempt)
-    return make_episode(args.seed, attempt, args.goal_jumps)
+    return make_episode(args.seed, attempt, args.goal_jumps, args.obstacle_jumps)
 
 
 def _sum_up(folder: Path, console: Console) -> None:
@@ -197,10 +204,15 @@ def _sum_up(folder: Path, console: Console) -> None:
     count = Counter(entry.get('side', 'unknown side') for entry in index)
     sides = ', '.join(f'{number} {side}' for side, number in sorted(count.items()))
     lost = sum(int(entry.get('messages_lost', 0)) for entry in index)
-    moved = sum(entry.get('goal_moves') == 'true' for entry in index)
+    moved, aside = (
+        sum(entry.get(f'{what}_moves') == 'true' for entry in index)
+        for what in ('goal', 'obstacle')
+    )
     seconds = sum(float(entry.get('duration_s', 0)) for entry in index)
     console.print(
-        f'{len(index)} episodes ({sides}), {moved} with a moving goal, {seconds:.0f} s, '
+        f'{len(index)} episodes ({sides}), {moved} with a moving goal, '
+        + (f'{aside} with a moving obstacle, ' if aside else '')
+        + f'{seconds:.0f} s, '
         f'{lost} messages lost; index: {folder / INDEX}',
         highlight=False,
         markup=False,

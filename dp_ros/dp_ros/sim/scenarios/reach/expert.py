@@ -31,24 +31,44 @@ class GoalJump:
     goal: Point2D
 
 
+@dataclass(frozen=True)
+class ObstacleJump:
+    """A move of the obstacle while the expert is on its way to it.
+
+    :param time: time when the expert reacts [s from start]; ``obstacle``: the new place (x, y).
+    """
+
+    time: float
+    obstacle: Point2D
+
+
 def plan(
-    scene: ObstacleScene, side: Side, rng: np.random.Generator, jump: GoalJump | None = None
+    scene: ObstacleScene,
+    side: Side,
+    rng: np.random.Generator,
+    jump: GoalJump | None = None,
+    obstacle_jump: ObstacleJump | None = None,
 ) -> Trajectory:
     """Plan one demonstration; its speed and its distance from the obstacle vary at random.
 
     :returns: joint positions, velocities and accelerations every 40 ms, at rest at both ends,
         with the goal held for a while at the end; ``start_ns`` is 0.
     """
-    return joint_trajectory(tcp_path(scene, side, rng, jump))
+    return joint_trajectory(tcp_path(scene, side, rng, jump, obstacle_jump))
 
 
 def tcp_path(
-    scene: ObstacleScene, side: Side, rng: np.random.Generator, jump: GoalJump | None = None
+    scene: ObstacleScene,
+    side: Side,
+    rng: np.random.Generator,
+    jump: GoalJump | None = None,
+    obstacle_jump: ObstacleJump | None = None,
 ) -> Array:
     """Return TCP positions (n, 3) [m] every 10 ms.
 
     They are a minimum-jerk reach (Flash and Hogan 1985) plus a sideways bump that clears the
-    obstacle. For a goal that jumps, a second reach is added (Flash and Henis 1991).
+    obstacle. For a goal that jumps, a second reach is added (Flash and Henis 1991). For an
+    obstacle that jumps, the bump gets its new height until the arm is beside it.
     """
     duration = rng.uniform(2.8, 3.8)
     clearance = scene.radius + rng.uniform(0.045, 0.06)
@@ -59,7 +79,13 @@ def tcp_path(
     start, goal = np.asarray(scene.start), np.asarray(scene.goal_point)
     progress = times / duration
     path = start + (goal - start) * minimum_jerk(progress)[:, None]
-    path[:, 1] += _bump_height(scene, side, clearance, passing) * _bump(progress)
+    height = _bump_height(scene, side, clearance, passing)
+    path[:, 1] += height * _bump(progress)
+    if obstacle_jump is not None:
+        moved = _bump_height(scene.with_obstacle(obstacle_jump.obstacle), side, clearance, passing)
+        left = passing * duration - obstacle_jump.time
+        seen = minimum_jerk((times - obstacle_jump.time) / left)
+        path[:, 1] += (moved - height) * seen * _bump(progress)
     if jump is not None:
         shift = np.subtract(jump.goal, scene.goal)
         later = minimum_jerk((times - reaction) / _correction(scene, jump))

@@ -19,6 +19,7 @@ from dp_ros.ros.qos import reliable
 from dp_ros.sim.clock import TimeTable
 from dp_ros.sim.judge import boundary_velocity_steps, judge
 from dp_ros.sim.scenario import AnyScenario
+from dp_ros.sim.scenarios.obstacle.scene import ObstacleScene
 from dp_ros.sim.scenarios.registry import SCENARIOS
 from dp_ros.task.task import Task
 from dp_ros.tools.common.episodes.loading import Loading, LoadingFailed
@@ -315,6 +316,8 @@ class RolloutClient(Node):
         ]
         if goal.move_goal:
             scene = scene.with_goal((status.goal.x, status.goal.y))
+        if isinstance(scene, ObstacleScene):
+            scene = scene.with_obstacle((status.obstacle.x, status.obstacle.y))
         return {
             'smoothness': motion_figures(self._scenario, scene, status.side, commands),
             'side_flips': side_flips(self._scenario, scene, chunks),
