@@ -35,20 +35,20 @@ def test_without_joint_states_it_waits_and_says_so():
     assert arm.core.reason == 'waiting for joint states'
 
 
-def test_a_chunk_is_followed_from_the_lead_time_on(arm):
+def test_an_arm_at_rest_begins_a_chunk_at_its_first_point_after_the_lead_time(arm):
     trajectory = arm.follow()
     assert (arm.core.phase, arm.core.reason) == (Phase.RUNNING, 'following a chunk')
     assert trajectory.start_ns == arm.now + 60 * MS
     start = arm.state()[0]
     arm.run(0.7)
-    np.testing.assert_allclose(arm.state()[0], start + 0.2 * 0.7, atol=2e-3)
+    np.testing.assert_allclose(arm.state()[0], start + 0.2 * (0.7 - 0.06), atol=2e-3)
 
 
 def test_n_action_steps_are_followed_then_it_brakes_and_waits(arm):
     arm.core.config = replace(arm.core.config, n_action_steps=4)
     arm.follow()
-    assert arm.core.chunk_left(arm.now) == pytest.approx(0.4)
-    arm.run(0.38)
+    assert arm.core.chunk_left(arm.now) == pytest.approx(0.06 + 0.4)
+    arm.run(0.44)
     assert arm.core.phase is Phase.RUNNING and arm.core.is_moving(arm.now)
     arm.run(0.06)
     assert (arm.core.phase, arm.core.reason) == (
@@ -76,12 +76,11 @@ def test_half_the_speed_is_the_same_path_in_twice_the_time(arm):
     chunk = arm.chunk()
     for each in (arm, slow):
         each.send(each.core.on_chunk(chunk, each.now))
-    due, points = chunk.due_after(arm.now + 60 * MS, 8)
-    arm.run(0.06 + due[-1])
-    slow.run(0.06 + 2 * (due[-1] + 0.03))  # In the lead time it has done half as much.
+    arm.run(0.06 + chunk.times[8])
+    slow.run(0.06 + 2 * chunk.times[8])
     assert arm.core.phase is slow.core.phase is Phase.BRAKING
     for each in (arm, slow):
-        np.testing.assert_allclose(each.state()[0], points[-1], atol=3e-3)
+        np.testing.assert_allclose(each.state()[0], chunk.positions[8], atol=3e-3)
 
 
 def with_value(arm, value):

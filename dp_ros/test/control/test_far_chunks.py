@@ -107,7 +107,7 @@ def test_one_far_chunk_is_followed_to_its_end_in_its_order():
     assert commands[there, 1] < HOME[1] + 0.1, 'it came in by the first points'
 
 
-@pytest.mark.parametrize('speed', [1.0, 0.3, 0.1])
+@pytest.mark.parametrize('speed', [1.0, 0.3, 0.1, 0.05])
 def test_an_approach_keeps_to_the_speed_that_is_set(speed):
     arm = Arm(speed_scale=speed).run(0.1)
     arm.follow(positions=np.tile(HOME + 1.5 * JOINTS[0], (15, 1)))

@@ -89,7 +89,7 @@ def test_the_box_holds_for_its_tool():
         if 'up to the border' in arm.core.reason:
             break
     assert f'up to the border of the workspace, x = {front:g} m' in arm.core.reason
-    arm.run(1.5).assert_at_rest()
+    arm.run(2.0).assert_at_rest()
     x = MODEL.tcp.position(commands(arm))[:, 0]
     assert front - 0.03 < x.max() < front + 1e-4
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A person, teleoperation, the executor and a perfect arm, in simulated time without ROS."""
 
+from dataclasses import replace
+
 from dp_ros.control.executor.chunk import ChunkRefused
 from dp_ros.control.executor.chunk_executor import ChunkExecutor, ExecutorConfig
 from dp_ros.control.teleop.teleop import Teleop, TeleopConfig
@@ -73,7 +75,7 @@ class Loop:
         if chunk is not None:
             self.chunks.append(chunk)
             try:
-                self._accept(self.executor.on_chunk(chunk, self.now_ns))
+                self._accept(self.executor.on_chunk(replace(chunk, smooth=True), self.now_ns))
             except ChunkRefused as refused:
                 self.refused.append(str(refused))
 

@@ -452,7 +452,8 @@ class ChunkExecutor:
         caution = Caution(model.limits, config.limit_margin)
         smoothing = EXACT if chunk.smooth else config.smoothing
         planner = Planner(model, caution, config.workspace, smoothing)
-        ramp = ramp.towards(config.speed_scale, join.time_ns, config.slow_start_time)
+        rise = config.slow_start_time
+        ramp = ramp.towards(config.speed_scale, join.time_ns, rise, hurry=chunk.smooth)
         return Request(chunk, planner, config.n_action_steps, join, ramp, now_ns, lead_ns, arm)
 
     def _checked(self, chunk: Chunk, now_ns: int) -> Chunk:

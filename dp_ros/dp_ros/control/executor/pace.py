@@ -43,17 +43,21 @@ class Ramp:
     target: float
     duration: float
 
-    def towards(self, target: float, time_ns: int, rise: float) -> Ramp:
+    def towards(self, target: float, time_ns: int, rise: float, hurry: bool = False) -> Ramp:
         """Return the ramp that leads to another target from ``time_ns`` on.
 
+        Until then an arm at rest has done nothing of a chunk: it begins at the first point.
+
         :param rise: time in which the scale rises from 0 to 1 [s].
+        :param hurry: whether, without a rise, the arm hurries after the points that passed while
+            it waited, to be where a person wants it now.
         """
         if target == self.target:
             return self
         low = self._scale(time_ns)
         if target < low:
             return Ramp(time_ns, low, target, FALL)
-        return Ramp(time_ns, low if rise > 0 else target, target, rise)
+        return Ramp(time_ns, target if hurry and rise == 0 else low, target, rise)
 
     def done(self, from_ns: int, to_ns: int) -> float:
         """Return the progress along a path between two times [s at full speed]."""
@@ -76,6 +80,8 @@ class Ramp:
         return 2 * rising / np.maximum(_TINY, scale + root) + np.where(rest > 0, constant, 0.0)
 
     def _scale(self, time_ns: int) -> float:
+        if time_ns >= self._end_ns:
+            return self.target
         return self.low + self._slope * max(0.0, self._since(time_ns))
 
     def _risen(self, time_ns: int) -> float:

@@ -31,6 +31,7 @@ _FOLLOW: Final = ((0.092, 0.4), (0.135, 0.5), (0.2, 0.6), (0.29, 0.8), (0.43, 1.
 """Tries of a motion in time: smoothing, and time to brake in [s]."""
 _GENTLER: Final = (1.0, 0.6, 0.36)
 _AWAY: Final = 0.1  # Most by which smoothing leads away from the points after a blend [rad].
+_FAR: Final = 0.1  # A first point further away is approached at the speed that is set [rad].
 _LATER: Final = (0.29, 0.8)  # Of a motion after an approach, likewise.
 _SLOWER: Final = (1.0, 2.0, 4.0)
 _BRAKE_SMOOTHING: Final = 1.0  # Without points every one gives the same motion.
@@ -83,7 +84,9 @@ def follow(
     every = -(-len(times) // _MOST_POINTS)
     some = slice((len(times) - 1) % every, None, every)  # The last is among them.
     due, reachable = times[some], np.clip(points[some], *_room(start.position, limits))
-    motion = _in_time(Fit(start, due, reachable), limits, effort, smoothing)
+    motion = None
+    if not _is_far(reachable[0] - start.position, speed * limits.velocity * due[0]):
+        motion = _in_time(Fit(start, due, reachable), limits, effort, smoothing)
     if motion is None:
         motion = replace(_later(start, due, reachable, limits, speed, effort), approach=True)
     return replace(motion, deviation=motion.distance(times, points))
@@ -109,6 +112,11 @@ def _room(position: Array, limits: JointLimits) -> tuple[Array, Array]:
         np.where(position < lower, position, lower + _INWARDS),
         np.where(position > upper, position, upper - _INWARDS),
     )
+
+
+def _is_far(way: Array, most: Array) -> bool:
+    """Tell whether the way (n,) to the first point is none of the chunk, and too long [rad]."""
+    return bool(np.abs(way).max() > _FAR and (np.abs(way) > most).any())
 
 
 def _in_time(fit: Fit, limits: JointLimits, effort: Effort, smoothing: Smoothing) -> Motion | None:
