@@ -12,6 +12,7 @@ from dp_ros.robot.units import MS
 from dp_ros.ros.conversions import ns_to_duration, ns_to_time, trajectory_from_msg
 from dp_ros_msgs.msg import ExecutorStatus
 import numpy as np
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -24,12 +25,14 @@ JOINTS = list(JOINT_NAMES)
 HOME = np.array([0.0, -0.78, 0.0, -2.36, 0.0, 1.57, 0.78])
 COMMANDS = 'fr3_arm_controller/joint_trajectory'
 QOS = QoSProfile(depth=50)
+SERVICES = ('pause', 'resume', 'stop', 'estop', 'reset', 'enable', 'disable')
 # A busy machine is not an arm that has failed; what is slow is tested where it matters.
 CALM = {
     'execute': True,
     'joint_state_timeout': 3.0,
     'slow_start_time': 0.0,
     'lead_time': 0.3,
+    'max_lead_time': 0.5,
 }
 
 
@@ -58,6 +61,11 @@ class Bench:
         self.reference = TrajectoryReference(JOINTS, HOME)
         self._next_ns, self._commands = None, []
         self.alive = True
+        self._system = Clock(clock_type=ClockType.SYSTEM_TIME)
+        # Ready before a test needs one: the arm would not move on until it is found.
+        self._clients = {
+            name: self.node.create_client(Trigger, f'executor/{name}') for name in SERVICES
+        }
         if controller:
             self.node.create_subscription(JointTrajectory, COMMANDS, self._on_command, QOS)
         self.node.create_subscription(ExecutorStatus, 'executor/status', self.statuses.append, QOS)
@@ -67,6 +75,7 @@ class Bench:
         outs = (self.joints_out, self.chunks_out)
         self.until(lambda: all(p.get_subscription_count() for p in outs))
         self.until(lambda: self.node.count_publishers('executor/status') == 1)
+        self.until(lambda: all(client.service_is_ready() for client in self._clients.values()))
         if controller:
             self.until(self.core_node._commands.get_subscription_count)
         self.node.create_timer(0.02, self._publish_joints)
@@ -77,11 +86,13 @@ class Bench:
         self.core_node.destroy_node()
         self.node.destroy_node()
 
-    def _on_command(self, message):
+    def _on_command(self, message, info):
+        """Follow a trajectory from when it came: this process may read it much later."""
         self.sent.append(message)
-        now_ns = self.now_ns()
-        self._log(now_ns)
-        self.reference.accept(trajectory_from_msg(message), now_ns)
+        age_ns = self._system.now().nanoseconds - info['received_timestamp']
+        came_ns = self.now_ns() - max(0, age_ns)
+        self._log(came_ns)
+        self.reference.accept(trajectory_from_msg(message), came_ns)
 
     def _log(self, now_ns):
         times = np.arange(self._next_ns or now_ns, now_ns, MS)
@@ -114,7 +125,7 @@ class Bench:
     def position(self):
         return self.state()[0]
 
-    def until(self, condition, deadline=30.0):
+    def until(self, condition, deadline=60.0):
         end = time.monotonic() + deadline
         while not condition():
             assert time.monotonic() < end, (self.status(), self.reports[-1:])
@@ -138,15 +149,15 @@ class Bench:
             message.points.append(point)
         return message
 
-    def follow(self, message=None):
-        """Publish a chunk and wait for the trajectory that is sent for it.
+    def follow(self, message=None, publish=None):
+        """Publish a chunk, as the policy or by a function, and wait for what is sent for it.
 
         One that is late, since the machine is busy, is published again.
         """
         before, counts = len(self.sent), self.core_node._core.counts
         while len(self.sent) == before:
             late = counts.late
-            self.chunks_out.publish(message or self.chunk())
+            (publish or self.chunks_out.publish)(message or self.chunk())
             self.until(lambda late=late: len(self.sent) > before or counts.late > late)
         return self.sent[-1]
 
@@ -170,9 +181,7 @@ class Bench:
         assert len(self.sent) == sent
 
     def call(self, name):
-        client = self.node.create_client(Trigger, f'executor/{name}')
-        self.until(client.service_is_ready)
-        future = client.call_async(Trigger.Request())
+        future = self._clients[name].call_async(Trigger.Request())
         self.until(future.done)
         return future.result()
 

@@ -224,7 +224,9 @@ class Gamepad:
 
 
 def test_the_arm_moves_while_the_button_is_held(make):
-    bench = make(ready=False, deadman_button=4, deadman_timeout=1.0, lead_time=0.08)
+    values = {'deadman_button': 4, 'deadman_timeout': 1.0, 'lead_time': 0.08}
+    values['n_action_steps'] = 14  # The arm moves for longer than the time-out.
+    bench = make(ready=False, **values)
     gamepad = Gamepad(bench)
     bench.until(lambda: 'nothing on joy' in bench.status().reason)
     gamepad.down = False
@@ -239,6 +241,7 @@ def test_the_arm_moves_while_the_button_is_held(make):
         sent = len(bench.sent)
         gamepad.down = down
         bench.until(lambda why=reason: why in bench.status().reason)
+        bench.until(lambda before=sent: len(bench.sent) > before)
         assert len(bench.sent) == sent + 1
         assert_ends_at_rest(bench.sent[-1])
         assert list(bench.status().inhibited_by) == ['deadman']
