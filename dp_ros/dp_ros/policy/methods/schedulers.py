@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dp_ros.policy.methods.method import Draw
 from torch import Tensor
 
 if TYPE_CHECKING:
     from dp_ros.policy.methods.diffusion import Diffusion
+
+TABLED: Final = ('ddim', 'ddpm')
+"""Samplers whose steps `make_steps` makes."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,22 @@ class Step:
         if self.noise:
             moved.add_(draw(sample), alpha=self.noise)
         return moved
+
+    @property
+    def factors(self) -> tuple[float, ...]:
+        """Everything that distinguishes the steps of a table, but for the timestep."""
+        return (*self.clean, *self.onward, self.noise)
+
+
+def step_by(
+    factors: Tensor, clip: bool, sample: Tensor, prediction: Tensor, drawn: Tensor
+) -> Tensor:
+    """Return what a step does, for graphs: the same one for all steps, with their factors (7,)."""
+    p, q, r, of_clean, of_sample, of_prediction, noise = factors
+    clean = (p * sample + q * prediction) / r
+    if clip:
+        clean = clean.clamp(-1, 1)
+    return of_clean * clean + of_sample * sample + of_prediction * prediction + noise * drawn
 
 
 @cache

@@ -18,13 +18,13 @@ import sys
 import time
 from typing import Final
 
-from dp_ros.policy.checkpoint import load_network
+from dp_ros.policy.checkpoint import CheckpointError, load_network
 from dp_ros.policy.config import PolicyConfig
 from dp_ros.policy.denoisers.denoiser import Denoiser
 from dp_ros.policy.denoisers.transformer import Transformer
 from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.engines import make_engine
-from dp_ros.policy.engines.openvino import import_openvino
+from dp_ros.policy.engines.compiled import import_openvino
 from dp_ros.policy.methods.diffusion import Diffusion
 from dp_ros.policy.methods.schedulers import make_scheduler
 from dp_ros.policy.network import PolicyNetwork
@@ -50,7 +50,7 @@ CASES: Final[Mapping[str, Denoiser]] = {
 class Cost:
     """Costs of a policy besides the time of its chunks.
 
-    :param ready: time to make its engine, compilation included [s].
+    :param ready: time to make its engine and the first chunk, compilation included [s].
     :param memory: peak memory of engine, weights and first chunk [MB].
     """
 
@@ -84,6 +84,26 @@ def chunk_runs(network: PolicyNetwork) -> dict[tuple[str, int], Run]:
     return runs
 
 
+def shipped(folder: Path) -> list[Path]:
+    """Return the folders of the shipped policies.
+
+    :raises CheckpointError: when there is none.
+    """
+    found = sorted(file.parent for file in folder.glob('*/policy.json'))
+    if not found:
+        raise CheckpointError(f"{folder}: no policy in it; start bench in the project's folder")
+    return found
+
+
+def pair(folder: Path) -> dict[str, Run]:
+    """Return functions that make a chunk of a policy by the default engine and by PyTorch."""
+    network, runs = load_network(folder), {}
+    for engine in ('auto', 'torch'):
+        made = make_engine(engine, network, 'cpu', 1)
+        runs[engine] = partial(denoise, Policy(network.config, made, network.actions), 1)
+    return runs
+
+
 def denoise(policy: Policy, n_threads: int) -> None:
     """Denoise one chunk from one observation."""
     torch.set_num_threads(n_threads)
@@ -106,8 +126,8 @@ def measure_here(case: str, engine: str) -> Cost:
     network = make_network(case)
     start = time.perf_counter()
     made = make_engine(engine, network, 'cpu', 1)
-    ready = time.perf_counter() - start
     denoise(Policy(network.config, made, network.actions), 1)
+    ready = time.perf_counter() - start
     return Cost(ready, resident('VmHWM') - before)
 
 
