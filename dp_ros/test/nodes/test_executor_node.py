@@ -44,7 +44,7 @@ def test_a_chunk_becomes_one_trajectory_that_joins_ahead_and_ends_at_rest(make):
     assert_ends_at_rest(sent)
     status = bench.until_state(ExecutorStatus.RUNNING)
     assert status.reason == 'following a chunk'
-    assert 0.0 < status.chunk_left <= 1.8
+    assert 0.0 < status.chunk_left <= 0.3 + 0.2 + 8 * 0.2
     assert (status.chunks_received - status.chunks_late, status.chunks_executed) == (1, 1)
 
 
