@@ -23,6 +23,7 @@ from franka_msgs.action import ErrorRecovery
 from franka_msgs.msg import FrankaRobotState
 import numpy as np
 from rclpy.action import ActionServer
+from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -78,6 +79,7 @@ class FakeRobot:
         self.state_out = self.manager.create_publisher(
             FrankaRobotState, f'{BROADCASTER}/robot_state', QOS
         )
+        self._system = Clock(clock_type=ClockType.SYSTEM_TIME)
         self._next_ns = self.now_ns()
         self.manager.create_timer(PERIOD, self._publish)
 
@@ -119,8 +121,10 @@ class FakeRobot:
 
     # ---- what it answers
 
-    def _on_command(self, message):
-        now_ns = self.now_ns()
+    def _on_command(self, message, info):
+        """Follow a trajectory from when it came: this process may read it much later."""
+        age_ns = self._system.now().nanoseconds - info['received_timestamp']
+        now_ns = self.now_ns() - max(0, age_ns)
         refused = 'refused' if 'trajectories' in self.refuses else None
         reason = refused or rejection(message, self.names, now_ns)
         if reason is not None:
@@ -131,6 +135,10 @@ class FakeRobot:
             self.sent.append(message)
 
     def _record(self, until_ns):
+        """Record commands up to a time, and forget what was recorded for later."""
+        while self.stamps and self.stamps[-1] >= until_ns:
+            self._next_ns = self.stamps.pop()
+            self.commands.pop()
         times = np.arange(self._next_ns, until_ns, MS)
         self._next_ns += len(times) * MS
         self.stamps += times.tolist()
@@ -223,7 +231,7 @@ class Bench:
         for robot in self.robots:
             robot.close()
 
-    def until(self, condition, deadline=30.0):
+    def until(self, condition, deadline=60.0):
         end = time.monotonic() + deadline
         while not condition():
             assert time.monotonic() < end, self.statuses[-1:]
@@ -243,6 +251,17 @@ class Bench:
         future = client.call_async(Trigger.Request())
         self.until(future.done)
         return future.result()
+
+    def follow(self, start):
+        """Publish a chunk until one is followed: a busy machine is late with some."""
+        (robot,) = self.robots
+        before = len(robot.sent)
+        while len(robot.sent) == before:
+            late = self.status.chunks_late
+            self.publish_chunk(start)
+            self.until(
+                lambda late=late: len(robot.sent) > before or self.status.chunks_late > late
+            )
 
     def publish_chunk(self, start, stamp_ns=None):
         """Publish a chunk that moves each joint at 0.1 rad/s; return its stamp."""

@@ -19,7 +19,7 @@ from std_msgs.msg import String
 READY = 'waiting for a chunk'
 UNKNOWN = 'no robot_description: is robot_state_publisher running?'
 # What shares its machine plans and sends late.
-CALM = {'execute': True, 'joint_state_timeout': 3.0, 'lead_time': 0.3}
+CALM = {'execute': True, 'joint_state_timeout': 3.0, 'lead_time': 0.3, 'max_lead_time': 0.5}
 SIX = {'joint_names': list(SIX_JOINTS)}
 MODEL = read_arm(six(), SIX_JOINTS, 'base', 'tool0')
 
@@ -54,8 +54,7 @@ def six_robot(ros_context):
 def follow(bench, robot):
     """Let the arm follow a chunk, and wait until it rests where that leads."""
     before = robot.position()
-    bench.publish_chunk(before)
-    bench.until(lambda: robot.sent)
+    bench.follow(before)
     bench.until(lambda: (robot.position() > before + 0.1).all())
     bench.until(lambda: bench.status.state == ExecutorStatus.WAITING)
 
@@ -146,8 +145,7 @@ def test_a_description_of_another_arm_stops_a_moving_one_until_a_person_resumes(
     robot = six_robot()
     bench = start(robot, **SIX)
     bench.until_reason(READY)
-    bench.publish_chunk(robot.position())
-    bench.until(lambda: robot.sent)
+    bench.follow(robot.position())
     robot.description.publish(String(data=six().replace('0 0 0.1"', '0 0 0.2"')))
     bench.until_reason('that is over, call executor/resume to move')
     assert bench.status.inhibited_by == ['stop']
@@ -155,9 +153,7 @@ def test_a_description_of_another_arm_stops_a_moving_one_until_a_person_resumes(
     tip = bench.node._core.model.tcp.position(np.array(SIX_HOME))
     assert np.linalg.norm(tip - MODEL.tcp.position(np.array(SIX_HOME))) > 0.09
     assert bench.call('resume').success
-    sent = len(robot.sent)
-    bench.publish_chunk(robot.position())
-    bench.until(lambda: len(robot.sent) > sent)
+    bench.follow(robot.position())
 
 
 # ---- teleoperation

@@ -19,7 +19,7 @@ import yaml
 CONFIG = Path(__file__).resolve().parents[3] / 'dp_ros_bringup' / 'config'
 READY = 'waiting for a chunk'
 # What shares its machine plans and sends late.
-CALM = {'execute': True, 'joint_state_timeout': 3.0, 'lead_time': 0.3}
+CALM = {'execute': True, 'joint_state_timeout': 3.0, 'lead_time': 0.3, 'max_lead_time': 0.5}
 
 
 @pytest.fixture
@@ -48,16 +48,14 @@ def test_a_robot_that_fits_is_driven(start, robot):
     arm = robot()
     bench = start(arm)
     bench.until_reason(READY)
-    bench.publish_chunk(HOME)
-    bench.until(lambda: arm.sent)
+    bench.follow(HOME)
 
 
 def test_in_a_namespace_of_its_own_too(start, robot):
     arm = robot(namespace='left')
     bench = start(arm, namespace='left')
     bench.until_reason(READY)
-    bench.publish_chunk(HOME)
-    bench.until(lambda: arm.sent)
+    bench.follow(HOME)
 
 
 def test_a_robot_in_another_namespace_is_not_reached_and_its_joints_are_awaited(start, robot):
@@ -83,8 +81,7 @@ def test_what_does_not_fit_is_named_and_the_arm_goes_once_it_is_mended(start, ro
     bench.until_reason('allow_trajectory_replacement is true: needs false')
     arm.controller.set_parameters([Parameter('allow_trajectory_replacement', value=False)])
     bench.until_reason(READY)
-    bench.publish_chunk(HOME)
-    bench.until(lambda: arm.sent)
+    bench.follow(HOME)
 
 
 def test_everything_that_does_not_fit_is_named_at_once(start, robot):
@@ -97,8 +94,7 @@ def test_a_controller_that_is_deactivated_on_the_way_holds_the_arm_until_resume(
     arm = robot()
     bench = start(arm)
     bench.until_reason(READY)
-    bench.publish_chunk(HOME)
-    bench.until(lambda: arm.sent)
+    bench.follow(HOME)
     arm.states[CONTROLLER] = 'inactive'
     bench.until_reason(f'{CONTROLLER} is inactive')
     sent = len(arm.sent)
@@ -111,8 +107,8 @@ def test_a_controller_that_is_deactivated_on_the_way_holds_the_arm_until_resume(
     bench.publish_chunk(arm.position())
     assert len(arm.sent) == sent
     assert bench.call('resume').success
-    bench.publish_chunk(arm.position())
-    bench.until(lambda: len(arm.sent) == sent + 1)
+    bench.follow(arm.position())
+    assert len(arm.sent) == sent + 1
 
 
 def test_a_controller_that_rejects_is_noticed_by_the_arm_that_stays_where_it_is(start, robot):
@@ -144,8 +140,7 @@ def test_checks_can_be_switched_off(start, robot):
     arm = robot(allow_nonzero_velocity_at_trajectory_end=True)
     bench = start(arm, check_robot=False)
     bench.until_reason(READY)
-    bench.publish_chunk(HOME)
-    bench.until(lambda: arm.sent)
+    bench.follow(HOME)
 
 
 @pytest.mark.parametrize('fake', [False, True])

@@ -8,6 +8,7 @@ from dp_ros.control.checks.robot_watch import Mode
 from dp_ros.nodes.executor.node import ExecutorNode
 from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros_msgs.msg import ExecutorStatus
+from executor_bench import refusals
 from fake_robot import BROADCASTER, CONTROLLER, HOME, Bench, FakeRobot
 from franka_msgs.msg import FrankaRobotState
 import numpy as np
@@ -20,7 +21,13 @@ from trajectory_msgs.msg import JointTrajectory
 
 READY = 'waiting for a chunk'
 # What shares its machine plans and sends late.
-CALM = {'execute': True, 'joint_state_timeout': 1.0, 'n_action_steps': 15, 'lead_time': 0.3}
+CALM = {
+    'execute': True,
+    'joint_state_timeout': 1.0,
+    'n_action_steps': 15,
+    'lead_time': 0.3,
+    'max_lead_time': 0.5,
+}
 ALL = f'activate {CONTROLLER} {BROADCASTER} joint_state_broadcaster'
 
 
@@ -48,7 +55,7 @@ def bench(make):
 
 def moving(bench):
     robot = bench.robots[0]
-    bench.publish_chunk(robot.position())
+    bench.follow(robot.position())
     bench.until(lambda: np.abs(robot.position() - HOME).max() > 0.01)
     return robot
 
@@ -81,12 +88,13 @@ def test_recovery_clears_the_error_then_activates_hardware_then_controllers(benc
     assert len(robot.sent) == sent
     assert bench.call('resume').success
     bench.until_reason(READY)
+    before = refusals(bench.status)
     bench.publish_chunk(robot.position(), stale)
-    bench.until(lambda: bench.status.chunks_refused == 1)
+    bench.until(lambda: refusals(bench.status) == before + 1)
     assert len(robot.sent) == sent
     rests_at = robot.position()
-    bench.publish_chunk(rests_at)
-    bench.until(lambda: len(robot.sent) == sent + 1)
+    bench.follow(rests_at)
+    assert len(robot.sent) == sent + 1
     start = robot.sent[-1].points[0]
     np.testing.assert_allclose(start.positions, rests_at)
     assert not any(start.velocities)
