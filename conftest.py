@@ -39,9 +39,9 @@ def ros_context(domain_id):
 
 @pytest.fixture
 def spin_until():
-    """Return spin(executor, condition, timeout=10.0), which fails when the time is over."""
+    """Return spin(executor, condition, timeout=60.0), which fails when the time is over."""
 
-    def spin(executor, condition, timeout=10.0):
+    def spin(executor, condition, timeout=60.0):
         end = time.monotonic() + timeout
         while not condition():
             assert time.monotonic() < end, f'not within {timeout} s'

@@ -10,7 +10,12 @@ import time
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from rclpy.qos import (
+    DurabilityPolicy,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_profile_sensor_data,
+)
 from ros2cli.bag.choice import TopicChoice
 from ros2cli.bag.definitions import message_definition, type_hash
 from rosbags.highlevel import AnyReader
@@ -22,6 +27,7 @@ from tf2_msgs.msg import TFMessage
 
 DOMAIN = '46'
 ENVIRONMENT = {**os.environ, 'ROS_DOMAIN_ID': DOMAIN}
+EVERY_SENSOR = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -40,7 +46,7 @@ def spinning():
         context.try_shutdown()
 
 
-def until(condition, executor, seconds=40.0):
+def until(condition, executor, seconds=90.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, 'it did not happen in time'
@@ -59,7 +65,7 @@ def start(*words):
 
 def run(*words):
     done = subprocess.run(
-        ['ros2', 'bag', *words], env=ENVIRONMENT, capture_output=True, text=True, timeout=60
+        ['ros2', 'bag', *words], env=ENVIRONMENT, capture_output=True, text=True, timeout=90
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -79,11 +85,11 @@ def record(bag, storage, signals):
             joints.publish(JointState(name=['a'], position=[float(k)]))
             executor.spin_once(timeout_sec=0.02)
         # It writes as it goes: a file that has grown has the messages before.
-        deadline = time.monotonic() + 0.5
+        deadline = time.monotonic() + 2.0
         until(lambda: time.monotonic() > deadline, executor)
         for number in signals:
             process.send_signal(number)
-        told, _ = process.communicate(timeout=30.0)
+        told, _ = process.communicate(timeout=90.0)
     assert process.returncode == 0, told
     return told
 
@@ -119,11 +125,11 @@ def test_play_gives_back_what_was_recorded(tmp_path):
     record(bag, 'mcap', [signal.SIGINT])
     with spinning() as (node, executor):
         joints, latched, clock = [], [], []
-        node.create_subscription(JointState, 'other', joints.append, qos_profile_sensor_data)
+        node.create_subscription(JointState, 'other', joints.append, EVERY_SENSOR)
         node.create_subscription(String, 'latched', latched.append, LATCHED)
         node.create_subscription(Clock, 'clock', clock.append, qos_profile_sensor_data)
         remap = '/joint_states:=/other'
-        process = start('play', str(bag), '--clock', '--remap', remap, '--delay', '1.0')
+        process = start('play', str(bag), '--clock', '--remap', remap, '--delay', '3.0')
         until(lambda: process.poll() is not None, executor)
         until(lambda: len(joints) >= 20 and latched, executor)
     assert process.returncode == 0
@@ -146,7 +152,7 @@ def test_looped_play_ends_by_a_signal(tmp_path):
         process = start('play', str(bag), '--loop', '--rate', '5.0')
         until(lambda: len(joints) > 25, executor)
         process.send_signal(signal.SIGINT)
-        told, _ = process.communicate(timeout=30.0)
+        told, _ = process.communicate(timeout=90.0)
     assert process.returncode == 0
     assert 'Traceback' not in told
 

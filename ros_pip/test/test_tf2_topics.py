@@ -42,7 +42,7 @@ def spinning(context, *names):
             node.destroy_node()
 
 
-def until(condition, executor, seconds=10.0):
+def until(condition, executor, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, 'it did not happen in time'
@@ -93,10 +93,10 @@ def test_a_listener_with_its_own_thread_lets_the_caller_wait(context):
         buffer = Buffer(node=receiver)
         listener = TransformListener(buffer, receiver, spin_thread=True)
         StaticTransformBroadcaster(sender).sendTransform(transform('a', 'b', 4.0))
-        found = buffer.lookup_transform('a', 'b', Time(), timeout=Duration(seconds=10))
+        found = buffer.lookup_transform('a', 'b', Time(), timeout=Duration(seconds=60))
         assert found.transform.translation.x == 4.0
         context.try_shutdown()
-        listener.dedicated_listener_thread.join(timeout=10)
+        listener.dedicated_listener_thread.join(timeout=60)
         assert not listener.dedicated_listener_thread.is_alive()
 
 

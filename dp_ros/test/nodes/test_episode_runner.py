@@ -27,8 +27,8 @@ from rosgraph_msgs.msg import Clock
 from std_srvs.srv import Trigger
 
 Result = RunEpisode.Result
-DEADLINE = 30.0
-PATIENCE = 1.0  # chunk_timeout and service_timeout of runs that wait in vain
+DEADLINE = 60.0
+PATIENCE = 2.0  # chunk_timeout and service_timeout of runs that wait in vain
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 START = ['executor/pause', 'seed', 'franka_sim/reset', 'observation_aggregator/reset']
 START += ['policy/reset', 'executor/resume']

@@ -68,7 +68,7 @@ class Bench:
     def _on_joints(self, message):
         self.widths.append(sum(message.position))
 
-    def until(self, condition, deadline=30.0):
+    def until(self, condition, deadline=60.0):
         end = time.monotonic() + deadline
         while not condition():
             assert time.monotonic() < end, self.reports[-1:]

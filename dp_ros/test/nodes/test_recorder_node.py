@@ -69,7 +69,7 @@ class Bench:
     def _on_report(self, array):
         self.reports += [s for s in array.status if s.name == '/demo_recorder']
 
-    def until(self, condition, deadline=10.0):
+    def until(self, condition, deadline=60.0):
         end = time.monotonic() + deadline
         while not condition():
             assert time.monotonic() < end, 'nothing came in time'
@@ -214,8 +214,8 @@ def test_keys_without_values(make):
 
 
 def test_a_stream_that_stops_ends_the_episode(make, tmp_path):
-    bench = make(max_silence=0.5).ready()
-    bench.call('start')
+    bench = make(max_silence=0.5)
+    bench.until(lambda: bench.send() or bench.call('start').success)
     bench.until(lambda: bench.joints.publish(JointState()) or bench.recorder._episode is None)
     answer = bench.call('stop')
     assert not answer.success

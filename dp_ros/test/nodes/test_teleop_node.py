@@ -32,7 +32,12 @@ FINGERS = list(FINGER_NAMES)
 HOME = np.array([0.0, -0.78, 0.0, -2.36, 0.0, 1.57, 0.78])
 COMMANDS = 'fr3_arm_controller/joint_trajectory'
 QOS = QoSProfile(depth=50)
-CALM = {'execute': True, 'joint_state_timeout': 3.0, 'check_robot': False}
+CALM = {
+    'execute': True,
+    'joint_state_timeout': 3.0,
+    'max_lead_time': 0.5,
+    'check_robot': False,
+}
 
 
 def parameters(values):
@@ -121,7 +126,7 @@ class Bench:
             return None
         return self.targets[-1].joint_names, list(self.targets[-1].points[-1].positions)
 
-    def until(self, condition, deadline=30.0):
+    def until(self, condition, deadline=60.0):
         end = time.monotonic() + deadline
         while not condition():
             assert time.monotonic() < end, (self.said, self.position().round(3).tolist())

@@ -16,7 +16,7 @@ from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 
 EPOCH = 1_800_000_000 * NS
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 class Bench:

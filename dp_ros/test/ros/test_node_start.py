@@ -33,7 +33,7 @@ def test_a_wrong_parameter_is_one_line_and_an_exit_code(domain_id, node, value, 
         env={**os.environ, 'ROS_DOMAIN_ID': str(domain_id)},
         capture_output=True,
         text=True,
-        timeout=90.0,
+        timeout=180.0,
         check=False,
     )
     assert done.returncode == 2, done.stderr
@@ -131,7 +131,7 @@ print(len(os.listdir('/proc/self/task')))
             env={**unset, **threads, 'ROS_DOMAIN_ID': str(domain_id)},
             capture_output=True,
             text=True,
-            timeout=90.0,
+            timeout=180.0,
             check=False,
         )
         counts.append(int(done.stdout.split()[-1]))

@@ -71,21 +71,20 @@ def index(folder):
 
 def run(folder, *arguments):
     command = [*COMMAND, str(folder), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
 
 
-@pytest.mark.timeout(300)
 def test_a_killed_recording_goes_on_and_leaves_no_process(tmp_path):
     log = (tmp_path / 'log').open('w')
     process = subprocess.Popen([*COMMAND, str(tmp_path)], stdout=log)
-    end = time.monotonic() + 120
+    end = time.monotonic() + 250
     while not index(tmp_path):
         assert process.poll() is None and time.monotonic() < end
     children = psutil.Process(process.pid).children()
     assert len(children) == 2
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert psutil.wait_procs(children, timeout=30)[1] == []
+    assert psutil.wait_procs(children, timeout=60)[1] == []
 
     done = run(tmp_path, '--episodes', '4')
     assert done.returncode == 0, done.stdout
@@ -102,7 +101,6 @@ def test_a_killed_recording_goes_on_and_leaves_no_process(tmp_path):
         check_episode(tmp_path / entry['episode'], float(entry['duration_s']))
 
 
-@pytest.mark.timeout(300)
 def test_the_fingers_are_commanded_through_the_grippers_nodes(tmp_path):
     done = run(tmp_path, '--task', 'pick_place', '--episodes', '1')
     assert done.returncode == 0, done.stdout
