@@ -72,7 +72,7 @@ class Chain:
         message.header.stamp = self.node.get_clock().now().to_msg()
         self.joints.publish(message)
 
-    def until(self, condition, deadline=30.0):
+    def until(self, condition, deadline=60.0):
         end = time.monotonic() + deadline
         while not condition():
             assert time.monotonic() < end, self.status

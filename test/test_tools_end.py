@@ -73,7 +73,7 @@ def ends(process, number, left=()):
     said, failed = process.communicate(timeout=60.0)
     assert process.returncode == CODES[number], said + failed
     assert 'Traceback' not in said + failed and 'Exception' not in said + failed
-    end = time.monotonic() + 20.0
+    end = time.monotonic() + 60.0
     while any(child.is_running() and child.status() != 'zombie' for child in left):
         assert time.monotonic() < end, left
 
