@@ -7,7 +7,7 @@ import json
 from dp_ros.tools.bench import cases as bench_cases
 from dp_ros.tools.bench import machine as bench_machine
 from dp_ros.tools.bench import main as bench
-from dp_ros.tools.common.timing import medians
+from dp_ros.tools.common.timing import Spread, medians, spreads
 import pytest
 import tiny_policy
 import torch
@@ -38,17 +38,39 @@ def test_figures_of_chunks_and_of_the_loop_are_printed_and_stored(monkeypatch, t
     monkeypatch.setattr(bench_cases, 'THREADS', (2,))
     assert run(monkeypatch, '--cases', case, 'loop', '--rounds', 1, '--json', out) == 0
     figures = {each['name']: each for each in json.loads(out.read_text())}
-    first = figures[f'{case}, torch, 2 threads']
+    first = figures['torch, 2 threads']
     assert first['ratio'] == 1.0
     assert (first['ready'], first['memory']) == (2.0, len('torch'))
     assert {'read', 'compute'} <= set(first)
     if find_spec('openvino'):
-        compiled = figures[f'{case}, openvino, 2 threads']
-        assert compiled['reference'] == f'{case}, torch, 2 threads'
+        assert figures['openvino, 2 threads']['reference'] == 'torch with as many threads'
     assert {'observation window', 'splice of a chunk', 'simulation of dt'} <= set(figures)
+    assert figures['planning of a chunk (CPU time)']['milliseconds'] < 50
     numbers = [value for each in figures.values() for value in each.values()]
     assert all(value > 0 for value in numbers if not isinstance(value, str))
-    assert 'splice of a chunk' in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert 'splice of a chunk' in printed
+    assert '…' not in printed
+    assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_every_shipped_policy_has_a_row(monkeypatch, tmp_path, capsys):
+    for name in ('one', 'two'):
+        tiny_policy.checkpoint(tmp_path / 'models' / name)
+    monkeypatch.chdir(tmp_path)
+    out = tmp_path / 'out'
+    assert run(monkeypatch, '--cases', 'shipped', '--rounds', 3, '--json', out) == 0
+    figures = json.loads(out.read_text())
+    assert [each['name'] for each in figures] == ['one', 'two']
+    assert all(each['milliseconds'] <= each['p95'] for each in figures)
+    monkeypatch.chdir(tmp_path / 'models')
+    assert run(monkeypatch, '--cases', 'shipped') == 1
+    assert 'models: no policy in it' in ' '.join(capsys.readouterr().out.split())
+
+
+def test_percentiles_are_those_of_the_clock_after_a_warm_up():
+    now = iter((0, 9, 9, 10, 10, 13, 13, 15))
+    assert spreads({'a': int}, 3, lambda: next(now))['a'] == Spread(2000.0, 2900.0)
 
 
 def test_the_cost_of_a_policy_is_measured_in_a_process_of_its_own(tmp_path):

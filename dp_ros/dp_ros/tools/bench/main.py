@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure the time and memory of a chunk with each engine, and the time of the rest of the loop.
 
-`ros2 run dp_ros bench [--cases small transformer paper loop models/reach] [--json out.json]`
+`ros2 run dp_ros bench [--cases shipped small transformer paper loop models/reach] [--json FILE]`
 
-Times are medians; speed-ups are ratios of medians. Compared engines take turns within one run, so
-that another busy process slows them all alike. The engine `torch` is the reference: eager PyTorch
-that encodes the observation once and runs every step through the network and diffusers' scheduler.
+Times are medians (p50) and 95th percentiles (p95); speed-ups are ratios of medians. Compared
+engines take turns within one run, so that another busy process slows them all alike. The engine
+`torch` is the reference: eager PyTorch that encodes the observation once and runs every step
+through the network and diffusers' scheduler.
 """
 
 from __future__ import annotations
@@ -16,13 +17,25 @@ from dataclasses import asdict, dataclass
 import json
 from pathlib import Path
 import sys
+import time
 
 from dp_ros.policy.checkpoint import CheckpointError
 from dp_ros.policy.config import PolicyConfig
-from dp_ros.tools.bench.cases import CASES, STEPS, TASK, chunk_runs, cost, engines, make_network
+from dp_ros.tools.bench.cases import (
+    CASES,
+    STEPS,
+    TASK,
+    chunk_runs,
+    cost,
+    engines,
+    make_network,
+    pair,
+    shipped,
+)
 from dp_ros.tools.bench.machine import floors
-from dp_ros.tools.bench.runs import loop_runs
-from dp_ros.tools.common.timing import medians
+from dp_ros.tools.bench.runs import loop_runs, planning_run
+from dp_ros.tools.common.timing import spreads
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -31,12 +44,15 @@ from rich.table import Table
 class Figure:
     """One measurement.
 
-    :param milliseconds: median of one run.
+    :param case: what was measured together; ``name``: the one of it.
+    :param milliseconds: median of one run; ``p95``: its 95th percentile [ms].
     :param ratio: time of ``reference`` over this time.
     """
 
+    case: str
     name: str
     milliseconds: float
+    p95: float
     ratio: float
     reference: str
 
@@ -46,7 +62,7 @@ class ChunkFigure(Figure):
     """The measurement of a chunk by one engine.
 
     :param read: shortest time to read the weights [ms]; ``compute``: to compute.
-    :param ready: time to make the engine, once [s]; ``memory``: its peak memory [MB].
+    :param ready: time to make engine and first chunk, once [s]; ``memory``: its peak memory [MB].
     """
 
     read: float
@@ -79,8 +95,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         '--cases',
         nargs='+',
-        default=['small', 'transformer', 'loop'],
-        help=f'{", ".join(CASES)}, loop, or checkpoint folders (default: %(default)s)',
+        default=['shipped', 'small', 'transformer', 'loop'],
+        help=f'shipped, {", ".join(CASES)}, loop, or checkpoint folders (default: %(default)s)',
     )
     parser.add_argument(
         '--rounds', type=int, default=20, help='number of runs of each case (default: %(default)s)'
@@ -94,24 +110,47 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def measure_case(case: str, rounds: int) -> Sequence[Figure]:
     """Measure one case of the command line."""
+    if case == 'shipped':
+        return measure_shipped(rounds)
     return measure_loop(rounds) if case == 'loop' else measure_chunks(case, rounds)
+
+
+def measure_shipped(rounds: int) -> list[Figure]:
+    """Compare the default engine with PyTorch, for every shipped policy."""
+    figures = []
+    for folder in shipped(Path('models')):
+        times = spreads(pair(folder), rounds)
+        found, eager = times['auto'], times['torch'].median
+        figures.append(
+            Figure(
+                'shipped',
+                folder.name,
+                found.median,
+                found.p95,
+                eager / found.median,
+                'torch; one thread',
+            )
+        )
+    return figures
 
 
 def measure_chunks(case: str, rounds: int) -> list[ChunkFigure]:
     """Compare the engines with each other, and with the limits of the machine."""
     network = make_network(case)
     costs = {engine: cost(case, engine) for engine in engines()}
-    times = medians(chunk_runs(network), rounds)
+    times = spreads(chunk_runs(network), rounds)
     least = {n_threads: floors(network, n_threads) for _, n_threads in times}
     figures = []
-    for (engine, n_threads), milliseconds in times.items():
+    for (engine, n_threads), found in times.items():
         threads = f'{n_threads} thread{"s" if n_threads > 1 else ""}'
         figures.append(
             ChunkFigure(
-                f'{case}, {engine}, {threads}',
-                milliseconds,
-                times['torch', n_threads] / milliseconds,
-                f'{case}, torch, {threads}',
+                case,
+                f'{engine}, {threads}',
+                found.median,
+                found.p95,
+                times['torch', n_threads].median / found.median,
+                'torch with as many threads',
                 *least[n_threads],
                 costs[engine].ready,
                 costs[engine].memory,
@@ -124,17 +163,24 @@ def measure_loop(rounds: int) -> list[Figure]:
     """Compare the rest of the loop with the time that it has, dt."""
     config = PolicyConfig(TASK)
     with loop_runs(config) as runs:
-        times = medians(runs, rounds)
+        times = spreads(runs, rounds)
+    plans = {'planning of a chunk (CPU time)': planning_run(config)}
+    times |= spreads(plans, 5 * rounds, time.thread_time)
     dt = config.dt
-    return [Figure(name, t, 1e3 * dt / t, f'dt, {dt:g} s') for name, t in times.items()]
+    return [
+        Figure('loop', name, t.median, t.p95, 1e3 * dt / t.median, f'dt = {dt:g} s')
+        for name, t in times.items()
+    ]
 
 
 def as_table(figures: Sequence[Figure]) -> Table:
     """Return the figures of one case as a table."""
-    table = Table(caption=f'a chunk is {STEPS} steps of DDIM')
+    first = figures[0]
+    caption = f'times as fast as {first.reference}; in ms; a chunk: {STEPS} steps of DDIM'
+    table = Table(title=first.case, caption=caption, box=SIMPLE, padding=(0, 1, 0, 0))
     rows = [_cells(figure) for figure in figures]
     for heading in rows[0]:
-        table.add_column(heading, justify='left' if heading in ('', 'than') else 'right')
+        table.add_column(heading, justify='right' if heading else 'left', no_wrap=True)
     for row in rows:
         table.add_row(*row.values())
     return table
@@ -144,17 +190,17 @@ def _cells(figure: Figure) -> dict[str, str]:
     ratio = f'{figure.ratio:.2f}' if figure.ratio < 100 else f'{figure.ratio:.0f}'
     cells = {
         '': figure.name,
-        'median': f'{figure.milliseconds:.3g} ms',
-        'times faster': ratio,
-        'than': figure.reference,
+        'p50': f'{figure.milliseconds:.3g}',
+        'p95': f'{figure.p95:.3g}',
+        'times': ratio,
     }
     if not isinstance(figure, ChunkFigure):
         return cells
     return cells | {
-        'to read': f'{figure.read:.3g} ms',
-        'to compute': f'{figure.compute:.3g} ms',
-        'ready after': f'{figure.ready:.2g} s',
-        'memory': f'{figure.memory:.0f} MB',
+        'read': f'{figure.read:.3g}',
+        'compute': f'{figure.compute:.3g}',
+        'ready s': f'{figure.ready:.2g}',
+        'MB': f'{figure.memory:.0f}',
     }
 
 

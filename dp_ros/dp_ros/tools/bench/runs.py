@@ -7,11 +7,16 @@ from collections.abc import Iterator, Mapping
 import contextlib
 from functools import partial
 import itertools
+from typing import Final
 
+from dp_ros.control.executor.fit import OF_POLICIES
 from dp_ros.control.executor.motion import State
+from dp_ros.control.executor.pace import Caution, Ramp
+from dp_ros.control.executor.planner import ChunkPlan, Planner
 from dp_ros.control.executor.splice import follow
 from dp_ros.data.windows.window import WindowBuilder, WindowSpec
 from dp_ros.policy.config import PolicyConfig
+from dp_ros.robot.arm_model import FR3
 from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros.robot.limits import FR3_LIMITS
 from dp_ros.robot.trajectory import TrajectoryReference
@@ -24,6 +29,10 @@ from dp_ros.tools.bench.cases import Run
 import numpy as np
 
 JOINT_PERIOD_NS = NS // 100
+WAVE: Final = 0.003
+"""Deviation of a network's points from a smooth path [rad]."""
+MARGIN: Final = 0.1
+"""Default of the executor's `limit_margin` [rad]."""
 
 
 @contextlib.contextmanager
@@ -76,6 +85,25 @@ def splice_run(config: PolicyConfig, away: float = 0.0) -> Run:
     start = State(*(value[0] for value in reference.sample(np.array([now_ns]))))
     points = reference.sample(now_ns + (times * NS).astype(np.int64))[0] + away
     return partial(follow, start, times, points, FR3_LIMITS)
+
+
+def planning_run(config: PolicyConfig) -> Run:
+    """Plan one chunk after the other, each as wavy as those of a network, in mid-motion."""
+    motion = plan(sample_scene(0), 'left', np.random.default_rng(0))
+    reference = TrajectoryReference(JOINT_NAMES, motion.positions[0])
+    reference.accept(motion, 1)
+    join_ns = 1 * NS
+    begin = State(*(value[0] for value in reference.sample(np.array([join_ns]))))
+    times = config.dt * np.arange(1, config.n_action_steps + 1)
+    points = reference.sample(join_ns + (times * NS).astype(np.int64))[0]
+    planner = Planner(FR3, Caution(FR3.limits, MARGIN), smoothing=OF_POLICIES)
+    full, rng = Ramp(0, 1.0, 1.0, 0.0), np.random.default_rng(0)
+
+    def run() -> ChunkPlan:
+        wavy = points + rng.normal(0, WAVE, points.shape)
+        return planner.plan(begin, times, wavy, full, join_ns)
+
+    return run
 
 
 def simulate(world: FrankaWorld, steps: int) -> None:
