@@ -259,5 +259,6 @@ def test_an_absent_rviz_is_named(launch):
     with launch('rviz.launch.py') as launched:
         until(lambda: launched.process.poll() is not None, launched.said)
         assert launched.process.returncode == 1
-        assert "package 'rviz2' not found" in launched.said()
+        assert 'rviz2) is not installed' in launched.said()
+        assert 'ros2 run dp_ros view' in launched.said()
         assert 'Traceback' not in launched.said()

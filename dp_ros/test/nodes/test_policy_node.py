@@ -523,8 +523,10 @@ def test_markers_show_the_chunk_the_fan_and_the_denoising(bench):
     shown = [m for m in test.markers[-1].markers if m.action == Marker.ADD]
     assert {m.header.frame_id for m in shown} == {'base'}
     counts = {ns: sum(m.ns == ns for m in shown) for ns in {m.ns for m in shown}}
-    expected = {'executed': 1, 'committed': 1, 'rest': 1, 'points': 1, 'fan': 4, 'denoising': 11}
-    assert counts == expected
+    one = dict.fromkeys(('executed', 'previous', 'committed', 'rest', 'points'), 1)
+    assert counts == one | {'fan': 4, 'denoising': 11}
+    (previous,) = (m.points for m in shown if m.ns == 'previous')
+    assert previous == next(m.points for m in test.markers[-2].markers if m.ns == 'points')
     assert len({(m.ns, m.id) for m in shown}) == len(shown)
     committed = next(m for m in shown if m.ns == 'committed')
     assert len(committed.points) == tiny_policy.CONFIG.n_action_steps + 1

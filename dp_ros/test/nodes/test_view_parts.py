@@ -5,7 +5,7 @@ from http import HTTPStatus
 import json
 import socket
 
-from dp_ros.nodes.view.chunk_view import paths_of, whole
+from dp_ros.nodes.view.chunk_view import paths_of
 from dp_ros.nodes.view.control import Control
 from dp_ros.nodes.view.door import Door, DoorError, door_for, link, open_server
 from dp_ros.nodes.view.ledger import Stage, stages
@@ -255,7 +255,6 @@ def test_paths_come_in_the_order_of_their_numbers_without_nan():
     paths = paths_of(message)
     assert [path[0, 0] for path in paths['fan']] == [3.0, 1.0]
     assert set(paths) == {'fan', 'committed'}
-    assert whole(paths)[:, 0].tolist() == [0.0, 1.0]
 
 
 def test_the_command_line_gives_parameters():

@@ -19,6 +19,7 @@ Rgba = tuple[float, float, float, float]
 EXECUTED: Final[Rgba] = (0.55, 0.55, 0.60, 0.9)
 COMMITTED: Final[Rgba] = (0.10, 0.75, 0.25, 1.0)
 REST: Final[Rgba] = (0.15, 0.45, 0.95, 1.0)
+PREVIOUS: Final[Rgba] = (0.60, 0.75, 0.95, 0.7)
 FAN: Final[Rgba] = (1.00, 0.65, 0.10, 0.45)
 NOISE: Final[Rgba] = (0.80, 0.20, 0.70, 0.6)
 _MOST_STEPS: Final = 12
@@ -42,16 +43,22 @@ class Intention:
 
 
 class MarkerWriter:
-    """Writes an intention as markers; deletes markers of the last one that it does not replace."""
+    """Writes an intention as markers, beside the chunk before it.
+
+    It deletes markers of the last message that it does not replace.
+    """
 
     def __init__(self, frame_id: str) -> None:
         self._frame_id = frame_id
         self._shown: set[tuple[str, int]] = set()
+        self._previous: Array = np.zeros((0, 3))
 
     def write(self, intention: Intention, stamp: Time) -> MarkerArray:
         """Return the markers of an intention."""
         header = Header(stamp=stamp, frame_id=self._frame_id)
-        markers = [_line(header, *item) for item in _paths(intention) if len(item[2]) > 1]
+        paths = [('previous', 0, self._previous, PREVIOUS, 0.003), *_paths(intention)]
+        self._previous = intention.chunk
+        markers = [_line(header, *item) for item in paths if len(item[2]) > 1]
         markers.append(_points(header, 'points', intention.chunk))
         shown = {(marker.ns, marker.id) for marker in markers}
         gone = [_delete(header, *key) for key in sorted(self._shown - shown)]
@@ -60,7 +67,7 @@ class MarkerWriter:
 
     def clear(self) -> MarkerArray:
         """Return the marker that deletes all others."""
-        self._shown = set()
+        self._shown, self._previous = set(), np.zeros((0, 3))
         return MarkerArray(markers=[Marker(action=Marker.DELETEALL)])
 
 

@@ -32,7 +32,7 @@ LAYERS: Final = ('executed', 'previous', 'fan', 'denoising')
 
 
 class ChunkView:
-    """Draws the newest paths of `policy/markers`, and the chunk before it.
+    """Draws the newest paths of `policy/markers`.
 
     ``step`` is the denoising step that is drawn.
     """
@@ -41,7 +41,6 @@ class ChunkView:
         self._scene = scene
         self._nodes: dict[str, Any] = {}
         self._paths: Mapping[str, list[Array]] = {}
-        self._previous: Array = np.zeros((0, 3))
         self.visible = dict.fromkeys(LAYERS, True)
         self.step = 0
 
@@ -50,7 +49,6 @@ class ChunkView:
         if not paths:
             self.clear()
             return
-        self._previous = whole(self._paths or paths)
         self._paths = paths
         self.draw()
 
@@ -58,7 +56,7 @@ class ChunkView:
         """Draw again, after a change of what is visible."""
         wanted = {
             'executed': (self._paths.get('executed', []), EXECUTED),
-            'previous': ([self._previous], PREVIOUS),
+            'previous': (self._paths.get('previous', []), PREVIOUS),
             'fan': (self._paths.get('fan', []), FAN),
             'committed': (self._paths.get('committed', []), COMMITTED),
             'rest': (self._paths.get('rest', []), REST),
@@ -71,7 +69,7 @@ class ChunkView:
 
     def clear(self) -> None:
         """Remove everything."""
-        self._paths, self._previous = {}, np.zeros((0, 3))
+        self._paths = {}
         for node in self._nodes.values():
             node.remove()
         self._nodes.clear()
@@ -117,9 +115,3 @@ def paths_of(message: MarkerArray) -> dict[str, list[Array]]:
         if np.isfinite(points).all():
             paths.setdefault(marker.ns, []).append(points)
     return paths
-
-
-def whole(paths: Mapping[str, list[Array]]) -> Array:
-    """Return the path (n, 3) of the whole chunk."""
-    parts = [path for name in ('committed', 'rest') for path in paths.get(name, [])]
-    return np.vstack(parts) if parts else np.zeros((0, 3))
