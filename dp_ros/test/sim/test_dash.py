@@ -57,7 +57,7 @@ def test_the_expert_reaches_the_goal_on_the_side_it_is_told(simulation, seed, si
 
 
 @pytest.mark.parametrize('seed', SEEDS)
-def test_the_mean_of_both_sides_collides_before_a_second_chunk_is_made(simulation, seed):
+def test_the_mean_of_both_sides_collides_before_a_second_chunk_joins(simulation, seed):
     scene = DASH.sample(seed)
     frames = math.ceil(Pace().period_ns(0.0, TASK) / to_ns(TASK.dt))
     left, right = (expert(scene, side) for side in DASH.sides)

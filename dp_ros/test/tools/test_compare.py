@@ -105,6 +105,44 @@ def test_the_seeds_can_be_others(config, tmp_path, monkeypatch, capsys):
         assert f'| diffusion | 100% | {each} |' in capsys.readouterr().out
 
 
+def test_the_figures_of_a_page_are_replaced(config, tmp_path, monkeypatch, capsys):
+    tiny_policy.checkpoint(tmp_path / 'diffusion-0')
+    monkeypatch.setattr(compare, 'measure', lambda policy, case, *_: result(case.method, 50))
+    page = tmp_path / 'docs' / 'page.md'
+    page.parent.mkdir()
+    page.write_text('before\n<!-- compare -->\nold\n<!-- /compare -->\nafter\n')
+    file = config(methods={'diffusion': {}})
+    words = ['compare', '--config', str(file), '--out', str(tmp_path), '--page', str(page)]
+    monkeypatch.setattr('sys.argv', words)
+    for _ in range(2):
+        assert compare.main() == 0
+        text = page.read_text()
+        assert text.startswith('before\n<!-- compare -->\n\n| method | goal reached |')
+        assert '| diffusion | 100% | 100% [93, 100] |' in text
+        assert text.endswith('(compare.png)\n<!-- /compare -->\nafter\n')
+    assert 'old' not in text and text.count('| diffusion |') == 1
+    assert (page.parent / 'compare.png').stat().st_size > 5000
+
+
+@pytest.mark.parametrize(
+    'text', ['no marks', '<!-- compare -->\n', '<!-- /compare -->\n<!-- compare -->\n']
+)
+def test_a_page_without_its_marks_is_refused_before_anything_is_trained(
+    config, tmp_path, monkeypatch, capsys, text
+):
+    page = tmp_path / 'page.md'
+    page.write_text(text)
+    words = ['compare', '--data', 'none', '--config', str(config()), '--out', str(tmp_path / 'o')]
+    monkeypatch.setattr('sys.argv', [*words, '--page', str(page)])
+    assert compare.main() == 1
+    said = ' '.join(capsys.readouterr().out.split())
+    assert 'needs the lines <!-- compare --> and <!-- /compare --> once, in this order' in said
+    assert not (tmp_path / 'o').exists()
+    monkeypatch.setattr('sys.argv', [*words, '--page', str(tmp_path / 'none.md')])
+    assert compare.main() == 1
+    assert 'none.md: cannot be read' in ' '.join(capsys.readouterr().out.split())
+
+
 def test_a_training_that_fails_ends_it(config, tmp_path, monkeypatch, capfd):
     words = ['compare', '--data', 'none', '--config', str(config()), '--out', str(tmp_path)]
     monkeypatch.setattr('sys.argv', words)

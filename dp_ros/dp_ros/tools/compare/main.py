@@ -23,7 +23,8 @@ from dp_ros.policy.checkpoint import load_policy
 from dp_ros.policy.policy import Policy, blank_observation
 from dp_ros.tools.common.timing import medians
 from dp_ros.tools.compare.closed_loop import ClosedLoop
-from dp_ros.tools.compare.report import write_report
+from dp_ros.tools.compare.page import Page, PageError
+from dp_ros.tools.compare.report import PICTURE, TABLE, write_report
 from dp_ros.training.record import saved_state
 from dp_ros.values import ConfigError, make_value
 import numpy as np
@@ -89,7 +90,7 @@ def main() -> int:
     console = Console()
     try:
         _compare(args, console)
-    except (CompareError, ValueError, OSError) as error:
+    except (CompareError, PageError, ValueError, OSError) as error:
         console.print(f'compare: {error}', style='red', markup=False)
         return 1
     except KeyboardInterrupt:
@@ -107,6 +108,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument('--out', type=Path, required=True, help='folder for policies and results')
     parser.add_argument(
         '--seeds', type=int, nargs='+', help='seeds of the trainings (default: those in --config)'
+    )
+    parser.add_argument(
+        '--page',
+        type=Path,
+        help='Markdown file whose lines between <!-- NAME --> and <!-- /NAME --> are replaced by '
+        'the table and the picture; NAME is that of --config without its ending',
     )
     return parser.parse_args(argv)
 
@@ -136,6 +143,7 @@ def cases(comparison: Comparison) -> Iterator[Case]:
 
 def _compare(args: argparse.Namespace, console: Console) -> None:
     comparison = read_comparison(args.config)
+    page = None if args.page is None else Page(args.page, args.config.stem)
     if args.seeds:
         comparison = replace(comparison, seeds=args.seeds)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -150,7 +158,9 @@ def _compare(args: argparse.Namespace, console: Console) -> None:
             results[case.name] = asdict(case) | measure(policy, case, comparison.episodes, console)
             file.write_text(json.dumps(results, indent=1) + '\n')
     write_report([results[case.name] for case in cases(comparison)], args.out)
-    console.print((args.out / 'table.md').read_text(), markup=False, highlight=False)
+    if page is not None:
+        page.replace(args.out / TABLE, args.out / PICTURE)
+    console.print((args.out / TABLE).read_text(), markup=False, highlight=False)
 
 
 def folder_of(out: Path, comparison: Comparison, method: str, seed: int) -> Path:

@@ -15,6 +15,9 @@ from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 Result = Mapping[str, Any]
 
+TABLE, PICTURE = 'table.md', 'methods.png'
+"""Files of a report."""
+
 COLUMNS = (
     'method',
     'goal reached',
@@ -28,10 +31,10 @@ COLUMNS = (
 
 
 def write_report(results: Sequence[Result], folder: Path) -> None:
-    """Write `table.md` and `methods.png`, and `steps.png` where a curve was measured."""
+    """Write table and picture of the methods, and `steps.png` where a curve was measured."""
     methods = by_method([result for result in results if result['sampler'] == 'auto'])
-    (folder / 'table.md').write_text(table(methods))
-    _save(folder / 'methods.png', lambda axes: _draw_methods(axes, methods))
+    (folder / TABLE).write_text(table(methods))
+    _save(folder / PICTURE, lambda axes: _draw_methods(axes, methods))
     curve = [result for result in results if result['sampler'] != 'auto']
     if curve:
         _save(folder / 'steps.png', lambda axes: _draw_steps(axes, curve))
