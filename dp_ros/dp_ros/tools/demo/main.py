@@ -28,7 +28,7 @@ from rich.progress import track
 BASELINES = {'mse': 'reach_mse'}
 TITLES = {
     'reach': 'Diffusion policy: commits to a side',
-    'reach_mse': 'Squared error: the mean of both sides',
+    'reach_mse': 'Squared error: one answer to each observation',
 }
 FPS = 20
 
