@@ -85,7 +85,13 @@ class Loop(Node):
             )
         )
         assert handle.accepted
-        until(lambda: chunks and chunks[-1] and FOLLOWING in self.reasons, self.said)
+        # What it said first may still be of the scene before, whose chunks it followed.
+        until(
+            lambda: (
+                chunks and chunks[-1] and len(self.reasons) > 1 and self.reasons[-1] == FOLLOWING
+            ),
+            self.said,
+        )
         return handle
 
     def end_episode(self, handle):
