@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from builtin_interfaces.msg import Duration as DurationMsg
 from builtin_interfaces.msg import Time as TimeMsg
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.robot.trajectory_message import trajectory_from_msg as trajectory_from_msg
 from dp_ros.robot.units import NS, to_ns
+from geometry_msgs.msg import PoseStamped
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
 
@@ -26,6 +29,16 @@ def ns_to_duration(duration_ns: int) -> DurationMsg:
     """Convert nanoseconds to a duration."""
     sec, nanosec = divmod(duration_ns, NS)
     return DurationMsg(sec=sec, nanosec=nanosec)
+
+
+def place_to_msg(place: Iterable[float], stamp: TimeMsg, frame_id: str = '') -> PoseStamped:
+    """Convert a place (x, y, z) [m] to a pose that is not turned."""
+    message = PoseStamped()
+    message.header.stamp, message.header.frame_id = stamp, frame_id
+    p = message.pose.position
+    p.x, p.y, p.z = place
+    message.pose.orientation.w = 1.0
+    return message
 
 
 def trajectory_to_msg(trajectory: Trajectory, frame_id: str = '') -> JointTrajectory:

@@ -16,7 +16,7 @@ from typing import Any
 
 from dp_ros.nodes.episode_runner.parameters import PARAMETERS
 from dp_ros.ros.asking import setting
-from dp_ros.ros.conversions import time_to_ns
+from dp_ros.ros.conversions import place_to_msg, time_to_ns
 from dp_ros.ros.diagnostics import OK, Diagnostics, Report
 from dp_ros.ros.ending import EndingNode
 from dp_ros.ros.live_parameters import LiveParameters
@@ -263,21 +263,15 @@ class EpisodeRunnerNode(EndingNode):
         ):
             if distance != 0.0 and self._is_due(what, values[f'move_{what}_after']):
                 self._moved.add(what)
-                out.publish(self._pose(place.x, place.y + side * distance, place.z))
+                moved = (place.x, place.y + side * distance, place.z)
+                stamp, frame = self.get_clock().now().to_msg(), episode.header.frame_id
+                out.publish(place_to_msg(moved, stamp, frame))
 
     def _is_due(self, what: str, after: float) -> bool:
         """Tell whether a thing is to be moved now, ``after`` the first chunk [s]."""
         if what in self._moved or self._first_chunk is None:
             return False
         return self._seconds() - self._first_chunk >= after
-
-    def _pose(self, x: float, y: float, z: float) -> PoseStamped:
-        pose = PoseStamped()
-        pose.header.stamp = self.get_clock().now().to_msg()
-        pose.header.frame_id = self._episode.header.frame_id
-        pose.pose.position.x, pose.pose.position.y, pose.pose.position.z = x, y, z
-        pose.pose.orientation.w = 1.0
-        return pose
 
     async def _seed_policy(self, seed: int) -> None:
         result = (await self._call(self._set_policy, setting('seed', seed))).results[0]

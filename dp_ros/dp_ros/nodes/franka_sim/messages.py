@@ -10,7 +10,7 @@ from dp_ros.arrays import Array
 from dp_ros.robot.chain import quaternion
 from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES, LINK_NAMES, link_poses
 from dp_ros.robot.units import NS
-from dp_ros.ros.conversions import ns_to_time
+from dp_ros.ros.conversions import ns_to_time, place_to_msg
 from dp_ros.sim.scenario import Scene, SimCamera
 from dp_ros.sim.scenarios.obstacle.scene import OBSTACLE_HEIGHT, ObstacleScene
 from dp_ros.sim.simulation import Simulation
@@ -118,11 +118,7 @@ def episode_status(simulation: Simulation, frame: str, speed: float) -> EpisodeS
 
 def goal_pose(scene: Scene, frame: str, stamp: TimeMsg) -> PoseStamped:
     """Return the goal point."""
-    message = PoseStamped()
-    message.header.frame_id, message.header.stamp = frame, stamp
-    message.pose.position = _point(scene.goal_point)
-    message.pose.orientation.w = 1.0
-    return message
+    return place_to_msg(scene.goal_point, stamp, frame)
 
 
 def scene_markers(world: FrankaWorld, frame: str, stamp: TimeMsg) -> MarkerArray:

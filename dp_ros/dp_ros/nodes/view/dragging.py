@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from dp_ros.nodes.view.handle import Handle, Place
 from dp_ros.nodes.view.steering import Steering
+from dp_ros.ros.conversions import place_to_msg
 from dp_ros.ros.qos import EVERY
 from dp_ros_msgs.msg import EpisodeStatus
 from geometry_msgs.msg import PoseStamped
@@ -60,13 +61,8 @@ class Dragging:
 
     def _ask(self, what: str, page: int, place: Place) -> None:
         async def publish() -> None:
-            pose = PoseStamped()
-            pose.header.stamp = self._node.get_clock().now().to_msg()
-            pose.header.frame_id = self._frame
-            p = pose.pose.position
-            p.x, p.y, p.z = place
-            pose.pose.orientation.w = 1.0
-            self._out[what].publish(pose)
+            stamp = self._node.get_clock().now().to_msg()
+            self._out[what].publish(place_to_msg(place, stamp, self._frame))
 
         x, y, _ = place
         self._steering.wish(page, f'{what} at {x:.3f}, {y:.3f} m', publish)

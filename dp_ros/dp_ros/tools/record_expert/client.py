@@ -11,7 +11,7 @@ from typing import Any
 from dp_ros.robot.kinematics import forward
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.robot.units import NS, to_ns
-from dp_ros.ros.conversions import ns_to_time, time_to_ns, trajectory_to_msg
+from dp_ros.ros.conversions import ns_to_time, place_to_msg, time_to_ns, trajectory_to_msg
 from dp_ros.ros.qos import NEWEST, latched
 from dp_ros.sim.scenario import Point2D
 from dp_ros.tools.record_expert.episodes import REACTION, ExpertEpisode
@@ -166,10 +166,7 @@ class ExpertClient(Node):
     def _move(self, publisher: Any, place: Point2D, time_ns: int) -> None:
         """Move goal or obstacle to a place (x, y) [m] when it is time."""
         self._wait_until(time_ns)
-        pose = PoseStamped()
-        pose.pose.position.x, pose.pose.position.y = place
-        pose.header.stamp = ns_to_time(self._status_ns())
-        publisher.publish(pose)
+        publisher.publish(place_to_msg((*place, 0.0), ns_to_time(self._status_ns())))
 
     def _wait_until(self, time_ns: int) -> None:
         self._wait(lambda: self._status_ns() >= time_ns, 60.0, 'the simulation stands still')
