@@ -21,6 +21,7 @@ from dp_ros.policy.engines import make_engine
 from dp_ros.policy.network import PolicyNetwork, check_size
 from dp_ros.policy.policy import Policy
 from dp_ros.task.task import task_from_dict, task_to_dict
+from dp_ros.task.task_file import DESCRIPTION
 from dp_ros.values import ConfigError, brief, require, shown
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
@@ -29,7 +30,6 @@ import torch
 from torch import Tensor
 
 WEIGHTS: Final = 'policy.safetensors'
-DESCRIPTION: Final = 'policy.json'
 FORMAT: Final = 2
 _ADDED: Final = {'max_delay': 0}
 """Settings of a policy that older checkpoints lack, as they were trained."""

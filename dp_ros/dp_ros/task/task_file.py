@@ -11,7 +11,8 @@ from dp_ros.task.task import Task, task_from_dict, task_to_dict
 from dp_ros.values import ConfigError, require, shown
 import yaml
 
-_DESCRIPTION: Final = 'policy.json'
+DESCRIPTION: Final = 'policy.json'
+"""File of a policy's folder that describes it."""
 
 
 def task_path(named: str, shipped: Path) -> Path:
@@ -28,7 +29,7 @@ def read_task(path: Path) -> Task:
 
     :raises ConfigError: when it cannot be read, or holds a value that is not allowed.
     """
-    file, read = (path / _DESCRIPTION, read_json) if path.is_dir() else (path, read_yaml)
+    file, read = (path / DESCRIPTION, read_json) if path.is_dir() else (path, read_yaml)
     try:
         values = read(file)
     except OSError as error:
@@ -40,6 +41,11 @@ def read_task(path: Path) -> Task:
         require(held, f'{file}: holds no task; `ros2 run dp_ros import_checkpoint` converts it')
         values = values['task']
     return _made(values, str(file))
+
+
+def policies_in(folder: Path) -> list[Path]:
+    """Return the folders of the policies that lie in a folder, by name."""
+    return sorted(file.parent for file in folder.glob(f'*/{DESCRIPTION}'))
 
 
 def parse_task(text: str, what: str) -> Task:

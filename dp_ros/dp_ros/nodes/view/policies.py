@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from dp_ros.task.task import Task
-from dp_ros.task.task_file import read_task
+from dp_ros.task.task_file import policies_in, read_task
 from dp_ros.values import ConfigError
 
-_DESCRIPTION: Final = 'policy.json'
 MODELS: Final = Path('models')
 
 
@@ -25,15 +23,10 @@ def policies_beside(checkpoint: str, task: Task, models: Path = MODELS) -> dict[
     """
     running = Path(checkpoint).expanduser()
     found = {running.name: str(running.absolute() if running.is_dir() else checkpoint)}
-    for folder in _folders(running.parent, models):
+    for folder in (*policies_in(running.parent), *policies_in(models)):
         if folder.name not in found and _is_of(folder, task):
             found[folder.name] = str(folder.absolute())
     return found
-
-
-def _folders(*parents: Path) -> Iterable[Path]:
-    for parent in parents:
-        yield from sorted(file.parent for file in parent.glob(f'*/{_DESCRIPTION}'))
 
 
 def _is_of(folder: Path, task: Task) -> bool:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from dp_ros.outside import OutsideError, read_json
-from dp_ros.policy.checkpoint import DESCRIPTION, WEIGHTS, digest_of, store
+from dp_ros.policy.checkpoint import WEIGHTS, digest_of, store
 from dp_ros.policy.config import PolicyConfig, to_dict
 from dp_ros.policy.importing.source import SourceError
 from dp_ros.task.task import Task, task_to_dict
+from dp_ros.task.task_file import DESCRIPTION
 from dp_ros.values import make_value
 
 _TASK: Final = ('dt', 'n_obs_steps', 'horizon', 'n_action_steps')

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -31,6 +31,7 @@ from dp_ros.policy.network import PolicyNetwork
 from dp_ros.policy.policy import Policy, blank_observation
 from dp_ros.robot.kinematics import JOINT_NAMES
 from dp_ros.task.task import Camera, Task
+from dp_ros.task.task_file import policies_in
 import torch
 
 Run = Callable[[], object]
@@ -74,10 +75,12 @@ def engines() -> tuple[str, ...]:
     return ('torch', 'openvino') if find_spec('openvino') else ('torch',)
 
 
-def chunk_runs(network: PolicyNetwork) -> dict[tuple[str, int], Run]:
-    """Return functions that make a chunk, by engine and number of threads."""
+def chunk_runs(
+    network: PolicyNetwork, names: Sequence[str], threads: Sequence[int]
+) -> dict[tuple[str, int], Run]:
+    """Return functions that make a chunk, by the names of engines and numbers of threads."""
     runs: dict[tuple[str, int], Run] = {}
-    for n_threads, engine in itertools.product(THREADS, engines()):
+    for n_threads, engine in itertools.product(threads, names):
         made = make_engine(engine, network, 'cpu', n_threads)
         policy = Policy(network.config, made, network.actions)
         runs[engine, n_threads] = partial(denoise, policy, n_threads)
@@ -89,19 +92,10 @@ def shipped(folder: Path) -> list[Path]:
 
     :raises CheckpointError: when there is none.
     """
-    found = sorted(file.parent for file in folder.glob('*/policy.json'))
+    found = policies_in(folder)
     if not found:
         raise CheckpointError(f"{folder}: no policy in it; start bench in the project's folder")
     return found
-
-
-def pair(folder: Path) -> dict[str, Run]:
-    """Return functions that make a chunk of a policy by the default engine and by PyTorch."""
-    network, runs = load_network(folder), {}
-    for engine in ('auto', 'torch'):
-        made = make_engine(engine, network, 'cpu', 1)
-        runs[engine] = partial(denoise, Policy(network.config, made, network.actions), 1)
-    return runs
 
 
 def denoise(policy: Policy, n_threads: int) -> None:

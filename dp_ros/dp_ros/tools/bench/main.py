@@ -19,8 +19,9 @@ from pathlib import Path
 import sys
 import time
 
-from dp_ros.policy.checkpoint import CheckpointError
+from dp_ros.policy.checkpoint import CheckpointError, load_network
 from dp_ros.policy.config import PolicyConfig
+from dp_ros.tools.bench import cases
 from dp_ros.tools.bench.cases import (
     CASES,
     STEPS,
@@ -29,7 +30,6 @@ from dp_ros.tools.bench.cases import (
     cost,
     engines,
     make_network,
-    pair,
     shipped,
 )
 from dp_ros.tools.bench.machine import floors
@@ -119,8 +119,8 @@ def measure_shipped(rounds: int) -> list[Figure]:
     """Compare the default engine with PyTorch, for every shipped policy."""
     figures = []
     for folder in shipped(Path('models')):
-        times = spreads(pair(folder), rounds)
-        found, eager = times['auto'], times['torch'].median
+        times = spreads(chunk_runs(load_network(folder), ('auto', 'torch'), (1,)), rounds)
+        found, eager = times['auto', 1], times['torch', 1].median
         figures.append(
             Figure(
                 'shipped',
@@ -138,7 +138,7 @@ def measure_chunks(case: str, rounds: int) -> list[ChunkFigure]:
     """Compare the engines with each other, and with the limits of the machine."""
     network = make_network(case)
     costs = {engine: cost(case, engine) for engine in engines()}
-    times = spreads(chunk_runs(network), rounds)
+    times = spreads(chunk_runs(network, engines(), cases.THREADS), rounds)
     least = {n_threads: floors(network, n_threads) for _, n_threads in times}
     figures = []
     for (engine, n_threads), found in times.items():

@@ -9,12 +9,14 @@ from functools import partial
 import itertools
 from typing import Final
 
+from dp_ros.arrays import Array
 from dp_ros.control.executor.fit import OF_POLICIES
 from dp_ros.control.executor.motion import State
 from dp_ros.control.executor.pace import Caution, Ramp
 from dp_ros.control.executor.planner import ChunkPlan, Planner
 from dp_ros.control.executor.splice import follow
 from dp_ros.data.windows.window import WindowBuilder, WindowSpec
+from dp_ros.nodes.executor.parameters import PARAMETERS
 from dp_ros.policy.config import PolicyConfig
 from dp_ros.robot.arm_model import FR3
 from dp_ros.robot.kinematics import JOINT_NAMES
@@ -29,10 +31,8 @@ from dp_ros.tools.bench.cases import Run
 import numpy as np
 
 JOINT_PERIOD_NS = NS // 100
-WAVE: Final = 0.003
-"""Deviation of a network's points from a smooth path [rad]."""
-MARGIN: Final = 0.1
-"""Default of the executor's `limit_margin` [rad]."""
+_MIDDLE_NS: Final = 1 * NS  # When the expert is in mid-motion.
+_WAVE: Final = 0.003  # Deviation of a network's points from a smooth path [rad].
 
 
 @contextlib.contextmanager
@@ -77,33 +77,33 @@ def splice_run(config: PolicyConfig, away: float = 0.0) -> Run:
 
     :param away: distance of the actions from it [rad].
     """
-    motion = plan(sample_scene(0), 'left', np.random.default_rng(0))
-    reference = TrajectoryReference(JOINT_NAMES, motion.positions[0])
-    reference.accept(motion, 1)
-    times = config.dt * np.arange(1, config.n_action_steps + 1)
-    now_ns = 1 * NS
-    start = State(*(value[0] for value in reference.sample(np.array([now_ns]))))
-    points = reference.sample(now_ns + (times * NS).astype(np.int64))[0] + away
-    return partial(follow, start, times, points, FR3_LIMITS)
+    start, times, points = next_actions(config)
+    return partial(follow, start, times, points + away, FR3_LIMITS)
 
 
 def planning_run(config: PolicyConfig) -> Run:
     """Plan one chunk after the other, each as wavy as those of a network, in mid-motion."""
-    motion = plan(sample_scene(0), 'left', np.random.default_rng(0))
-    reference = TrajectoryReference(JOINT_NAMES, motion.positions[0])
-    reference.accept(motion, 1)
-    join_ns = 1 * NS
-    begin = State(*(value[0] for value in reference.sample(np.array([join_ns]))))
-    times = config.dt * np.arange(1, config.n_action_steps + 1)
-    points = reference.sample(join_ns + (times * NS).astype(np.int64))[0]
-    planner = Planner(FR3, Caution(FR3.limits, MARGIN), smoothing=OF_POLICIES)
+    begin, times, points = next_actions(config)
+    caution = Caution(FR3.limits, PARAMETERS['limit_margin'].default)
+    planner = Planner(FR3, caution, smoothing=OF_POLICIES)
     full, rng = Ramp(0, 1.0, 1.0, 0.0), np.random.default_rng(0)
 
     def run() -> ChunkPlan:
-        wavy = points + rng.normal(0, WAVE, points.shape)
-        return planner.plan(begin, times, wavy, full, join_ns)
+        wavy = points + rng.normal(0, _WAVE, points.shape)
+        return planner.plan(begin, times, wavy, full, _MIDDLE_NS)
 
     return run
+
+
+def next_actions(config: PolicyConfig) -> tuple[State, Array, Array]:
+    """Return an expert's state in mid-motion, and its next actions with their times [s]."""
+    motion = plan(sample_scene(0), 'left', np.random.default_rng(0))
+    reference = TrajectoryReference(JOINT_NAMES, motion.positions[0])
+    reference.accept(motion, 1)
+    state = State(*(value[0] for value in reference.sample(np.array([_MIDDLE_NS]))))
+    times = config.dt * np.arange(1, config.n_action_steps + 1)
+    points = reference.sample(_MIDDLE_NS + (times * NS).astype(np.int64))[0]
+    return state, times, points
 
 
 def simulate(world: FrankaWorld, steps: int) -> None:
