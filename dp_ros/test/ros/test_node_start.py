@@ -12,6 +12,18 @@ from ament_index_python.packages import get_package_prefix
 import pytest
 
 
+def ended(domain_id, *command, timeout=60.0):
+    """Run a command to its end, in a domain of its own."""
+    return subprocess.run(
+        command,
+        env={**os.environ, 'ROS_DOMAIN_ID': str(domain_id)},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(
     ('node', 'value', 'reason'),
     [
@@ -28,14 +40,8 @@ import pytest
     ],
 )
 def test_a_wrong_parameter_is_one_line_and_an_exit_code(domain_id, node, value, reason):
-    done = subprocess.run(
-        ['ros2', 'run', 'dp_ros', node, '--ros-args', '-p', value],
-        env={**os.environ, 'ROS_DOMAIN_ID': str(domain_id)},
-        capture_output=True,
-        text=True,
-        timeout=180.0,
-        check=False,
-    )
+    command = ('ros2', 'run', 'dp_ros', node, '--ros-args', '-p', value)
+    done = ended(domain_id, *command, timeout=180.0)
     assert done.returncode == 2, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if 'FATAL' in line]
     assert reason in line
@@ -58,7 +64,7 @@ def test_an_interrupt_while_it_loads_ends_it_without_a_traceback(domain_id):
     assert (node.returncode, said) == (0, '')
 
 
-def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one():
+def test_an_interrupt_that_a_library_turns_into_an_error_is_still_one(domain_id):
     program = """
 import signal
 from dp_ros.ros.node_main import run_node
@@ -71,9 +77,7 @@ def make_node():
 
 raise SystemExit(run_node(make_node))
 """
-    node = subprocess.run(
-        [sys.executable, '-c', program], capture_output=True, text=True, timeout=60.0, check=False
-    )
+    node = ended(domain_id, sys.executable, '-c', program)
     assert node.returncode == 0
     (domain,) = node.stderr.splitlines()
     assert 'ROS domain' in domain
@@ -101,14 +105,7 @@ class Odd(CheckedLifecycleNode):
 
 raise SystemExit(run_node(Odd))
 """
-    node = subprocess.run(
-        [sys.executable, '-c', program],
-        env={**os.environ, 'ROS_DOMAIN_ID': str(domain_id)},
-        capture_output=True,
-        text=True,
-        timeout=60.0,
-        check=False,
-    )
+    node = ended(domain_id, sys.executable, '-c', program)
     assert node.returncode == 0, node.stderr
     (domain,) = node.stderr.splitlines()
     assert 'ROS domain' in domain
