@@ -61,7 +61,7 @@ def test_a_person_takes_the_arm_from_the_policy_and_gives_it_back(person, tmp_pa
     for folder in folders:
         folder.mkdir()
     policy, teleop = (partial(running, each, ROS_DOMAIN_ID=str(domain_id)) for each in folders)
-    words = ('teleop:=twist', 'executor:=false', 'directory:=mine')
+    words = ('teleop:=twist', 'executor:=false', 'use_sim_time:=true', 'directory:=mine')
     with policy('sim.launch.py', POLICY) as loop, teleop('record.launch.py', *words) as by_hand:
         person.until(lambda: person.sources == ['policy'] and not person.is_asked_to_release)
         person.velocity = 0.03

@@ -34,7 +34,7 @@ def parameter(name, value):
 
 def node(executable, joint_states='joint_states', package='dp_ros', condition=None, **given):
     if given and executable != 'franka_sim':
-        given['use_sim_time'] = LaunchConfiguration('sim')
+        given['use_sim_time'] = LaunchConfiguration('use_sim_time')
     parameters = [parameter(name, value) for name, value in given.items()]
     return Node(
         package=package,
@@ -121,6 +121,11 @@ def generate_launch_description():
             ),
             argument('executor', 'Start an executor; false: one is running already.', 'true'),
             argument('sim', 'Start the simulated FR3.', 'false'),
+            argument(
+                'use_sim_time',
+                'Use the time of /clock; needed beside a simulation that runs already.',
+                LaunchConfiguration('sim'),
+            ),
             argument(
                 'execute',
                 'Send commands to the arm; false: dry run until executor/enable.',

@@ -63,6 +63,7 @@ class Bench:
         self.said, self.called, self.targets = [], [], []
         self.reference = TrajectoryReference(JOINTS, HOME)
         self.input = None
+        self.joints_age_ns = 0
         self._connect()
         self.until(lambda: self.teleop._executor is not None)
         self.until(lambda: self.teleop._forbidden(self.now_ns()) == '')
@@ -106,7 +107,7 @@ class Bench:
 
     def _publish(self):
         message = JointState(name=JOINTS, position=self.position().tolist())
-        message.header.stamp = ns_to_time(self.now_ns())
+        message.header.stamp = ns_to_time(self.now_ns() - self.joints_age_ns)
         self.joints_out.publish(message)
         if self.input is not None:
             self.input()
@@ -221,6 +222,15 @@ def test_a_twist_that_cannot_be_followed_is_refused(make, changes, message):
     bench = make(device='twist')
     bench.send(lambda: bench.twist(0.1, **changes))
     bench.until_said(message)
+    np.testing.assert_array_equal(bench.position(), HOME)
+
+
+def test_joint_states_of_another_clock_are_named_and_nothing_moves(make):
+    bench = make(device='twist')
+    bench.joints_age_ns = 20 * NS
+    bench.send(lambda: bench.twist(0.1))
+    bench.until_said('joint_states is stamped 20.')
+    assert any('are clocks synchronized? Beside a simulation use_sim_time' in t for t in bench.said)
     np.testing.assert_array_equal(bench.position(), HOME)
 
 

@@ -45,6 +45,7 @@ _FOLLOWS = (ExecutorStatus.WAITING, ExecutorStatus.RUNNING, ExecutorStatus.BRAKI
 _STATUS_NS = NS  # The executor publishes its state ten times as often.
 _REPEAT_NS = 2 * NS
 _BELL = '\a'
+_CLOCKS = 'are clocks synchronized? Beside a simulation use_sim_time has to be true'
 
 
 class TeleopNode(Node):
@@ -123,7 +124,11 @@ class TeleopNode(Node):
         except ValueError as error:
             self._warn(f'joint_states: {error}')
             return
-        self._core.on_joints(time_to_ns(message.header.stamp), values)
+        stamp_ns = time_to_ns(message.header.stamp)
+        age = self._age(stamp_ns)
+        if abs(age) > self._core.config.joint_state_timeout:
+            self._warn(f'joint_states is stamped {age:.2f} s ago: {_CLOCKS}')
+        self._core.on_joints(stamp_ns, values)
 
     def _on_command(self, message: JointTrajectory) -> None:
         with suppress(ValueError):  # The controller rejects it with the reason.
@@ -174,9 +179,9 @@ class TeleopNode(Node):
         return bool(device == chosen)
 
     def _check_age(self, stamp_ns: int) -> None:
-        age = (self._now_ns() - stamp_ns) / NS
+        age = self._age(stamp_ns)
         if stamp_ns and abs(age) > self._values['input_timeout']:
-            raise InputRefused(f'twist is stamped {age:.2f} s ago: are clocks synchronized?')
+            raise InputRefused(f'twist is stamped {age:.2f} s ago: {_CLOCKS}')
 
     def _is_tool(self, frame_id: str) -> bool:
         base, tool = self._values['base_frame'], self._values['tool_frame']
@@ -282,6 +287,10 @@ class TeleopNode(Node):
         if device == 'guiding':
             return OK, 'buttons only: the arm is guided by hand', values
         return (WARN, reason, values) if reason else (OK, 'ready', values)
+
+    def _age(self, stamp_ns: int) -> float:
+        """Return how long ago a stamp was [s]."""
+        return (self._now_ns() - stamp_ns) / NS
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
