@@ -17,6 +17,7 @@ NODES = (
 TOOLS = (
     'bench',
     'compare',
+    'compare_delays',
     'demo',
     'evaluate',
     'evaluate_pusht',

@@ -9,7 +9,7 @@ from dp_ros.nodes.policy.messages import observation_from_msg
 from dp_ros.policy.checkpoint import load_policy
 from dp_ros.policy.policy import Inference
 from dp_ros.task.task import OBSERVATIONS
-from dp_ros.tools.compare.closed_loop import ClosedLoop
+from dp_ros.tools.common.closed_loop import ClosedLoop
 from dp_ros_msgs.msg import Observation
 import numpy as np
 import pytest

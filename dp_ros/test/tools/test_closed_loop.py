@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dp_ros.policy.checkpoint import load_policy
 from dp_ros.sim.scenarios.pick_place.scenario import PICK_PLACE
-from dp_ros.tools.compare.closed_loop import ClosedLoop
+from dp_ros.tools.common.closed_loop import ClosedLoop
 from dp_ros.values import ConfigError
 import numpy as np
 import pytest

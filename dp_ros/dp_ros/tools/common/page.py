@@ -22,11 +22,14 @@ class Page:
         self._file, self._name = file, name
         self._parts()
 
-    def replace(self, table: Path, picture: Path) -> None:
-        """Put a table and a picture between the marks."""
+    def replace(self, table: Path, picture: Path, caption: str) -> None:
+        """Put a table and a picture between the marks.
+
+        :param caption: description of the picture, for those who do not see it.
+        """
         before, after = self._parts()
         shutil.copyfile(picture, self._file.parent / f'{self._name}.png')
-        image = f'![Goal reached by each method, a dot per seed]({self._name}.png)'
+        image = f'![{caption}]({self._name}.png)'
         self._file.write_text(f'{before}\n{table.read_text()}\n{image}\n{after}')
 
     def _parts(self) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from dp_ros.arrays import Array
 from dp_ros.control.executor.chunk import Chunk, ChunkRefused
 from dp_ros.control.executor.chunk_executor import ChunkExecutor, ExecutorConfig
 from dp_ros.control.executor.fit import OF_POLICIES
@@ -27,6 +28,7 @@ from dp_ros.sim.scenario import AnyScenario
 from dp_ros.sim.scenarios.registry import scenario_of
 from dp_ros.sim.simulation import EpisodeState, Simulation
 from dp_ros.sim.world import FrankaWorld
+from dp_ros.tools.common.motion_figures import MotionFigures, motion_figures, side_flips
 import numpy as np
 
 _TICK_NS = 10 * MS
@@ -39,6 +41,8 @@ class EpisodeOutcome:
     :param side: side that was taken, '' where that was left open.
     :param final_distance: distance from the goal at the end [m]; ``duration``: [s].
     :param judge_violations: number of samples of the 1 kHz commands that an FR3 would refuse.
+    :param side_flips: how often the side that successive chunks lead to changed.
+    :param motion: smoothness of the commands; None where there is nothing to compare with.
     """
 
     success: bool
@@ -47,6 +51,8 @@ class EpisodeOutcome:
     final_distance: float
     duration: float
     judge_violations: int
+    side_flips: int
+    motion: MotionFigures | None
 
 
 class ClosedLoop:
@@ -114,15 +120,15 @@ class ClosedLoop:
         self._builder = WindowBuilder(self._spec, keep_ns=2 * self._spec.span_ns)
         self._next_ns = start_ns + self._spec.span_ns
         self._on_the_way: deque[Chunk] = deque()
-        n_chunks = 0
+        self._chunks: list[Array] = []
         while self._simulation.state is EpisodeState.RUNNING:
             now_ns = self._simulation.now_ns
             if now_ns - start_ns >= timeout * NS:
                 break
             self._observe(now_ns, now_ns - start_ns)
             if now_ns >= self._next_ns and (now_ns - start_ns) % self._dt_ns == 0:
-                self._infer(now_ns, chunk_seed(noise_seed, n_chunks), sampler, num_inference_steps)
-                n_chunks += 1
+                noise = chunk_seed(noise_seed, len(self._chunks))
+                self._infer(now_ns, noise, sampler, num_inference_steps)
             self._command(now_ns)
             self._simulation.advance(now_ns + _TICK_NS)
         return self._outcome()
@@ -150,6 +156,7 @@ class ClosedLoop:
         times = config.dt * np.arange(config.n_points, dtype=np.float64)
         chunk = Chunk(now_ns, config.joint_names, times, inference.actions[0])
         self._on_the_way.append(chunk)
+        self._chunks.append(chunk.positions[:, : len(JOINT_NAMES)])
         self._next_ns = now_ns + self._period_ns
 
     def _command(self, now_ns: int) -> None:
@@ -180,12 +187,15 @@ class ClosedLoop:
             self._simulation.accept(trajectory)
 
     def _outcome(self) -> EpisodeOutcome:
-        simulation = self._simulation
+        simulation, world = self._simulation, self._world
+        commands = simulation.log.read().positions
         return EpisodeOutcome(
             success=simulation.state is EpisodeState.SUCCESS,
             collision=simulation.state is EpisodeState.COLLISION,
             side=simulation.side,
-            final_distance=self._world.distance,
+            final_distance=world.distance,
             duration=(simulation.now_ns - simulation.start_ns) / NS,
-            judge_violations=len(judge(simulation.log.read().positions)),
+            judge_violations=len(judge(commands)),
+            side_flips=side_flips(world.scenario, world.scene, self._chunks),
+            motion=motion_figures(world.scenario, world.scene, simulation.side, commands),
         )
