@@ -57,7 +57,7 @@ def recording(context):
         directory=LaunchConfiguration('directory'),
         task=str(file),
     )
-    nodes = [recorder, *teleop(context, task)]
+    nodes = [recorder, *teleop(context, task, str(file))]
     if IfCondition(LaunchConfiguration('sim')).evaluate(context):
         controller_name = LaunchConfiguration('controller_name')
         shown = parameters_for(task)
@@ -65,7 +65,7 @@ def recording(context):
     return nodes
 
 
-def teleop(context, task):
+def teleop(context, task, file):
     kind = LaunchConfiguration('teleop').perform(context)
     if kind == 'none':
         return []
@@ -82,6 +82,7 @@ def teleop(context, task):
         is_wanted = IfCondition(LaunchConfiguration('executor'))
         if LaunchConfiguration('execute').perform(context):
             arm['execute'] = LaunchConfiguration('execute')
+        arm['task'] = file
         nodes.append(node('executor', joint_states, condition=is_wanted, **arm))
     return nodes
 

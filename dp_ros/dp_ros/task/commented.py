@@ -36,6 +36,8 @@ _COMMENTS: Final[Mapping[str, str]] = {
     'camera_slop': 'Largest difference of the stamps of a synchronized set of images [s].',
     'joint_latency': 'Age of joint states when they are stamped [s]; subtracted from the stamp.',
     'max_joint_gap': 'Longest time between two joint states to interpolate over [s].',
+    'start_positions': 'Positions of joints where episodes begin [rad], for executor/go_to_start; '
+    'empty: not said.',
     'topics': 'Topics of the other streams; nodes can remap them.',
     'joint_states': 'Joint states of the arm, and of the fingers if the policy moves them.',
     'commands': "Trajectories that are sent to the arm's controller.",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -92,6 +93,7 @@ class Task:
     :param camera_slop: largest difference of the stamps of a synchronized set of images [s].
     :param joint_latency: age of joint states when they are stamped [s], subtracted from the stamp.
     :param max_joint_gap: longest time between two joint states to interpolate over [s].
+    :param start_positions: positions of ``joints`` where an episode begins [rad]; empty: not said.
     """
 
     joints: tuple[str, ...]
@@ -108,6 +110,7 @@ class Task:
     camera_slop: float = 0.02
     joint_latency: float = 0.0
     max_joint_gap: float = 0.1
+    start_positions: tuple[float, ...] = ()
     topics: Topics = field(default_factory=Topics)
 
     def __post_init__(self) -> None:
@@ -121,7 +124,9 @@ class Task:
         object.__setattr__(self, 'cameras', MappingProxyType(cameras))
         if not isinstance(self.topics, Topics):
             object.__setattr__(self, 'topics', make_value(Topics, self.topics, 'topics'))
+        object.__setattr__(self, 'start_positions', tuple(self.start_positions))
         self._check_names()
+        self._check_start()
         self._check_steps()
         self._check_times()
 
@@ -186,6 +191,15 @@ class Task:
             'the joints: leave state_names out',
         )
 
+    def _check_start(self) -> None:
+        given = self.start_positions
+        numbers = all(type(value) in (int, float) and isfinite(value) for value in given)
+        require(
+            numbers and len(given) in (0, len(self.joints)),
+            f'start_positions = {shown(given)}: needs a position [rad] of each of the '
+            f'{len(self.joints)} joints, or none',
+        )
+
     def _check_steps(self) -> None:
         _require_range('horizon', self.horizon, 1, _MOST_STEPS)
         _require_range('n_obs_steps', self.n_obs_steps, 1, _MOST_FRAMES)
@@ -226,7 +240,7 @@ def task_to_dict(task: Task) -> dict[str, Any]:
         for name, camera in task.cameras.items()
     }
     rest = [entry for entry in Task.__dataclass_fields__ if entry not in (*keys, 'cameras')]
-    values |= {key: getattr(task, key) for key in rest}
+    values |= {key: _plain(getattr(task, key)) for key in rest}
     return values | {'topics': dict(vars(task.topics))}
 
 

@@ -4,6 +4,7 @@
 from dp_ros.control.executor.sources import (
     HOLD,
     POLICY,
+    START,
     TELEOP,
     Sources,
     foreign_command,
@@ -41,6 +42,26 @@ def test_a_person_takes_over_at_once_and_the_policy_goes_on_after_a_silence(star
     assert not sources.admit(POLICY, start + 2 * HOLD_NS - 1)
     assert sources.admit(POLICY, start + 2 * HOLD_NS)
     assert (sources.owner, sources.left_out) == (POLICY, 2)
+
+
+def test_the_way_to_the_start_keeps_the_policy_off_until_it_lets_go(start):
+    sources = Sources()
+    assert sources.admit(POLICY, start)
+    assert sources.admit(START, start + 1)
+    assert not sources.admit(POLICY, start + 100 * HOLD_NS)
+    sources.let_go()
+    assert sources.admit(POLICY, start + 100 * HOLD_NS + 1)
+    assert (sources.owner, sources.left_out) == (POLICY, 1)
+
+
+def test_a_person_takes_the_arm_on_its_way_to_the_start(start):
+    sources = Sources()
+    assert sources.admit(START, start)
+    assert sources.admit(TELEOP, start + 1)
+    sources.let_go()
+    assert sources.owner == TELEOP
+    assert not sources.admit(POLICY, start + 2)
+    assert sources.admit(POLICY, start + 1 + HOLD_NS)
 
 
 def test_a_clock_that_was_set_back_does_not_keep_the_policy_off(start):

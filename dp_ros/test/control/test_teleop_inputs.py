@@ -18,6 +18,7 @@ ACTIONS = {
     Action.FAILURE: 1,
     Action.DISCARD: 4,
     Action.RESUME: 7,
+    Action.GO_TO_START: 2,
 }
 LEADER = [name.replace('fr3', 'leader') for name in JOINT_NAMES]
 
@@ -97,6 +98,7 @@ def test_keys_mean_what_the_gamepad_means():
         '\x7f': Action.DISCARD,
         ' ': Action.GRIPPER,
         'c': Action.RESUME,
+        'h': Action.GO_TO_START,
     }
     for key, action in expected.items():
         keys.type(key, START)

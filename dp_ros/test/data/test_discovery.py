@@ -33,6 +33,7 @@ def test_joints_cameras_and_topics(tmp_path):
     assert found(tmp_path, (TRAJECTORY, START, command)) == Task(
         joints=('fr3_joint2',),
         cameras={'front': Camera((16, 24), IMAGE)},
+        start_positions=(0.0,),
         topics=Topics(joint_states=JOINT_STATE, commands=TRAJECTORY),
     )
 
@@ -41,6 +42,13 @@ def test_without_commands_all_joints_are_taken(tmp_path):
     task = found(tmp_path)
     assert task.joints == ('fr3_joint1', 'fr3_joint2')
     assert task.topics.commands == Topics.commands
+
+
+def test_episodes_begin_where_the_arm_was_first(tmp_path):
+    first = (JOINT_STATE, START, joint_state(START, [0.12345, -2.0], ('fr3_joint2', 'fr3_joint1')))
+    assert discover([write(tmp_path / 'a', [first])]).start_positions == (0.123, -2.0)
+    unknown = (JOINT_STATE, START, joint_state(START, [], ('fr3_joint1',)))
+    assert discover([write(tmp_path / 'b', [unknown])]).start_positions == ()
 
 
 def test_fingers_are_told_from_the_arms_joints_by_what_they_are_commanded(tmp_path):

@@ -25,7 +25,7 @@ JOINTS = list(JOINT_NAMES)
 HOME = np.array([0.0, -0.78, 0.0, -2.36, 0.0, 1.57, 0.78])
 COMMANDS = 'fr3_arm_controller/joint_trajectory'
 QOS = QoSProfile(depth=50)
-SERVICES = ('pause', 'resume', 'stop', 'estop', 'reset', 'enable', 'disable')
+SERVICES = ('pause', 'resume', 'stop', 'estop', 'reset', 'enable', 'disable', 'go_to_start')
 # A busy machine is not an arm that has failed; what is slow is tested where it matters.
 CALM = {
     'execute': True,

@@ -13,6 +13,7 @@ from dp_ros.robot.kinematics import FINGER_NAMES, JOINT_NAMES, forward
 from dp_ros.robot.trajectory import TrajectoryReference
 from dp_ros.robot.units import NS
 from dp_ros.ros.conversions import ns_to_time, trajectory_from_msg
+from dp_ros.task.task import Task
 from dp_ros_msgs.srv import StartEpisode, StopEpisode
 from geometry_msgs.msg import TwistStamped
 import numpy as np
@@ -265,6 +266,18 @@ def test_a_paused_executor_is_named_and_resumed_by_a_button(make):
     bench.send(None)
     bench.press(7)
     bench.until_said('executor: waiting for a chunk')
+
+
+def test_a_button_brings_the_arm_to_the_start_or_says_why_not(make):
+    bench = make()
+    bench.press(2)
+    bench.until_said('executor: no start pose is known: write start_positions into the task file')
+    start = HOME + [0.1, 0, 0, 0, 0, 0, 0]
+    bench.follower._file_task = Task(joints=JOINT_NAMES, start_positions=start.tolist())
+    bench.said.clear()
+    bench.press(2)
+    bench.until_said('executor: going to the start pose: fr3_joint1 by 0.10 rad')
+    bench.until(lambda: np.abs(bench.position() - start).max() < 0.01)
 
 
 def test_without_an_executor_it_is_missed(make):

@@ -109,6 +109,12 @@ def test_a_task_does_not_change():
         ({'joint_latency': -0.01}, 'joint_latency = -0.01: needs 0 to 10 s'),
         ({'joint_latency': 11}, 'joint_latency = 11: needs 0 to 10 s'),
         ({'max_joint_gap': -1}, 'max_joint_gap = -1: needs 0 to 10 s'),
+        (
+            {'start_positions': [0.1]},
+            'start_positions = (0.1,): needs a position [rad] of each of',
+        ),
+        ({'start_positions': [0.1] * 3}, 'of each of the 2 joints, or none'),
+        ({'start_positions': [0.1, math.nan]}, 'needs'),
         ({'max_joint_gap': 10.5}, 'max_joint_gap = 10.5: needs 0 to 10 s'),
     ],
 )
@@ -167,6 +173,7 @@ def test_a_camera_needs_keys(camera):
 WRONG = {
     'str': (None, 7, True, ['a'], {'a': 1}),
     'tuple[str, ...]': (None, 7, True, {'a': 1}, [7], ['a', None], [['a']]),
+    'tuple[float, ...]': (None, 7, 'a', {'a': 1}, ['a', 'b'], [None], [[0.1, 0.2]], [True, 0.1]),
     'float': (None, '0.1', True, [0.1], {}, math.nan, math.inf, 10**30),
     'int': (None, '2', True, 2.0, [2], {}, 10**30, -(10**30)),
 }
@@ -276,6 +283,7 @@ CHANGES = [
     ({'camera_slop': 0.01}, 'camera_slop: 0.02 and 0.01'),
     ({'joint_latency': 0.01}, 'joint_latency: 0.0 and 0.01'),
     ({'max_joint_gap': 0.2}, 'max_joint_gap: 0.1 and 0.2'),
+    ({'start_positions': (0.1, 0.2)}, 'start_positions: [] and [0.1, 0.2]'),
     ({'topics': Topics()}, "topics.gripper: 'hand/target' and 'gripper/target'"),
     ({'cameras': {'front': FRONT}}, "cameras.wrist: {'size': [48, 48]"),
     ({'cameras': CAMERAS | {'third': FRONT}}, 'cameras.third: None and {'),

@@ -32,6 +32,7 @@ class Chunk:
     :param positions: (n_points, n_joints) positions of the actions [rad].
     :param received_ns: time when it came [ns].
     :param smooth: whether its path is smooth already, as that of teleoperation.
+    :param pose: whether its last point is a pose to come to rest at, gently, whenever that is.
     """
 
     stamp_ns: int
@@ -40,6 +41,7 @@ class Chunk:
     positions: Array
     received_ns: int = 0
     smooth: bool = False
+    pose: bool = False
 
     def reordered(self, joint_names: tuple[str, ...], optional: tuple[str, ...] = ()) -> Chunk:
         """Return the chunk with its joints in another order, the optional ones last.

@@ -411,6 +411,10 @@ class ChunkExecutor:
         """Tell whether the arm is commanded to move, or soon will be."""
         return self._arm is not None and now_ns < self._arm.end_ns
 
+    def position(self, now_ns: int) -> Array | None:
+        """Return the positions (n,) at which the arm is commanded to be now; None: not known."""
+        return None if self._arm is None else self._arm.state(now_ns).position
+
     def _commanded(self) -> tuple[CommandedArm, int] | None:
         """Return the arm and its number of trajectories: both change with what is commanded."""
         return None if self._arm is None else (self._arm, self._arm.trajectory_id)

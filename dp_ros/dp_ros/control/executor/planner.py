@@ -11,13 +11,16 @@ from dp_ros.control.executor.chunk import ChunkRefused
 from dp_ros.control.executor.fit import EXACT, Smoothing
 from dp_ros.control.executor.motion import Motion, SpliceError, State
 from dp_ros.control.executor.pace import HORIZON, Caution, Ramp, paced, points_at
+from dp_ros.control.executor.ruckig_motion import approach
 from dp_ros.control.executor.splice import Effort, follow
 from dp_ros.control.executor.workspace import Workspace
 from dp_ros.robot.arm_model import ArmModel
+from dp_ros.robot.units import to_ns
 import numpy as np
 
 AS_ASKED: Final = 0.1
 """Largest deviation from points with which a motion still follows them as asked [rad]."""
+_SOON: Final = 0.5  # Time over which the speed of an approach is taken from the ramp [s].
 _SEEN: Final = 400  # Most samples of a motion that are checked against the workspace.
 
 
@@ -31,6 +34,7 @@ class ChunkPlan:
         the set speed [rad].
     :param why: reason of a deviation over `AS_ASKED`, in words; else empty.
     :param border: border of the workspace where the motion ends; None: it does not reach one.
+    :param to_pose: whether it leads to a pose to rest at.
     """
 
     motion: Motion
@@ -39,6 +43,7 @@ class ChunkPlan:
     deviation: float = 0.0
     why: str = ''
     border: str | None = None
+    to_pose: bool = False
 
     @property
     def as_asked(self) -> bool:
@@ -48,6 +53,8 @@ class ChunkPlan:
     @property
     def summary(self) -> str:
         """The plan in words."""
+        if self.to_pose:
+            return 'going to the start pose'
         text = 'approaching a chunk' if self.motion.approach else 'following a chunk'
         if self.border is not None:
             text += f' up to the border of the workspace, {self.border}'
@@ -76,8 +83,7 @@ class Planner:
         :param begin: commanded state of the n joints of the arm at ``join_ns``.
         :raises ChunkRefused: when no point can be followed.
         """
-        if self.workspace is not None:
-            self.workspace.check(self.model.tcp.position(begin.position))
+        self._check_inside(begin)
         times, points, speed = self._paced(begin.position, times, points, ramp, join_ns)
         effort = Effort()
         whole = self._follow(begin, times, points, speed, effort)
@@ -100,6 +106,28 @@ class Planner:
             raise ChunkRefused(f'TCP would leave the workspace at {border}')
         deviation = best.motion.distance(times, points[:, : len(begin.position)])
         return replace(best, deviation=deviation, border=border)
+
+    def approach(self, begin: State, pose: Array, ramp: Ramp, join_ns: int) -> ChunkPlan:
+        """Plan to come to rest at a pose (n,), or on the way to it where that is long.
+
+        :raises ChunkRefused: when the way is not possible, or leaves the workspace.
+        """
+        self._check_inside(begin)
+        speed = ramp.done(join_ns, join_ns + to_ns(_SOON)) / _SOON
+        speed *= float(self.caution.factor(begin.position[None])[0])
+        try:
+            motion = approach(begin, pose, self.model.limits, speed)
+        except SpliceError as error:
+            raise ChunkRefused(str(error)) from error
+        plan = ChunkPlan(motion, motion.times[-1:], motion.positions[-1:], to_pose=True)
+        crossing = self._crossing(plan)
+        if crossing is not None:
+            raise ChunkRefused(f'the way to the pose would leave the workspace at {crossing[1]}')
+        return plan
+
+    def _check_inside(self, begin: State) -> None:
+        if self.workspace is not None:
+            self.workspace.check(self.model.tcp.position(begin.position))
 
     def _paced(
         self, position: Array, times: Array, points: Array, ramp: Ramp, join_ns: int

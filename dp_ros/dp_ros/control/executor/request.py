@@ -38,6 +38,10 @@ class Request:
         :raises ChunkRefused: when it cannot be followed.
         """
         join, caution = self.join, self.planner.caution
+        if self.chunk.pose:
+            pose = self.chunk.positions[-1]
+            plan = self.planner.approach(join.state, pose, self.ramp, join.time_ns)
+            return Planned(self, plan, join.trajectory(plan.motion))
         done = self.ramp.done(self.chunk.stamp_ns, join.time_ns)
         done *= float(caution.factor(join.state.position[None])[0])
         times, points = self.chunk.due_after(self.lead_ns, self.n_action_steps, done)

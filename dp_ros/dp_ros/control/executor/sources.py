@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Choice of the node whose chunks the arm follows, and messages about other commanders.
+"""Choice of whose chunks the arm follows, and messages about other commanders.
 
 ```
   teleop/chunk   ──────●──●──●──●──●─────────────────────────
@@ -10,6 +10,9 @@
 A person takes over with the first chunk of the teleoperation, even a refused one: the policy's
 chunks are left out from then on. The policy goes on when the teleoperation has sent nothing for
 `HOLD`. To keep the policy off for longer, deactivate it.
+
+The way to the start pose takes the arm from the policy likewise, and keeps the policy off until
+`executor/resume`. A person ends it with the first chunk.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from dp_ros.robot.units import NS
 
 POLICY: Final = 'policy'
 TELEOP: Final = 'teleop'
+START: Final = 'start'
 HOLD: Final = 1.0
 """Time after the teleoperation's last chunk during which the policy's are left out [s]."""
 
@@ -30,7 +34,7 @@ _LINGERS: Final = 'one that was killed is forgotten within 20 s'
 
 
 class Sources:
-    """The two sources of chunks, policy and teleoperation; one at a time has the arm."""
+    """Policy, teleoperation and the way to the start; one at a time has the arm."""
 
     def __init__(self) -> None:
         self.owner = ''
@@ -43,11 +47,16 @@ class Sources:
         """Tell whether a chunk that comes now from a source is to be followed."""
         if source == TELEOP:
             self._teleop_ns = now_ns
-        elif self._teleop_speaks(now_ns):
+        elif source == POLICY and (self.owner == START or self._teleop_speaks(now_ns)):
             self.left_out += 1
             return False
         self.owner = source
         return True
+
+    def let_go(self) -> None:
+        """End the time in which the way to the start pose keeps the policy off."""
+        if self.owner == START:
+            self.owner = ''
 
     def _teleop_speaks(self, now_ns: int) -> bool:
         # A clock that was set back says nothing about how long the silence lasts.

@@ -29,6 +29,7 @@ class Action(Enum):
     FAILURE = 'failure_button'
     DISCARD = 'discard_button'
     RESUME = 'resume_button'
+    GO_TO_START = 'go_to_start_button'
 
 
 class TwistInput:

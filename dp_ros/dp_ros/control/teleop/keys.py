@@ -36,14 +36,14 @@ _MOVES: Final = {
     'l': (0, -1.0, True),
 }
 """Axis, its value, and whether it tilts the tool."""
-_BUTTONS: Final = {' ': 0, 'n': 6, 'y': 3, 'x': 1, '\x7f': 4, '\b': 4, 'c': 7}
+_BUTTONS: Final = {' ': 0, 'n': 6, 'y': 3, 'x': 1, '\x7f': 4, '\b': 4, 'c': 7, 'h': 2}
 
 HELP: Final = """\
   w s   forward, back       i k   tilt forward, back     space      gripper
   a d   left, right         j l   tilt left, right       n          start an episode
   r f   up, down            q e   turn left, right       y  x       keep it: success, failure
   + -   faster, slower      c     resume after a stop    backspace  discard it
-                            Ctrl-C  end
+  h     go to start                                      Ctrl-C     end
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,7 +45,7 @@ class Seen:
 
 
 def task_of(seen: Seen) -> Task:
-    """Return the task that fits the topics.
+    """Return the task that fits the topics; its episodes begin where the arm was first.
 
     :raises ValueError: without joint states.
     """
@@ -62,10 +63,14 @@ def task_of(seen: Seen) -> Task:
         topics |= {key: found[0]} if found else {}
     sizes = _sizes(seen.images)
     rates = [seen.rates[topic] for topic in seen.images if seen.rates.get(topic)]
+    arm = tuple(name for name in joints if name not in held)
+    first = dict(zip(states[state].name, map(float, states[state].position), strict=False))
+    begins = [round(first.get(name, nan), 3) for name in arm]
     return Task(
-        joints=tuple(name for name in joints if name not in held),
+        joints=arm,
         gripper_joints=tuple(name for name in joints if name in held),
         cameras={name: Camera(sizes[topic], topic) for name, topic in _cameras(sizes).items()},
+        start_positions=tuple(begins) if all(map(isfinite, begins)) else (),
         dt=max(_DT, round(1 / min(rates), 3)) if rates else _DT,
         topics=Topics(**topics),
     )

@@ -9,17 +9,19 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from dp_ros.control.executor.chunk import Chunk, ChunkRefused, check_size
+from dp_ros.control.executor.chunk import Chunk, ChunkLate, ChunkRefused, check_size
 from dp_ros.control.executor.chunk_executor import TICK, ChunkExecutor
 from dp_ros.control.executor.deadman import Deadman
 from dp_ros.control.executor.interlocks import ESTOP, PAUSE, PUBLISHERS, STOP, Phase
-from dp_ros.control.executor.sources import POLICY, TELEOP, Sources
+from dp_ros.control.executor.sources import POLICY, START, TELEOP, Sources
+from dp_ros.control.executor.way_to_start import WayToStart
 from dp_ros.nodes.executor.command_topic import CommandTopic
 from dp_ros.nodes.executor.joy_watch import JoyWatch
 from dp_ros.nodes.executor.parameters import PARAMETERS, check, executor_config
 from dp_ros.nodes.executor.planning import Planning, Prepared
 from dp_ros.nodes.executor.publisher_watch import PublisherWatch
 from dp_ros.nodes.executor.robot_link import RobotLink
+from dp_ros.nodes.executor.start_pose import start_pose, task_of
 from dp_ros.robot.arm_model import ArmModel, by_name
 from dp_ros.robot.trajectory import Trajectory
 from dp_ros.robot.units import NS
@@ -66,12 +68,15 @@ class ExecutorNode(CheckedLifecycleNode):
         self._values = LiveParameters(self, PARAMETERS, check, self._apply)
         self._topic = f'{self._values["controller_name"]}/joint_trajectory'
         self._task: Task | None = None
+        self._file_task = task_of(self._values['task'])
         self._misfit = ''
         self._core = self._new_core()
         self._sources = Sources()
+        self._way = WayToStart()
         self._overruled: str | None = None
         self._active = False
         self._waiting: Chunk | None = None
+        self._planned_pose = False
         self._planning = Planning(self, self._on_planned)
         self._garbage = Garbage()
         self._delivered_late = 0
@@ -117,7 +122,8 @@ class ExecutorNode(CheckedLifecycleNode):
         for name, action in (
             ('pause', lambda: self.inhibit(PAUSE, 'paused')),
             ('stop', lambda: self.inhibit(STOP, 'stopped by service')),
-            ('resume', lambda: self.release() or self._held()),
+            ('resume', self._resume),
+            ('go_to_start', self._go_to_start),
             ('estop', lambda: self.inhibit(ESTOP, 'emergency stop: call ~/reset')),
             ('reset', self._reset),
             ('enable', lambda: self._execute(True) or self._held()),
@@ -165,6 +171,7 @@ class ExecutorNode(CheckedLifecycleNode):
         if self._active:
             self._active = False
             self._waiting = None
+            self._way.end('the executor is not active')
             self._send(self._core.stop(self._now_ns(), 'the executor is not active'))
 
     # ---- inputs
@@ -192,6 +199,10 @@ class ExecutorNode(CheckedLifecycleNode):
         except ChunkRefused as error:
             self._warn(f'chunk refused: {error}')
             return
+        self._take(chunk)
+
+    def _take(self, chunk: Chunk) -> None:
+        """Plan a chunk as soon as the one before is planned."""
         if self._waiting is not None:
             self._core.superseded()
         self._waiting = chunk
@@ -206,10 +217,17 @@ class ExecutorNode(CheckedLifecycleNode):
         try:
             request = self._core.request(chunk, self._now_ns())
         except ChunkRefused as error:
-            self._warn(f'chunk refused: {error}')
+            self._refused(chunk.pose, error)
             return
         if request is not None:
+            self._planned_pose = chunk.pose
             self._planning.start(request)
+
+    def _refused(self, pose: bool, error: ChunkRefused) -> None:
+        """Say why a chunk is not followed; one that leads to the start pose ends the way."""
+        self._warn(f'chunk refused: {error}')
+        if pose and not isinstance(error, ChunkLate):
+            self._way.end(str(error))
 
     def _on_planned(self, job: Future[Prepared]) -> None:
         try:
@@ -217,7 +235,7 @@ class ExecutorNode(CheckedLifecycleNode):
                 prepared = job.result()
             self._follow(prepared)
         except ChunkRefused as error:
-            self._warn(f'chunk refused: {error}')
+            self._refused(self._planned_pose, error)
         finally:
             self._plan_next()
 
@@ -250,6 +268,8 @@ class ExecutorNode(CheckedLifecycleNode):
         before = self._sources.owner
         if not self._sources.admit(source, self._now_ns()):
             return False
+        if source == TELEOP:
+            self._way.end('a person has the arm')
         if before not in ('', source):
             self.get_logger().info(f'{source} has the arm now, {before} had it')
             if source == POLICY:
@@ -272,9 +292,22 @@ class ExecutorNode(CheckedLifecycleNode):
         if self._active:
             self._robot.tick()
             self._send(self._core.tick(self._now_ns()))
+            self._go_on_to_start()
         self._garbage.tick(self._core.is_moving(self._now_ns()))
-        if (self._core.phase, self._core.reason) != self._shown:
+        if (self._core.phase, self._reason) != self._shown:
             self._publish_status()
+
+    def _go_on_to_start(self) -> None:
+        chunk = self._way.tick(self._core, self._now_ns())
+        if chunk is not None:
+            self._take(chunk)
+
+    @property
+    def _reason(self) -> str:
+        """Reason of the phase; of an arm that rests, where its way to the start pose ended."""
+        core = self._core
+        rests = core.phase is Phase.WAITING and self._sources.owner == START
+        return (self._way.said if rests else '') or core.reason
 
     def _read_foreign(self) -> None:
         """Stop if another node has commanded the arm; the graph tells its name."""
@@ -346,6 +379,33 @@ class ExecutorNode(CheckedLifecycleNode):
             return str(error)
         return None
 
+    def _resume(self) -> str | None:
+        """Let chunks be followed again, the policy's too after a way to the start pose."""
+        refusal = self.release()
+        if refusal is None:
+            self._way.end('the executor was told to resume')
+            self._sources.let_go()
+        return refusal or self._held()
+
+    def _go_to_start(self) -> str | None:
+        """Begin the way to the start pose; clear pause and stop as `~/resume` does."""
+        if not self._active:
+            return 'the executor is not active'
+        core = self._core
+        try:
+            pose = start_pose(core.joint_names, self._task, self._file_task)
+            if PAUSE in core.interlocks or STOP in core.interlocks:
+                core.resume(self._now_ns())
+            if core.interlocks:
+                return core.interlocks.reason
+            self._way.begin(pose, core, self._now_ns())
+        except ChunkRefused as error:
+            return str(error)
+        self._waiting = None
+        self._admit(START)
+        self._go_on_to_start()
+        return None
+
     def _reset(self) -> str | None:
         """Clear the emergency stop; `~/resume` is still needed to move."""
         if ESTOP not in self._core.interlocks:
@@ -371,7 +431,7 @@ class ExecutorNode(CheckedLifecycleNode):
         """Answer a service whose action returns why it failed, or None."""
         refusal = action()
         self._publish_status()
-        response.success, response.message = refusal is None, refusal or self._core.reason
+        response.success, response.message = refusal is None, refusal or self._reason
         return response
 
     # ---- outputs
@@ -389,14 +449,14 @@ class ExecutorNode(CheckedLifecycleNode):
 
     def _publish_status(self) -> None:
         core, counts = self._core, self._core.counts
-        if (core.phase, core.reason) != self._shown:
-            self._shown = (core.phase, core.reason)
+        reason = self._reason
+        if (core.phase, reason) != self._shown:
+            self._shown = (core.phase, reason)
             phase = core.phase.name.lower()
-            said = core.reason.startswith(phase)
-            self.get_logger().info(core.reason if said else f'{phase}: {core.reason}')
+            self.get_logger().info(reason if reason.startswith(phase) else f'{phase}: {reason}')
         message = ExecutorStatus(
             state=int(core.phase),
-            reason=core.reason,
+            reason=reason,
             source=self._sources.owner if core.phase is Phase.RUNNING else '',
             chunks_received=counts.received,
             inhibited_by=core.interlocks.names,
@@ -448,7 +508,7 @@ class ExecutorNode(CheckedLifecycleNode):
     def _summary(self) -> str:
         if self._misfit and self._core.phase is Phase.WAITING:
             return f'chunks of the policy are refused: {self._misfit}'
-        reason, topic = self._core.reason, self._joints.name
+        reason, topic = self._reason, self._joints.name
         if not reason.endswith('waiting for joint states'):
             return reason
         return f'{reason} on {topic} ({self.count_publishers(topic)} publishers)'

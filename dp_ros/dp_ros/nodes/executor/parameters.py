@@ -58,6 +58,13 @@ PARAMETERS = ParameterTable(
         'by `~/enable` and `~/disable`.',
     ),
     Parameter(
+        'task',
+        '',
+        'Task file or checkpoint folder whose `start_positions` `~/go_to_start` leads to; empty: '
+        'those of `policy/contract`.',
+        read_only=True,
+    ),
+    Parameter(
         'n_action_steps',
         0,
         'Number of actions of a chunk to follow before braking; 0: as in `policy/contract`.',

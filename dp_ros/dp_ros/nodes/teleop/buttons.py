@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Service calls by buttons: episodes of demo_recorder, and resume of the executor."""
+"""Service calls by buttons: episodes of demo_recorder, resume and the way to the start pose."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class TeleopButtons:
         self._stop = node.create_client(StopEpisode, 'demo_recorder/stop')
         self._discard = node.create_client(Trigger, 'demo_recorder/discard')
         self._resume = node.create_client(Trigger, 'executor/resume')
+        self._go_to_start = node.create_client(Trigger, 'executor/go_to_start')
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._pending: Future | None = None
         self._asked_ns = 0
@@ -46,9 +47,9 @@ class TeleopButtons:
         elif Action.DISCARD in actions:
             self._call(self._discard, Trigger.Request(), self._discarded)
         elif Action.RESUME in actions:
-            self._call(
-                self._resume, Trigger.Request(), lambda r: self._say(f'executor: {r.message}')
-            )
+            self._call(self._resume, Trigger.Request(), self._answered)
+        elif Action.GO_TO_START in actions:
+            self._call(self._go_to_start, Trigger.Request(), self._answered)
 
     def _call(self, client: Any, request: Any, answered: Callable[[Any], None]) -> None:
         now_ns = self._steady.now().nanoseconds
@@ -60,6 +61,9 @@ class TeleopButtons:
         else:
             self._pending, self._asked_ns = client.call_async(request), now_ns
             self._pending.add_done_callback(lambda future: answered(future.result()))
+
+    def _answered(self, response: Trigger.Response) -> None:
+        self._say(f'executor: {response.message}')
 
     def _started(self, response: StartEpisode.Response) -> None:
         if response.success:

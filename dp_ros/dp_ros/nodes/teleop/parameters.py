@@ -109,6 +109,7 @@ PARAMETERS = ParameterTable(
     _button(Action.FAILURE.value, 1, 'keeps the episode as a failure'),
     _button(Action.DISCARD.value, 4, 'discards the episode'),
     _button(Action.RESUME.value, 7, 'lets the executor resume after a stop'),
+    _button(Action.GO_TO_START.value, 2, 'brings the arm to the start pose of the task'),
     Parameter(
         'instruction', '', 'Description of the demonstration in words; stored with every episode.'
     ),

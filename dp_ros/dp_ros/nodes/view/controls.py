@@ -60,6 +60,7 @@ class Controls:
         speed = gui.add_slider('Speed', 0.0, 1.0, 0.05, 1.0, hint='Share of the speed asked for.')
         self.parameters.bind(self.parameters.executor, 'speed_scale', speed)
         for name, what, service in (
+            ('Go to the start pose', 'go to the start pose', 'executor/go_to_start'),
             ('Disable: begin a dry run', 'disable', 'executor/disable'),
             ('Recover the robot', 'recover', 'executor/recover'),
         ):
