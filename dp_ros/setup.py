@@ -16,6 +16,7 @@ NODES = (
 )
 TOOLS = (
     'bench',
+    'camera_latency',
     'compare',
     'compare_delays',
     'demo',

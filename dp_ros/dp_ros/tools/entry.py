@@ -14,6 +14,7 @@ from typing import Any
 
 _MODULES = {
     'bench': 'bench.main',
+    'camera_latency': 'camera_latency.main',
     'compare': 'compare.main',
     'demo': 'demo.main',
     'evaluate_pusht': 'evaluate_pusht.main',

@@ -368,7 +368,9 @@ def commanded(recording: EpisodeRecording, times_ns: Times) -> Array:
     return recording.builder.commands.sample(times_ns, measured)
 
 
-def resample(stamps: Sequence[int], samples: Sequence[Array], times_ns: Times) -> Array:
+def resample(
+    stamps: Sequence[int] | Times, samples: Sequence[Array] | Array, times_ns: Times
+) -> Array:
     """Interpolate samples (n, J) with stamps (n,) at times (m,); constant beyond the ends."""
     origin = stamps[0]
     known, at = np.array(stamps, dtype=np.int64) - origin, times_ns - origin
