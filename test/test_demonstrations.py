@@ -14,7 +14,8 @@ import subprocess
 import termios
 import time
 
-from dp_ros.data.bags.bag import BagTopics, bag_info, read_bag
+from dp_ros.data.bags.bag import BagTopics, read_bag
+from dp_ros.data.bags.storage import bag_info
 from dp_ros.data.datasets.dataset import training_windows
 from dp_ros.data.datasets.recorded_task import recorded_task
 from dp_ros.data.windows.window import ActionSpec, window_spec

@@ -34,5 +34,8 @@ LATCHED: Final = latched(1)
 NEWEST_SENSOR: Final = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 """Profile of a sensor or a gamepad of which only the newest message is read."""
 
+FEW_SENSOR: Final = QoSProfile(depth=4, reliability=ReliabilityPolicy.BEST_EFFORT)
+"""Profile of a sensor whose newest message counts, among those of others on its topic."""
+
 EVERY_SENSOR: Final = QoSProfile(depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)
 """Profile of a sensor that is read now and then, each message of it: a second at 1 kHz."""

@@ -18,7 +18,7 @@ import time
 from typing import Any
 
 from dp_ros.data.datasets.dataset import DatasetError, find_bags
-from dp_ros.data.datasets.discovery import Seen, discover, task_of
+from dp_ros.data.datasets.discovery import Seen, add_joints, discover, task_of
 from dp_ros.data.datasets.recorded_task import recorded_task
 from dp_ros.data.windows.window import window_spec
 from dp_ros.ros.domain import keep_to_this_machine
@@ -134,7 +134,10 @@ def _listen(seconds: float) -> Seen:
     seen, arrivals, known = Seen(), defaultdict[str, list[float]](list), set[str]()
 
     def take(role: str, topic: str, message: Any) -> None:
-        getattr(seen, role).setdefault(topic, message)
+        if role == 'states':
+            add_joints(seen.states, topic, message)
+        else:
+            getattr(seen, role).setdefault(topic, message)
         arrivals[topic].append(time.monotonic())
 
     def search() -> None:

@@ -137,6 +137,8 @@ def _load(folder: Path, config: RunConfig, progress: Progress) -> WindowDataset:
             markup=False,
             soft_wrap=True,
         )
+    for line in dataset.cut:
+        progress.console.print(line, style='yellow', markup=False, soft_wrap=True)
     if dataset.n_measured:
         progress.console.print(
             f'{dataset.n_measured} of {dataset.n_episodes} episodes without commands, as guided '

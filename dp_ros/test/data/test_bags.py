@@ -23,7 +23,8 @@ from bag_maker import (
     write,
 )
 import cv2
-from dp_ros.data.bags.bag import BagError, BagTopics, bag_info, read_bag
+from dp_ros.data.bags.bag import BagTopics, read_bag
+from dp_ros.data.bags.storage import BagError, bag_info
 import numpy as np
 import pytest
 import yaml
@@ -104,14 +105,23 @@ def test_compressed_images(tmp_path):
     np.testing.assert_array_equal(recording.builder.images['front'].samples[0], pixels(5))
 
 
-@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
-@pytest.mark.parametrize('share', [0.0, 0.001, 0.3, 0.9, 0.98])
-def test_a_truncated_bag(tmp_path, storage, share):
-    path = write(tmp_path / 'bag', episode(), storage)
+def truncated(path, storage, share):
+    write(path, episode(), storage)
     file = next(f for f in path.iterdir() if f.suffix in ('.mcap', '.db3'))
     data = file.read_bytes()
     file.write_bytes(data[: int(share * len(data))])
-    refused(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ('storage', 'share'),
+    [
+        *(('sqlite3', share) for share in (0.0, 0.001, 0.3, 0.9, 0.98)),
+        *(('mcap', share) for share in (0.0, 0.0001)),
+    ],
+)
+def test_a_truncated_bag_without_anything_whole(tmp_path, storage, share):
+    refused(truncated(tmp_path / 'bag', storage, share))
 
 
 def test_messages_that_are_missing(tmp_path):

@@ -19,7 +19,8 @@ from bag_maker import (
     where,
     write,
 )
-from dp_ros.data.bags.bag import BagError, BagTopics, read_bag
+from dp_ros.data.bags.bag import BagTopics, read_bag
+from dp_ros.data.bags.storage import BagError
 from dp_ros.data.datasets.dataset import DatasetError, episode_windows, load_dataset
 from dp_ros.data.windows.window import ActionSpec, window_spec
 from dp_ros.robot.trajectory import Trajectory, TrajectoryReference
@@ -403,11 +404,6 @@ def test_an_empty_folder(tmp_path):
 
 def test_no_folder(tmp_path):
     assert refused(tmp_path / 'nowhere') == f'{tmp_path}/nowhere: no such folder'
-
-
-def test_a_bag_without_metadata_is_named_with_what_makes_them(tmp_path):
-    (write(tmp_path / 'killed', episode()) / 'metadata.yaml').unlink()
-    assert '`ros2 bag reindex`' in refused(tmp_path)
 
 
 def test_a_folder_without_one_usable_bag(tmp_path):

@@ -3,6 +3,7 @@
 
 from bag_maker import JOINTS, MS, START, pixels, spec, where
 from dp_ros.data.windows.live import LiveLimits, LiveWindows
+import numpy as np
 import pytest
 
 
@@ -135,3 +136,20 @@ def test_every_message_is_accounted_for():
     streams.live.refuse('front', 'image of another encoding')
     for stream, count in streams.live.counts.items():
         assert count.received == count.matched + count.dropped, stream
+
+
+def test_an_arm_and_its_hand_in_messages_of_their_own():
+    """Live as from a bag: each joint is interpolated at the stamps of all messages."""
+    streams = Streams(joint_names=('arm', 'finger'))
+    for ms in range(0, 180, 10):
+        for name, ahead in (('arm', 0), ('finger', 4)):
+            stamp_ns = START + (ms + ahead) * MS
+            position = [(ms + ahead) / 1000]
+            streams.live.push_joints(stamp_ns, stamp_ns + MS, [name], position)
+    streams.image(50)
+    streams.image(150)
+    (window,) = list(streams.live.windows(START + 180 * MS))
+    np.testing.assert_allclose(window.state, [[0.05, 0.05], [0.15, 0.15]], atol=1e-9)
+    streams.live.push_joints(START + 300 * MS, START + 301 * MS, ['arm'], [0.0])
+    refusal = streams.live.counts['joint_states'].last_refusal
+    assert refusal.startswith("joint_states: no finger among ['arm'], nor in another message")

@@ -5,9 +5,9 @@ import errno
 import json
 
 from bag_maker import IMAGE, TYPES, image, pixels
-from dp_ros.data.bags.bag import bag_info
 from dp_ros.data.bags.definitions import define, standard_types
 from dp_ros.data.bags.recording import INDEX, EpisodeFolder, RecordingError
+from dp_ros.data.bags.storage import bag_info
 import pytest
 from rosbags.highlevel import AnyReader
 

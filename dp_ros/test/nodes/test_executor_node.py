@@ -214,6 +214,15 @@ def test_joint_states_that_turn_nan_stop_the_arm(make, monkeypatch):
     assert_ends_at_rest(bench.sent[-1])
 
 
+def test_joints_of_a_hand_in_messages_of_their_own_are_passed_over(make, monkeypatch):
+    bench = make()
+    warnings = bench.texts(monkeypatch)
+    bench.node.create_timer(0.01, lambda: bench.joints([0.02], ['fr3_finger_joint1']))
+    bench.follow()
+    bench.until_state(ExecutorStatus.WAITING)
+    assert not any('joint_states' in text for text in warnings)
+
+
 def test_an_arm_that_does_not_follow_is_stopped(make):
     bench = make(max_tracking_error=0.02)
     bench.alive = False

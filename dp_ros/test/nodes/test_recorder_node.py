@@ -7,7 +7,7 @@ from pathlib import Path
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from dp_ros.data.bags.bag import bag_info
+from dp_ros.data.bags.storage import bag_info
 from dp_ros.data.datasets.recorded_task import recorded_task
 from dp_ros.nodes.demo_recorder.node import DemoRecorderNode
 from dp_ros.nodes.demo_recorder.parameters import PARAMETERS, recorded

@@ -4,7 +4,7 @@
 from pathlib import Path
 import shutil
 
-from dp_ros.data.bags.bag import bag_info
+from dp_ros.data.bags.storage import bag_info
 from dp_ros.nodes.demo_recorder.node import DemoRecorderNode
 from dp_ros.nodes.policy.node import PolicyNode
 from dp_ros.policy.methods.regression import Regression

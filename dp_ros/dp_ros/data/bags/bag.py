@@ -1,35 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read one rosbag2 as one episode, by whatever program it was recorded.
 
-Works without ROS: the `rosbags` library reads mcap and sqlite3 with the message definitions that
-the bag carries.
+Works without ROS, with the message definitions that the bag carries.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 import hashlib
 from pathlib import Path
 import re
 from typing import Any, Final
 
-from dp_ros.data.bags.checksums import DamageError, check_files
+from dp_ros.data.bags.storage import (
+    AGAIN,
+    BagError,
+    BagReader,
+    bag_info,
+    check_bag,
+    open_bag,
+)
 from dp_ros.data.images import ImageError, decode
 from dp_ros.data.windows.sync import CameraMatcher
 from dp_ros.data.windows.window import JOINTS, Refusal, Stream, WindowBuilder, WindowSpec
-from dp_ros.outside import OutsideError, check_yaml, read_yaml
 from dp_ros.robot.trajectory import Trajectory, TrajectoryRejected
 from dp_ros.robot.trajectory_message import trajectory_from_msg
 from dp_ros.robot.units import NS
 from dp_ros.task.task import Task
 import numpy as np
-from rosbags.highlevel import AnyReader
-from rosbags.typesys import Stores, get_typestore
-from rosbags.typesys.store import Typestore
 
 TASK_FILE: Final = 'task_file'
 """Key of a bag's notes under which it holds its task file."""
@@ -38,12 +38,8 @@ IMAGE_TYPES: Final = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage'
 JOINTS_TYPE: Final = 'sensor_msgs/msg/JointState'
 ACTIONS: Final = ('auto', 'commanded', 'measured')
 COMMAND_TYPE: Final = 'trajectory_msgs/msg/JointTrajectory'
+_CHUNK: Final = 'chunk'  # of `policy/chunk` and `teleop/chunk`, which the executor follows
 _ONE_CLOCK_NS: Final = NS
-_AGAIN: Final = 'copy it again, or remove its folder'
-
-
-class BagError(ValueError):
-    """A bag cannot be used; the message names it and what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +89,10 @@ class EpisodeRecording:
     :param rejected: numbers of trajectories that their controller rejects, by reason.
     :param unfollowed: reason why a controller could follow none of its trajectories, or ''.
     :param arrivals: (time of reception, stamp) [ns] of every message, by camera or
-        ``joint_states``, whether or not it was taken.
+        ``joint_states``, whether or not it was taken; of joint states that come in several
+        messages, of those with the first joint.
     :param has_checksums: whether damage in any of its messages would have been noticed.
+    :param cut: text that says where its file was cut off; empty where it is whole.
     """
 
     path: Path
@@ -109,6 +107,7 @@ class EpisodeRecording:
     arrivals: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     digest: str = ''
     has_checksums: bool = True
+    cut: str = ''
 
     def refuse(self, refusal: Exception) -> None:
         """Count a sample that was not taken."""
@@ -122,58 +121,14 @@ class EpisodeRecording:
         return f' ({sum(self.refused.values())} refused; most often: {reason})'
 
 
-@cache
-def _standard_types() -> Typestore:
-    return get_typestore(Stores.ROS2_JAZZY)
-
-
-def bag_info(path: Path) -> dict[str, str]:
-    """Return the recorder's notes in the bag, such as `start_ns` and `succeeded`, if any.
-
-    :raises BagError: when the bag's metadata cannot be read.
-    """
-    file = path / 'metadata.yaml'
-    try:
-        information = read_yaml(file)['rosbag2_bagfile_information']
-        for topic in information.get('topics_with_message_count') or []:
-            profiles = topic['topic_metadata'].get('offered_qos_profiles')
-            if isinstance(profiles, str):  # YAML inside YAML, which rosbags parses
-                check_yaml(profiles, str(file))
-        noted = dict(information.get('custom_data') or {})
-        return {str(key): _text(value) for key, value in noted.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else repr(error)
-        if isinstance(error, OutsideError):
-            reason = str(error).removeprefix(f'{file}: cannot be read: ')
-        raise BagError(
-            f'{path}: metadata.yaml cannot be read: {reason}; `ros2 bag reindex` rewrites it'
-        ) from error
-
-
-def _text(value: Any) -> str:
-    """Return a note as the recorder wrote it, even if an editor removed its quotes."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def check_bag(path: Path) -> bool:
-    """Check a bag's files.
-
-    :returns: whether all its messages have a checksum.
-    :raises BagError: for a file that is damaged.
-    """
-    try:
-        return check_files(path)
-    except (DamageError, OutsideError, OSError) as error:
-        raise BagError(f'{path}: cannot be read: {error}; {_AGAIN}') from error
-
-
 def read_bag(path: Path, spec: WindowSpec, topics: BagTopics) -> EpisodeRecording:
-    """Read a bag folder.
+    """Read a bag: a folder, or a file.
 
     :raises BagError: for a bag that is corrupt, empty, or lacks a topic.
     """
     recording = EpisodeRecording(path, WindowBuilder(spec), bag_info(path))
-    recording.has_checksums = check_bag(path)
+    sound = check_bag(path)
+    recording.has_checksums, recording.cut = sound.has_checksums, sound.cut
     with open_bag(path) as reader:
         recording.builder.reset(_start_ns(recording))
         _Replay(reader, recording, topics).run()
@@ -187,26 +142,10 @@ def _start_ns(recording: EpisodeRecording) -> int:
     return int(noted)
 
 
-@contextmanager
-def open_bag(path: Path) -> Iterator[AnyReader]:
-    """Open a bag folder and yield its reader.
-
-    :raises BagError: for a bag that cannot be opened or read.
-    """
-    try:
-        with AnyReader([path], default_typestore=_standard_types()) as reader:
-            yield reader
-    except BagError:
-        raise
-    except Exception as error:  # rosbags does not catch what its parsers raise
-        reason = str(error).rstrip('.') or type(error).__name__
-        raise BagError(f'{path}: cannot be read: {reason}; {_AGAIN}') from error
-
-
 class _Replay:
     """Feeds a bag's messages to the builder in the order in which they were recorded."""
 
-    def __init__(self, reader: AnyReader, recording: EpisodeRecording, topics: BagTopics) -> None:
+    def __init__(self, reader: BagReader, recording: EpisodeRecording, topics: BagTopics) -> None:
         self._reader = reader
         self._recording = recording
         self._cameras = {
@@ -240,7 +179,7 @@ class _Replay:
         expected = sum(connection.msgcount for connection in connections)
         if count != expected:
             raise BagError(
-                f'{self._recording.path}: {count} messages where {expected} were written; {_AGAIN}'
+                f'{self._recording.path}: {count} messages where {expected} were written; {AGAIN}'
             )
         for topic, stream in self._streams():
             if not stream.stamps:
@@ -248,13 +187,7 @@ class _Replay:
                     f'{self._recording.path}: no message on {topic} can be used'
                     f'{self._recording.refusals()}; adapt the configuration or the driver'
                 )
-        arm = self._find(self._topics.trajectories)
-        commanded = self._recording.trajectories or self._malformed.get(arm)
-        if self._topics.actions == 'commanded' and not commanded:
-            raise BagError(
-                f'{self._recording.path}: nothing on {self._topics.trajectories}: name the topic '
-                'that commands the arm, or set actions to measured where it was guided by hand'
-            )
+        self._check_commands()
         self._recording.digest = digest.hexdigest()
         for topic, received in self._commanded.items():
             received[:] = [(_on_stamp_clock(t, self._clock), value) for t, value in received]
@@ -264,6 +197,42 @@ class _Replay:
                 if self._concerns(topic, each[1].joint_names)
             ]
             self._follow(ours, self._malformed[topic])
+
+    def _check_commands(self) -> None:
+        """Refuse a bag without the commands that were asked for, or with others than these.
+
+        :raises BagError: with the topics that command these joints.
+        """
+        wanted, path = self._topics.trajectories, self._recording.path
+        arm = self._find(wanted)
+        if self._recording.trajectories or self._malformed.get(arm):
+            return
+        others = [] if self._topics.actions == 'measured' else self._other_commands()
+        if others:
+            raise BagError(
+                f'{path}: nothing on {wanted}, but {", ".join(others)} commands these joints: '
+                'set topics.commands of the task to it, or actions to measured where it does not '
+                'command the arm'
+            )
+        if self._topics.actions == 'commanded':
+            raise BagError(
+                f'{path}: nothing on {wanted}: name the topic that commands the arm, or set '
+                'actions to measured where it was guided by hand'
+            )
+
+    def _other_commands(self) -> list[str]:
+        """Return other topics with trajectories of the arm; chunks are no commands."""
+        observed = set(self._recording.builder.spec.joint_names)
+        found = []
+        for connection in self._reader.connections:
+            topic = connection.topic
+            known = topic in self._commanded or topic.rpartition('/')[2] == _CHUNK
+            if connection.msgtype != COMMAND_TYPE or known or not connection.msgcount:
+                continue
+            _, _, raw = next(iter(self._reader.messages([connection])))
+            if observed & set(self._reader.deserialize(raw, COMMAND_TYPE).joint_names):
+                found.append(topic)
+        return sorted(found)
 
     def _follow(
         self, received: Sequence[tuple[int, Trajectory, int]], malformed: Sequence[str]
@@ -299,16 +268,21 @@ class _Replay:
             self._take_command(topic, bag_ns, message)
             return
         stamp_ns = _stamp_ns(message.header.stamp)
-        stream = JOINTS if topic == self._joints else self._cameras[topic]
-        self._recording.arrivals.setdefault(stream, []).append((bag_ns, stamp_ns))
-        if stream == JOINTS:
+        if topic == self._joints:
+            if builder.spec.joint_names[0] in message.name:
+                self._arrived(JOINTS, bag_ns, stamp_ns)
             builder.push_joints(stamp_ns, message.name, message.position)
             self._clock.append((bag_ns, stamp_ns))
             return
+        stream = self._cameras[topic]
+        self._arrived(stream, bag_ns, stamp_ns)
         image = builder.spec.fit(stream, decode(message))
         matched = self._matcher.add(stream, builder.push_image(stream, stamp_ns, image))
         if matched is not None:
             self._recording.stamps_ns.append(max(matched))
+
+    def _arrived(self, stream: str, bag_ns: int, stamp_ns: int) -> None:
+        self._recording.arrivals.setdefault(stream, []).append((bag_ns, stamp_ns))
 
     def _take_command(self, topic: str, bag_ns: int, message: Any) -> None:
         """Keep a command; one that cannot be read is counted and left out."""

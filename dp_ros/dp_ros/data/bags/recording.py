@@ -22,8 +22,9 @@ import shutil
 import sqlite3
 from typing import Any, Final
 
-from dp_ros.data.bags.bag import TASK_FILE, BagError, bag_info
+from dp_ros.data.bags.bag import TASK_FILE
 from dp_ros.data.bags.checksums import seal
+from dp_ros.data.bags.storage import BagError, bag_info
 from dp_ros.outside import OutsideError, parse_json
 from rosbags.interfaces import Connection, Qos
 from rosbags.rosbag2 import StoragePlugin, Writer, WriterError

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 import hashlib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from dp_ros.arrays import Array, Rgb, Times
-from dp_ros.data.bags.bag import BagError, BagTopics, EpisodeRecording, read_bag
+from dp_ros.data.bags.bag import BagTopics, EpisodeRecording, read_bag
+from dp_ros.data.bags.storage import BagError, bags_under
 from dp_ros.data.datasets.growing_array import GrowingArray
 from dp_ros.data.windows.window import ActionSpec, ObservationWindow, Refusal, WindowSpec
 from dp_ros.robot.units import MS
@@ -20,8 +21,6 @@ import torch
 from torch import Tensor
 
 Float32 = NDArray[np.float32]
-
-_BAG_FILES: Final = ('.mcap', '.db3')
 
 
 class DatasetError(ValueError):
@@ -37,6 +36,7 @@ class EpisodeWindows:
     :param measured: whether the arm's actions are measured positions, not commanded ones.
     :param scene: name of the scene; empty where the recording holds none.
     :param has_checksums: whether damage in the recording would have been noticed.
+    :param cut: text that says where the recording was cut off; empty where it is whole.
     """
 
     state: Float32
@@ -46,6 +46,7 @@ class EpisodeWindows:
     measured: bool
     scene: str = ''
     has_checksums: bool = True
+    cut: str = ''
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class WindowDataset:
     :param n_measured: number of episodes whose actions are measured positions.
     :param scene: (n_episodes,) index of the scene of each; None: each has one of its own.
     :param n_unchecked: number of episodes in which damage may go unnoticed.
+    :param cut: a line for each recording that was cut off, and read up to there.
     """
 
     state: Tensor
@@ -86,6 +88,7 @@ class WindowDataset:
     n_measured: int = 0
     scene: NDArray[np.int64] | None = None
     n_unchecked: int = 0
+    cut: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ('state', 'actions'):
@@ -211,6 +214,7 @@ class _Joined:
             sum(part.measured for part in parts),
             _numbered([part.scene for part in parts]),
             sum(not part.has_checksums for part in parts),
+            tuple(part.cut for part in parts if part.cut),
         )
 
 
@@ -229,14 +233,7 @@ def find_bags(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise DatasetError(f'{folder}: no such folder')
-    bags = sorted(
-        {
-            file.parent
-            for file in folder.rglob('*')
-            if (file.name == 'metadata.yaml' or file.suffix in _BAG_FILES)
-            and not any(part.startswith('.') for part in file.relative_to(folder).parts)
-        }
-    )
+    bags = bags_under(folder)
     if not bags:
         raise DatasetError(
             f'{folder}: no rosbag2 in it: record with `ros2 bag record` or demo_recorder'
@@ -327,6 +324,7 @@ def episode_windows(recording: EpisodeRecording, actions: ActionSpec) -> Episode
         image_index,
         measured=not recording.trajectories,
         has_checksums=recording.has_checksums,
+        cut=f'{recording.path}: {recording.cut}' if recording.cut else '',
     )
 
 

@@ -5,28 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+import itertools
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any, Final
 
-from dp_ros.data.bags.bag import (
-    COMMAND_TYPE,
-    IMAGE_TYPES,
-    JOINTS_TYPE,
-    BagError,
-    bag_info,
-    check_bag,
-    open_bag,
-)
+from dp_ros.data.bags.bag import COMMAND_TYPE, IMAGE_TYPES, JOINTS_TYPE
+from dp_ros.data.bags.storage import BagError, BagReader, bag_info, check_bag, open_bag
 from dp_ros.data.datasets.dataset import DatasetError
 from dp_ros.data.images import ImageError, decode
 from dp_ros.robot.units import NS
 from dp_ros.task.task import Camera, Task, Topics
-from rosbags.highlevel import AnyReader
-from rosbags.interfaces import Connection
 
 _SIDE: Final = 96
 """Size to which the shorter side of an image is reduced [px], by a whole factor."""
+
+_MOST_STATES: Final = 20
+"""Number of joint states of a topic whose joints are taken."""
 
 _DT: Final = 0.1  # [s], or longer where the cameras are slower
 
@@ -35,10 +30,12 @@ _DT: Final = 0.1  # [s], or longer where the cameras are slower
 class Seen:
     """First messages of topics, by topic, and their rates [Hz].
 
+    :param states: first position of each joint in the first messages, NaN where there is none;
+        those of an arm and its hand may come in messages of their own.
     :param images: raw or compressed images of any encoding.
     """
 
-    states: dict[str, Any] = field(default_factory=dict)
+    states: dict[str, dict[str, float]] = field(default_factory=dict)
     commands: dict[str, Any] = field(default_factory=dict)
     images: dict[str, Any] = field(default_factory=dict)
     rates: dict[str, float] = field(default_factory=dict)
@@ -52,20 +49,19 @@ def task_of(seen: Seen) -> Task:
     if not seen.states:
         raise ValueError(f'no {JOINTS_TYPE} to take joints from')
     states, commands = seen.states, seen.commands
-    state = max(states, key=lambda topic: (topic == '/joint_states', len(states[topic].name)))
+    state = max(states, key=lambda topic: (topic == '/joint_states', len(states[topic])))
     fingers = [topic for topic in commands if topic.endswith('/' + Topics.gripper)]
     arms = sorted(commands.keys() - fingers, key=lambda topic: -len(commands[topic].joint_names))
     moved = {name for topic in arms[:1] + fingers for name in commands[topic].joint_names}
     held = {name for topic in fingers for name in commands[topic].joint_names}
-    joints = [name for name in states[state].name if name in moved or not moved]
+    joints = [name for name in states[state] if name in moved or not moved]
     topics = {'joint_states': state}
     for key, found in (('commands', arms), ('gripper', fingers)):
         topics |= {key: found[0]} if found else {}
     sizes = _sizes(seen.images)
     rates = [seen.rates[topic] for topic in seen.images if seen.rates.get(topic)]
     arm = tuple(name for name in joints if name not in held)
-    first = dict(zip(states[state].name, map(float, states[state].position), strict=False))
-    begins = [round(first.get(name, nan), 3) for name in arm]
+    begins = [round(states[state][name], 3) for name in arm]
     return Task(
         joints=arm,
         gripper_joints=tuple(name for name in joints if name in held),
@@ -93,23 +89,40 @@ def discover(bags: Sequence[Path]) -> Task:
     raise DatasetError('no bag can be used:\n' + '\n'.join(reasons[:5]))
 
 
-def _look(reader: AnyReader, bag: Path) -> Task:
+def _look(reader: BagReader, bag: Path) -> Task:
     images = {
         topic: image for kind in IMAGE_TYPES for topic, image in _firsts(reader, kind).items()
     }
     seconds = reader.duration / NS
     rates = {c.topic: c.msgcount / seconds for c in reader.connections} if seconds > 0 else {}
-    seen = Seen(_firsts(reader, JOINTS_TYPE), _firsts(reader, COMMAND_TYPE), images, rates)
+    seen = Seen(_joints(reader), _firsts(reader, COMMAND_TYPE), images, rates)
     try:
         return task_of(seen)
     except ValueError as error:
         raise BagError(f'{bag}: {error}, on any of {sorted(reader.topics)}') from error
 
 
-def _firsts(reader: AnyReader, kind: str) -> dict[str, Any]:
+def _joints(reader: BagReader) -> dict[str, dict[str, float]]:
+    """Return the joints in the first messages of each topic with joint states."""
+    found: dict[str, dict[str, float]] = {}
+    for connection in reader.connections:
+        if connection.msgtype == JOINTS_TYPE and connection.msgcount:
+            for _, _, raw in itertools.islice(reader.messages([connection]), _MOST_STATES):
+                add_joints(found, connection.topic, reader.deserialize(raw, JOINTS_TYPE))
+    return found
+
+
+def add_joints(states: dict[str, dict[str, float]], topic: str, message: Any) -> None:
+    """Add the joints of a joint state to those of its topic."""
+    joints = states.setdefault(topic, {})
+    for name, position in itertools.zip_longest(message.name, message.position, fillvalue=nan):
+        joints.setdefault(name, float(position))
+
+
+def _firsts(reader: BagReader, kind: str) -> dict[str, Any]:
     """Return the first message of each topic of a type."""
 
-    def first(connection: Connection) -> Any:
+    def first(connection: Any) -> Any:
         _, _, raw = next(reader.messages([connection]))
         return reader.deserialize(raw, kind)
 

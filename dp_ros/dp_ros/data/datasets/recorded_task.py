@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dp_ros.data.bags.bag import TASK_FILE, BagError, bag_info
+from dp_ros.data.bags.bag import TASK_FILE
+from dp_ros.data.bags.storage import BagError, bag_info
 from dp_ros.data.datasets.dataset import DatasetError
 from dp_ros.task.task import Task, first_difference
 from dp_ros.task.task_file import parse_task

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from dp_ros.data.bags.bag import BagError, BagTopics, EpisodeRecording, read_bag
+from dp_ros.data.bags.bag import BagTopics, EpisodeRecording, read_bag
+from dp_ros.data.bags.storage import BagError, bag_size
 from dp_ros.data.datasets.dataset import DatasetError, training_windows
 from dp_ros.data.inspection.figures import EpisodeFigures
 from dp_ros.data.inspection.joints import joint_series, measure_commands, measure_joints
@@ -32,7 +33,7 @@ def inspect_bags(
         try:
             recording = read_bag(bag, spec, topics)
         except BagError as error:
-            yield EpisodeFigures(name, _size(bag), _reason(error, bag)), None
+            yield EpisodeFigures(name, bag_size(bag), _reason(error, bag)), None
         else:
             yield measure(recording, name, actions), recording
 
@@ -45,7 +46,7 @@ def measure(recording: EpisodeRecording, name: str, actions: ActionSpec) -> Epis
     motion = joint_series(recording)
     return EpisodeFigures(
         name,
-        _size(recording.path),
+        bag_size(recording.path),
         skipped,
         recording.info,
         (end - begin) / NS,
@@ -61,6 +62,7 @@ def measure(recording: EpisodeRecording, name: str, actions: ActionSpec) -> Epis
         measure_commands(recording, motion),
         motion,
         recording.has_checksums,
+        recording.cut,
     )
 
 
@@ -78,7 +80,3 @@ def _windows(
 
 def _reason(error: Exception, bag: Path) -> str:
     return str(error).removeprefix(f'{bag}: ')
-
-
-def _size(bag: Path) -> int:
-    return sum(file.stat().st_size for file in bag.iterdir() if file.is_file())

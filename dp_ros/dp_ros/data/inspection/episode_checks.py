@@ -81,6 +81,14 @@ def _windows(episode: EpisodeFigures, spec: WindowSpec) -> list[Row]:
             'check the driver: live they are refused as well',
         ),
         (
+            bool(episode.cut),
+            'cut off',
+            episode.cut,
+            1,
+            'training takes what is whole',
+            'look at its end: is the task done?',
+        ),
+        (
             lost_messages > 0,
             'messages lost',
             f'{lost_messages} messages never reached the recorder',

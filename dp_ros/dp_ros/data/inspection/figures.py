@@ -130,6 +130,7 @@ class EpisodeFigures:
     :param image_bytes: memory that its images need in training [bytes].
     :param motion: series of the joints for pictures; not part of ``summary``.
     :param has_checksums: whether damage in its messages would have been noticed.
+    :param cut: text that says where its file was cut off; empty where it is whole.
     """
 
     name: str
@@ -149,6 +150,7 @@ class EpisodeFigures:
     commands: CommandFigures | None = None
     motion: JointSeries | None = None
     has_checksums: bool = True
+    cut: str = ''
 
     def summary(self) -> dict[str, Any]:
         """Return the figures as plain values for JSON."""

@@ -22,7 +22,7 @@ from typing import Generic, TypeVar
 from dp_ros.arrays import Array, Rgb
 from dp_ros.data.images import fit_image
 from dp_ros.data.windows.commands import CommandHistory
-from dp_ros.robot.joint_names import in_order
+from dp_ros.data.windows.joint_merger import JointMerger
 from dp_ros.robot.trajectory import Trajectory, TrajectoryRejected
 from dp_ros.robot.units import MS, to_ns
 from dp_ros.task.task import Task
@@ -254,6 +254,7 @@ class WindowBuilder:
     def __init__(self, spec: WindowSpec, keep_ns: int | None = None) -> None:
         self.spec = spec
         self.joints: Stream[Array] = Stream(JOINTS, keep_ns)
+        self._merger = JointMerger(spec.joint_names, spec.joint_gap_ns)
         self.commands = CommandHistory(spec.joint_names, keep_ns)
         self.images: dict[str, Stream[Rgb]] = {
             name: Stream(label(name), keep_ns) for name in spec.image_sizes
@@ -262,13 +263,19 @@ class WindowBuilder:
     def push_joints(self, stamp_ns: int, names: Sequence[str], positions: Sequence[float]) -> None:
         """Take a joint state; its joints may come in any order, with others among them.
 
+        Those of an arm and of its hand may come in messages of their own: `JointMerger`. A
+        message of other joints alone is passed over, once there are joint states.
+
         :raises Refusal: with the reason.
         """
+        if self.joints.stamps and not set(names) & set(self.spec.joint_names):
+            return
         try:
-            values = in_order(self.spec.joint_names, names, positions)
+            merged = self._merger.add(self.spec.corrected(JOINTS, stamp_ns), names, positions)
         except ValueError as error:
             raise Refusal(f'joint_states: {error}') from error
-        self.joints.push(self.spec.corrected(JOINTS, stamp_ns), values)
+        for time_ns, values in merged:
+            self.joints.push(time_ns, values)
 
     def push_command(
         self, received_ns: int, trajectory: Trajectory, n_known: int | None = None
@@ -326,6 +333,7 @@ class WindowBuilder:
     def reset(self, not_before_ns: int) -> None:
         """Forget all samples, and refuse samples older than ``not_before_ns`` from now on."""
         self.joints.reset(not_before_ns)
+        self._merger.forget()
         self.commands.forget()
         for stream in self.images.values():
             stream.reset(not_before_ns)

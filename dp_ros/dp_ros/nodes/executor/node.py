@@ -40,7 +40,7 @@ from dp_ros.ros.lifecycle import CheckedLifecycleNode
 from dp_ros.ros.live_parameters import LiveParameters, Values
 from dp_ros.ros.node_main import run_node
 from dp_ros.ros.polled_topic import PolledTopic
-from dp_ros.ros.qos import EVERY, NEWEST
+from dp_ros.ros.qos import EVERY, FEW_SENSOR, NEWEST
 from dp_ros.ros.real_time import ask_for_real_time
 from dp_ros.task.task import Task
 from dp_ros_msgs.msg import ExecutorStatus
@@ -74,7 +74,7 @@ class ExecutorNode(CheckedLifecycleNode):
         self._sources = Sources()
         self._way = WayToStart()
         self._overruled: str | None = None
-        self._active = False
+        self._active = self._is_heard = False
         self._waiting: Chunk | None = None
         self._planned_pose = False
         self._planning = Planning(self, self._on_planned)
@@ -112,7 +112,7 @@ class ExecutorNode(CheckedLifecycleNode):
         self._commands = CommandTopic(self, self._topic)
         self._fingers = self.create_publisher(JointTrajectory, 'gripper/target', NEWEST)
         self._statuses = self.create_publisher(ExecutorStatus, 'executor/status', EVERY)
-        self._joints = PolledTopic(self, JointState, 'joint_states')
+        self._joints = PolledTopic(self, JointState, 'joint_states', FEW_SENSOR)
         self._chunks = [
             self.create_subscription(
                 JointTrajectory, f'{source}/chunk', partial(self._on_chunk, source=source), NEWEST
@@ -177,9 +177,13 @@ class ExecutorNode(CheckedLifecycleNode):
     # ---- inputs
 
     def _read_joints(self) -> None:
-        message = self._joints.newest()
-        if message is None:
+        messages = self._joints.every()
+        # A hand may publish its joints on this topic in messages of their own.
+        arm = [m for m in messages if self._core.joint_names[0] in m.name]
+        self._is_heard |= bool(arm)
+        if not messages or self._is_heard and not arm:
             return
+        message = (arm or messages)[-1]
         try:
             stamp_ns = time_to_ns(message.header.stamp)
             now_ns = self._now_ns()

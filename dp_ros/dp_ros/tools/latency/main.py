@@ -16,7 +16,7 @@ from pathlib import Path
 import sys
 import time
 
-from dp_ros.data.bags.bag import BagError
+from dp_ros.data.bags.storage import BagError
 from dp_ros.data.datasets.dataset import DatasetError
 from dp_ros.ros.domain import keep_to_this_machine
 from dp_ros.ros.ledger import Ledger

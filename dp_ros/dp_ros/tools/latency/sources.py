@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dp_ros.data.bags.bag import open_bag
+from dp_ros.data.bags.storage import open_bag
 from dp_ros.data.datasets.dataset import find_bags
 from dp_ros.ros.ledger import Ledger
 from dp_ros.ros.qos import EVERY, NEWEST
