@@ -116,6 +116,15 @@ class Scenario(ABC, Generic[S]):
         """Tell whether the task can no longer be done; collisions are judged elsewhere."""
         return False
 
+    def progress(self, scene: S, distance: float, side: str) -> float:
+        """Return the share of the task that is done, from 0 to 1: that of the way to the goal.
+
+        :param distance: distance that is left to the goal [m].
+        :param side: the one of ``sides`` that was taken, '' while that is open.
+        """
+        way = float(np.linalg.norm(np.subtract(scene.start, scene.goal_point)))
+        return min(1.0, max(0.0, 1.0 - distance / way))
+
     @abstractmethod
     def side(self, world: FrankaWorld) -> str:
         """Return the one of ``sides`` that is taken, '' while that is open."""

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluate a policy over many simulated episodes, through the ROS nodes.
+"""Evaluate policies over many simulated episodes, through the ROS nodes.
 
 `ros2 run dp_ros evaluate --policy models/reach --episodes 100 --seed 0 --json out.json`
+
+Several policies run the same scenes with the same noise, in turns, until each pair of them is
+decided or all episodes have been run.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import json
 import math
 import os
@@ -22,9 +25,10 @@ from dp_ros.sim.scenarios.obstacle.scenario import ObstacleScenario
 from dp_ros.sim.scenarios.registry import scenario_of
 from dp_ros.task.task_file import read_task, task_path
 from dp_ros.tools.common.busy import busy_processes
-from dp_ros.tools.common.episodes.rollout import RolloutError
+from dp_ros.tools.common.episodes.comparison import describe_report, report, undecided
+from dp_ros.tools.common.episodes.rollout import Rollout, RolloutError
 from dp_ros.tools.common.episodes.runs import figures_of, run_episodes, running_simulation
-from dp_ros.tools.common.episodes.summary import describe
+from dp_ros.tools.common.episodes.summary import EpisodeResult, Fault, describe
 from dp_ros.training.model_card import add_measurement
 from dp_ros.values import ConfigError
 from rclpy.utilities import try_shutdown
@@ -39,8 +43,9 @@ def main() -> int:
     """Parse the command line, run the episodes, print and store the figures."""
     args = _parse(sys.argv[1:])
     console = Console()
+    alone = len(args.policy) == 1
     try:
-        summary = _evaluate(args, console)
+        found = _evaluate(args, console) if alone else _compare(args, console)
     except RolloutError as error:
         console.print(f'evaluate: {error}', style='red', markup=False)
         return 1
@@ -48,23 +53,44 @@ def main() -> int:
         return 130
     finally:
         try_shutdown()
-    args.json.write_text(json.dumps(summary, indent=2) + '\n')
-    figures = describe(summary)
-    console.print(figures, markup=False)
+    figures = describe(found) if alone else describe_report(found)
+    console.print(figures, markup=False, highlight=False)
     console.print(f'figures: {args.json}', markup=False)
     if args.card:
-        add_measurement(args.policy, _command(sys.argv[1:]), figures)
+        add_measurement(args.policy[0], _command(sys.argv[1:]), figures)
     return 0
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='ros2 run dp_ros evaluate', description=__doc__)
-    parser.add_argument('--policy', type=Path, required=True, help='checkpoint folder')
+    parser.add_argument(
+        '--policy',
+        type=Path,
+        nargs='+',
+        required=True,
+        help='checkpoint folder; several are compared',
+    )
     parser.add_argument(
         '--task', help='task file, or name of a shipped one (default: the task of the policy)'
     )
     parser.add_argument(
-        '--episodes', type=int, default=100, help='number of episodes (default: %(default)s)'
+        '--episodes',
+        type=int,
+        default=100,
+        help='number of scenes; of several policies, at most so many (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--all-episodes',
+        action='store_true',
+        help='run all episodes, even if it is decided before which policy is better',
+    )
+    parser.add_argument(
+        '--turn',
+        type=int,
+        default=20,
+        metavar='N',
+        help='number of scenes that each policy runs before it is looked whether it is decided '
+        '(default: %(default)s)',
     )
     parser.add_argument(
         '--seed',
@@ -121,16 +147,20 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         '(default: %(default)s)',
     )
     parser.add_argument(
-        '--card', action='store_true', help="write the results into the policy's README.md"
+        '--card', action='store_true', help='write the results of one policy into its README.md'
     )
     parser.add_argument('launch', nargs='*', help='arguments for sim.launch.py, as name:=value')
     args = parser.parse_args(argv)
-    if args.episodes < 1:
-        parser.error(f'--episodes {args.episodes}: needs at least 1')
-    if not (args.policy / 'policy.json').is_file():
-        parser.error(f'--policy {args.policy}: no policy.json in that folder')
-    if args.rerolls < 1:
-        parser.error(f'--rerolls {args.rerolls}: needs at least 1')
+    # Launch arguments right behind the policies look like more of these.
+    args.launch = [str(word) for word in args.policy if ':=' in str(word)] + args.launch
+    args.policy = [folder for folder in args.policy if ':=' not in str(folder)]
+    for key in ('episodes', 'rerolls', 'turn'):
+        if getattr(args, key) < 1:
+            parser.error(f'--{key} {getattr(args, key)}: needs at least 1')
+    if (flaw := _policy_flaw(args.policy)) is not None:
+        parser.error(f'--policy {flaw}')
+    if args.card and len(args.policy) > 1:
+        parser.error(f'--card: needs one --policy, not {len(args.policy)}')
     if not 0 <= args.load <= _MOST_LOAD:
         parser.error(f'--load {args.load}: needs to be between 0 and {_MOST_LOAD}')
     if args.seed < 0:
@@ -148,6 +178,16 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
+def _policy_flaw(folders: Sequence[Path]) -> str | None:
+    """Return why the folders cannot be evaluated, or None."""
+    for folder in folders:
+        if not (folder / 'policy.json').is_file():
+            return f'{folder}: no policy.json in that folder'
+    resolved = [folder.resolve() for folder in folders]
+    twice = next((folder for folder in folders if resolved.count(folder.resolve()) > 1), None)
+    return None if twice is None else f'{twice}: is named twice'
+
+
 def _obstacle_flaw(args: argparse.Namespace) -> str | None:
     """Return why the obstacle cannot be moved that far, or None."""
     if args.move_obstacle == 0.0:
@@ -156,11 +196,12 @@ def _obstacle_flaw(args: argparse.Namespace) -> str | None:
         return f'needs {-_FARTHEST} to {_FARTHEST} m, or the arm could not pass on both sides'
     shipped = get_package_share_path('dp_ros_bringup') / 'config' / 'tasks'
     try:
-        file = args.policy if args.task is None else task_path(args.task, shipped)
-        scenario = scenario_of(read_task(file))
+        files = args.policy if args.task is None else [task_path(args.task, shipped)]
+        scenarios = [scenario_of(read_task(file)) for file in files]
     except ConfigError as error:
         return str(error)
-    return None if isinstance(scenario, ObstacleScenario) else f'{scenario.name} has no obstacle'
+    missing = (each for each in scenarios if not isinstance(each, ObstacleScenario))
+    return next((f'{scenario.name} has no obstacle' for scenario in missing), None)
 
 
 def _is_writable(file: Path) -> bool:
@@ -175,8 +216,56 @@ def _command(argv: Sequence[str]) -> str:
 
 
 def _evaluate(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Run all episodes of one policy; return and store its figures."""
+    (policy,) = args.policy
+    seeds = range(args.seed, args.seed + args.episodes)
+    found = _figures(args, *_run(args, policy, policy.name, seeds, console))
+    _store(args.json, found)
+    return found
+
+
+def _compare(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Run several policies in turns until each pair is decided; return and store their figures.
+
+    The figures so far are stored after each turn.
+    """
+    policies = _by_name(args.policy)
+    runs: dict[str, list[Rollout | Fault]] = {name: [] for name in policies}
+    peaks: dict[str, dict[str, float]] = {name: {} for name in policies}
+    wanted, end = set(policies), args.seed + args.episodes
+    for begin in range(args.seed, end, args.turn):
+        seeds = range(begin, min(begin + args.turn, end))
+        for name in [name for name in policies if name in wanted]:
+            more, peak = _run(args, policies[name], name, seeds, console)
+            runs[name] += more
+            peaks[name] = {node: max(mb, peaks[name].get(node, 0.0)) for node, mb in peak.items()}
+        found = report(
+            {name: _results(each) for name, each in runs.items()},
+            {name: _figures(args, each, peaks[name]) for name, each in runs.items()},
+        )
+        _store(args.json, found)
+        if not args.all_episodes:
+            wanted = undecided(found['comparisons'])
+        if not wanted:
+            break
+    return found
+
+
+def _by_name(folders: Sequence[Path]) -> dict[str, Path]:
+    """Return the folders by their names, or by their paths where two have the same name."""
+    names = [folder.resolve().name for folder in folders]
+    return {
+        (name if names.count(name) == 1 else str(folder)): folder
+        for name, folder in zip(names, folders, strict=True)
+    }
+
+
+def _run(
+    args: argparse.Namespace, policy: Path, name: str, seeds: Sequence[int], console: Console
+) -> tuple[list[Rollout | Fault], dict[str, float]]:
+    """Run the scenes with a policy; return the runs, and the peak memory of its nodes [MB]."""
     task = [] if args.task is None else [f'task:={args.task}']
-    arguments = [f'policy:={args.policy.resolve()}', *task, *args.launch]
+    arguments = [f'policy:={policy.resolve()}', *task, *args.launch]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / 'launch.log'
         with (
@@ -187,19 +276,30 @@ def _evaluate(args: argparse.Namespace, console: Console) -> dict[str, Any]:
                 client.set_parameter('policy', 'added_delay', args.added_delay)
             if args.move_obstacle:
                 client.set_parameter('episode_runner', 'move_obstacle', args.move_obstacle)
-            runs = list(
-                run_episodes(
-                    client,
-                    range(args.seed, args.seed + args.episodes),
-                    console,
-                    args.policy.name,
-                    timeout=args.timeout,
-                    move_goal=args.move_goal,
-                    rerolls=args.rerolls,
-                )
+            episodes = run_episodes(
+                client,
+                seeds,
+                console,
+                name,
+                timeout=args.timeout,
+                move_goal=args.move_goal,
+                rerolls=args.rerolls,
             )
-            peaks = simulation.peak_rss_mb()
+            return list(episodes), simulation.peak_rss_mb()
+
+
+def _results(runs: Iterable[Rollout | Fault]) -> list[EpisodeResult]:
+    return [run.result for run in runs if isinstance(run, Rollout)]
+
+
+def _figures(
+    args: argparse.Namespace, runs: Sequence[Rollout | Fault], peaks: Mapping[str, float]
+) -> dict[str, Any]:
     return figures_of(runs, peaks) | {'load': args.load, 'added_delay_s': args.added_delay}
+
+
+def _store(file: Path, found: Mapping[str, Any]) -> None:
+    file.write_text(json.dumps(found, indent=2) + '\n')
 
 
 if __name__ == '__main__':

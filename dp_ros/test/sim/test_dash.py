@@ -99,3 +99,10 @@ def test_an_obstacle_that_moves_into_the_way_is_touched(simulation):
     assert simulation.state is EpisodeState.COLLISION
     with pytest.raises(ValueError, match=r'obstacle y = 0.200 m: needs -0.08 to 0.08 m'):
         replace(scene, seed=2).with_obstacle((0.55, 0.2))
+
+
+def test_progress_is_the_share_of_the_way_to_the_goal():
+    scene = DASH.sample(0)
+    way = math.dist(scene.start, scene.goal_point)
+    for distance, progress in ((way, 0.0), (way / 4, 0.75), (0.0, 1.0), (2 * way, 0.0)):
+        assert DASH.progress(scene, distance, '') == pytest.approx(progress)

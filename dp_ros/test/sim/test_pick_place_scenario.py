@@ -147,3 +147,12 @@ def test_a_hand_that_points_down_keeps_its_yaw():
     q = kinematics.inverse(np.array([0.5, 0.0, 0.2]), READY, down(0.5))
     y_axis = kinematics.link_poses(q)[-1, :3, 1]
     np.testing.assert_allclose(y_axis, [np.sin(0.5), -np.cos(0.5), 0.0], atol=1e-5)
+
+
+def test_progress_is_half_for_the_lift_and_half_for_the_way_to_the_bin():
+    scene = PICK_PLACE.sample(3)
+    way = float(np.linalg.norm(np.subtract(scene.cube, scene.goal)))
+    assert PICK_PLACE.progress(scene, 0.1 * way, '') == 0.0  # Pushed, not lifted.
+    assert PICK_PLACE.progress(scene, way, 'end_faces') == 0.5
+    assert PICK_PLACE.progress(scene, 0.2 * way, 'end_faces') == pytest.approx(0.9)
+    assert PICK_PLACE.progress(scene, 2 * way, 'side_faces') == 0.5

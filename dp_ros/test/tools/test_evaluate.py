@@ -2,6 +2,7 @@
 """The commands that measure and show a policy: what they refuse, and the figures they write."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 import json
 import threading
 import time
@@ -29,6 +30,8 @@ SUMMARY_KEYS = {
     'success_rate',
     'wilson_95',
     'sides',
+    'progress',
+    'failures',
     'rerolls',
     'load',
     'added_delay_s',
@@ -58,6 +61,8 @@ EPISODE_KEYS = {
     'reroll',
     'smoothness',
     'side_flips',
+    'progress',
+    'failure',
 }
 SMOOTHNESS_KEYS = {
     'sparc',
@@ -135,6 +140,14 @@ def command(models, monkeypatch):
         (evaluate, ['--episodes', 'many'], "invalid int value: 'many'"),
         (evaluate, ['--seed', '-1'], '--seed -1: needs at least 0'),
         (evaluate, ['--rerolls', '0'], '--rerolls 0: needs at least 1'),
+        (evaluate, ['--turn', '0'], '--turn 0: needs at least 1'),
+        (evaluate, ['--policy', 'models/reach', 'none'], '--policy none: no policy.json'),
+        (evaluate, ['--policy', 'models/reach', 'models/../models/reach'], 'is named twice'),
+        (
+            evaluate,
+            ['--policy', 'models/reach', 'models/reach_mse', '--card'],
+            '--card: needs one --policy, not 2',
+        ),
         (evaluate, ['--timeout', '0'], '--timeout 0.0: needs to be positive'),
         (evaluate, ['--timeout', 'nan'], '--timeout nan: needs to be positive'),
         (evaluate, ['--move-goal', 'inf'], '--move-goal inf: needs to be finite'),
@@ -179,6 +192,95 @@ def test_the_task_is_that_of_the_policy_unless_one_is_named(command, launches, m
     assert command(evaluate, *words) == command(evaluate, *words, '--task', 'mine.yaml') == 0
     policy = f'policy:={models / "reach"}'
     assert [arguments for arguments, _ in launches] == [[policy], [policy, 'task:=mine.yaml']]
+
+
+@pytest.fixture
+def better(launches, monkeypatch):
+    """Let `reach` succeed in every scene and other policies in none."""
+
+    def run(self, seed, *args):
+        rollout = Client.run_alike(self, seed, *args)
+        alike = launches[-1][0][0].endswith('/reach')
+        return (
+            rollout if alike else replace(rollout, result=replace(rollout.result, success=False))
+        )
+
+    monkeypatch.setattr(Client, 'run_alike', Client.run, raising=False)
+    monkeypatch.setattr(Client, 'run', run)
+
+
+def scenes(launches):
+    """Return the policy and the scenes of each launch."""
+    return [
+        (arguments[0].rpartition('/')[2], [seed for seed, *_ in client.asked])
+        for arguments, client in launches
+    ]
+
+
+def test_policies_take_turns_in_the_same_scenes_until_it_is_decided(
+    command, launches, better, models, capsys
+):
+    words = ['--policy', 'models/reach', 'models/reach_mse', '--seed', '5', '--json', 'out.json']
+    assert command(evaluate, *words, '--turn', '6', '--episodes', '40') == 0
+    first, second = [*range(5, 11)], [*range(11, 17)]
+    turns = [('reach', first), ('reach_mse', first), ('reach', second), ('reach_mse', second)]
+    assert scenes(launches) == turns
+    found = json.loads((models.parent / 'out.json').read_text())
+    assert set(found) == {'policies', 'comparisons'}
+    for each in found['policies']:
+        assert set(each) == SUMMARY_KEYS | {'policy', 'group', 'anytime_95'}
+        assert [episode['seed'] for episode in each['episodes']] == first + second
+        assert each['peak_rss_mb'] == NODES
+    (pair,) = found['comparisons']
+    assert (pair['better'], pair['decided_after'], pair['scenes']) == ('reach', 8, 12)
+    assert 'reach is better than reach_mse (after 8 scenes)' in capsys.readouterr().out
+
+
+def test_all_episodes_can_be_run_and_the_last_turn_is_the_rest(command, launches, better):
+    words = ['--policy', 'models/reach', 'models/reach_mse', '--all-episodes']
+    assert command(evaluate, *words, '--turn', '9', '--episodes', '11') == 0
+    assert [len(seeds) for _, seeds in scenes(launches)] == [9, 9, 2, 2]
+
+
+def test_a_policy_that_is_told_apart_from_all_others_runs_no_further(
+    command, launches, better, models
+):
+    other = models / 'other'
+    other.mkdir()
+    (other / 'policy.json').write_text('{}')
+    names = ('reach', 'reach_mse', 'other')
+    words = ['--policy', *(f'models/{name}' for name in names)]
+    assert command(evaluate, *words, '--turn', '12', '--episodes', '20') == 0
+    turns = [(name, len(seeds)) for name, seeds in scenes(launches)]
+    assert turns == [*((name, 12) for name in names), ('reach_mse', 8), ('other', 8)]
+
+
+def test_what_was_measured_before_an_interrupt_is_kept(
+    command, launches, better, monkeypatch, models
+):
+    run = Client.run
+
+    def interrupted(self, seed, *args):
+        if seed == 4:
+            raise KeyboardInterrupt
+        return run(self, seed, *args)
+
+    monkeypatch.setattr(Client, 'run', interrupted)
+    words = ['--policy', 'models/reach', 'models/reach_mse', '--turn', '4']
+    assert command(evaluate, *words) == 130
+    found = json.loads((models.parent / 'evaluation.json').read_text())
+    assert [len(each['episodes']) for each in found['policies']] == [4, 4]
+
+
+def test_policies_of_one_name_are_told_apart_by_their_paths(command, launches, models):
+    other = models.parent / 'runs' / 'reach'
+    other.mkdir(parents=True)
+    (other / 'policy.json').write_text('{}')
+    words = ['--policy', 'models/reach', 'runs/reach', 'rviz:=true', 'seed:=3']
+    assert command(evaluate, *words, '--episodes', '1') == 0
+    assert {tuple(arguments[1:]) for arguments, _ in launches} == {('rviz:=true', 'seed:=3')}
+    found = json.loads((models.parent / 'evaluation.json').read_text())
+    assert [each['policy'] for each in found['policies']] == ['models/reach', 'runs/reach']
 
 
 @pytest.mark.parametrize(

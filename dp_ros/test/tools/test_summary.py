@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
 
-from dp_ros.tools.common.episodes.misses import why_missed
+from dp_ros.tools.common.episodes.misses import kind_of_miss, why_missed
 from dp_ros.tools.common.episodes.summary import (
     EpisodeResult,
     EpisodeTiming,
@@ -10,7 +10,6 @@ from dp_ros.tools.common.episodes.summary import (
     summarize,
 )
 from dp_ros.tools.common.motion_figures import MotionFigures
-from dp_ros.tools.common.statistics import wilson
 from dp_ros_msgs.msg import EpisodeStatus
 from geometry_msgs.msg import Point, Pose
 import pytest
@@ -22,22 +21,6 @@ def episode(seed, *, success=True, side='left', collision=False):
 
 def timing(*latencies, late=0, step=0.004):
     return EpisodeTiming(latencies, len(latencies), late, step)
-
-
-@pytest.mark.parametrize(
-    ('successes', 'trials', 'interval'),
-    [  # Brown, Cai, DasGupta 2001 and R's binom.confint(method = 'wilson')
-        (0, 10, (0.0, 0.2775)),
-        (10, 10, (0.7225, 1.0)),
-        (95, 100, (0.8882, 0.9785)),
-    ],
-)
-def test_wilson_interval_is_the_published_one(successes, trials, interval):
-    assert wilson(successes, trials) == pytest.approx(interval, abs=1e-4)
-
-
-def test_without_trials_nothing_is_known():
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_figures_come_from_the_episodes():
@@ -117,39 +100,66 @@ def test_every_miss_is_told_in_a_line():
 
 
 @pytest.mark.parametrize(
-    ('fields', 'height', 'reason'),
+    ('fields', 'height', 'kind', 'reason'),
     [
-        ({'state': EpisodeStatus.SUCCESS}, None, ''),
+        ({'state': EpisodeStatus.SUCCESS}, None, '', ''),
         (
             {'state': EpisodeStatus.COLLISION, 'collision_with': 'bin'},
             None,
+            'collision',
             'collision with bin, 120 mm from the goal',
         ),
-        ({'state': EpisodeStatus.FAILURE}, 0.0, 'cube out of reach, 120 mm from the goal'),
-        ({'state': EpisodeStatus.RUNNING}, None, 'not done in 15 s: 120 mm from the goal'),
+        (
+            {'state': EpisodeStatus.FAILURE},
+            0.0,
+            'dropped',
+            'cube out of reach, 120 mm from the goal',
+        ),
+        ({'state': EpisodeStatus.RUNNING}, None, 'time', 'not done in 15 s: 120 mm from the goal'),
         (
             {'state': EpisodeStatus.RUNNING},
             0.02,
+            'time',
             'not done in 15 s: cube never lifted, 120 mm from the goal',
         ),
         (
             {'state': EpisodeStatus.RUNNING, 'side': 'end_faces'},
             0.02,
+            'dropped',
             'not done in 15 s: cube put down or dropped, 120 mm from the goal',
         ),
         (
             {'state': EpisodeStatus.RUNNING, 'side': 'end_faces'},
             0.15,
+            'time',
             'not done in 15 s: cube held, 120 mm from the goal',
         ),
     ],
 )
-def test_a_miss_has_a_reason(fields, height, reason):
+def test_a_miss_has_a_kind_and_a_reason(fields, height, kind, reason):
     status = EpisodeStatus(distance=0.12, **fields)
     if height is not None:
         status.object_names = ['cube']
         status.objects = [Pose(position=Point(z=height))]
     assert why_missed(status, 15.0) == reason
+    assert kind_of_miss(status) == kind
+
+
+def test_progress_and_kinds_of_failures_are_counted():
+    episodes = [
+        EpisodeResult(0, True, 'left', False, 0.01, 4.0, 0, progress=1.0),
+        EpisodeResult(1, False, '', True, 0.1, 2.0, 0, progress=0.25, failure='collision'),
+        EpisodeResult(2, False, '', False, 0.1, 15.0, 0, progress=0.4, failure='time'),
+    ]
+    summary = summarize(episodes, [timing()] * 3, {}, [Fault(3, 'a jump')])
+    assert summary['progress'] == 0.55
+    assert summary['failures'] == {'collision': 1, 'time': 1, 'dropped': 0, 'system': 1}
+    text = describe(summary)
+    assert 'progress      0.550 of the task on average' in text
+    assert 'failures      1 collision, 1 time\n' in text
+    unknown = summarize([episode(0)], [timing()], {})
+    assert unknown['progress'] is None
+    assert 'progress' not in describe(unknown) and 'failures' not in describe(unknown)
 
 
 def test_both_ways_count_only_where_both_succeed_in_one_scene():

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from dp_ros.sim.scenarios.pusht.table import PushTEpisode
-from dp_ros.tools.common.statistics import wilson
+from dp_ros.tools.common.statistics import bootstrap, wilson
 from matplotlib.figure import Figure
 import numpy as np
 
-_RESAMPLES: Final = 10_000
 _LAST: Final = 10
 """Number of policies at the end of a training run over which the papers average."""
 
@@ -46,14 +45,6 @@ def summarize_run(summaries: Sequence[Summary]) -> Summary:
         'n_last': len(last),
         'policies': list(summaries),
     }
-
-
-def bootstrap(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
-    """Return the 95 % interval of a mean, by the percentiles of resampled means (Efron 1979)."""
-    rng = np.random.default_rng(seed)
-    means = rng.choice(np.asarray(values), (_RESAMPLES, len(values))).mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def describe(summary: Summary) -> str:

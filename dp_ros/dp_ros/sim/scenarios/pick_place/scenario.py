@@ -163,6 +163,13 @@ class PickPlace(Scenario[PickPlaceScene]):
         cube = world.object_poses[0]
         return bool(cube[2] < 0.0 or np.linalg.norm(cube[:2]) > _WORKSPACE)
 
+    def progress(self, scene: PickPlaceScene, distance: float, side: str) -> float:
+        """Return half for the cube lifted, and half for the share of its way to the bin."""
+        if not side:
+            return 0.0
+        way = float(np.linalg.norm(np.subtract(scene.cube, scene.goal)))
+        return 0.5 + 0.5 * min(1.0, max(0.0, 1.0 - distance / way))
+
     def side(self, world: FrankaWorld) -> str:
         """Return by which faces the cube is lifted: those at its sides, or those at its ends."""
         cube = world.object_poses[0]

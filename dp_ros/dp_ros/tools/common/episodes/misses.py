@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why an episode was no success, in a line."""
+"""Why an episode was no success: its kind, and a line."""
 
 from __future__ import annotations
 
@@ -25,10 +25,28 @@ def why_missed(status: EpisodeStatus, timeout: float) -> str:
     return f'not done in {timeout:g} s: {_situation(status)}{left}'
 
 
+def kind_of_miss(status: EpisodeStatus) -> str:
+    """Return which of `summary.FAILURES` an episode with this last status is; '' for a success."""
+    if status.state == EpisodeStatus.SUCCESS:
+        return ''
+    if status.state == EpisodeStatus.COLLISION:
+        return 'collision'
+    if status.state == EpisodeStatus.FAILURE or _is_put_down(status):
+        return 'dropped'
+    return 'time'
+
+
+def _is_put_down(status: EpisodeStatus) -> bool:
+    """Tell whether an object that was lifted is not held any more."""
+    if not status.object_names or not status.side:
+        return False
+    return bool(status.objects[0].position.z <= _LIFTED)
+
+
 def _situation(status: EpisodeStatus) -> str:
     if not status.object_names:
         return ''
-    name, height = status.object_names[0], status.objects[0].position.z
+    name = status.object_names[0]
     if not status.side:
         return f'{name} never lifted, '
-    return f'{name} {"held" if height > _LIFTED else "put down or dropped"}, '
+    return f'{name} {"put down or dropped" if _is_put_down(status) else "held"}, '

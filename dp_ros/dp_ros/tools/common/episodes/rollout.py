@@ -23,7 +23,7 @@ from dp_ros.sim.scenarios.obstacle.scene import ObstacleScene
 from dp_ros.sim.scenarios.registry import SCENARIOS
 from dp_ros.task.task import Task
 from dp_ros.tools.common.episodes.loading import Loading, LoadingFailed
-from dp_ros.tools.common.episodes.misses import why_missed
+from dp_ros.tools.common.episodes.misses import kind_of_miss, why_missed
 from dp_ros.tools.common.episodes.summary import EpisodeResult, EpisodeTiming
 from dp_ros.tools.common.motion_figures import motion_figures, side_flips
 from dp_ros_msgs.action import RunEpisode
@@ -287,6 +287,7 @@ class RolloutClient(Node):
                 duration_s=round(result.duration, 2),
                 judge_violations=len(judge(log.positions)),
                 miss=why_missed(status, goal.timeout),
+                failure=kind_of_miss(status),
                 **self._motion(goal, status, log.positions, start_ns),
             ),
             timing=EpisodeTiming(
@@ -304,7 +305,10 @@ class RolloutClient(Node):
     def _motion(
         self, goal: RunEpisode.Goal, status: EpisodeStatus, commands: Array, start_ns: int
     ) -> dict[str, Any]:
-        """Return how smooth and how decided the motion of an episode was, where that is known."""
+        """Return how far an episode came, and how smooth and how decided its motion was.
+
+        :returns: nothing where the task is not known.
+        """
         if self._scenario is None:
             return {}
         scene = self._scenario.sample(goal.seed)
@@ -318,7 +322,10 @@ class RolloutClient(Node):
             scene = scene.with_goal((status.goal.x, status.goal.y))
         if isinstance(scene, ObstacleScene):
             scene = scene.with_obstacle((status.obstacle.x, status.obstacle.y))
+        done = status.state == EpisodeStatus.SUCCESS
+        share = self._scenario.progress(scene, status.distance, status.side)
         return {
+            'progress': 1.0 if done else round(share, 3),
             'smoothness': motion_figures(self._scenario, scene, status.side, commands),
             'side_flips': side_flips(self._scenario, scene, chunks),
         }

@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 import math
-from typing import Any
+from typing import Any, Final
 
 from dp_ros.sim.clock import slowness
 from dp_ros.tools.common.motion_figures import MotionFigures
 from dp_ros.tools.common.statistics import wilson
 import numpy as np
+
+FAILURES: Final = ('collision', 'time', 'dropped')
+"""Ways to fail: to touch something, to need too long, to let go of the object elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class EpisodeResult:
     :param smoothness: figures of the commanded motion; None: there is no expert to compare with.
     :param side_flips: how often the side that chunks lead to changed; None: not known.
     :param reroll: number of the policy's noise for the scene of the seed.
+    :param progress: share of the task that was done at the end, 1 for a success; None: not known.
+    :param failure: kind of the failure (`FAILURES`), '' for a success.
     """
 
     seed: int
@@ -39,6 +44,8 @@ class EpisodeResult:
     smoothness: MotionFigures | None = None
     side_flips: int | None = None
     reroll: int = 0
+    progress: float | None = None
+    failure: str = ''
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,11 @@ def summarize(
     return {
         'success_rate': successes / len(episodes) if episodes else 0.0,
         'wilson_95': [round(bound, 4) for bound in wilson(successes, len(episodes))],
+        'progress': _mean(e.progress for e in episodes if e.progress is not None),
+        'failures': {
+            **{kind: sum(episode.failure == kind for episode in episodes) for kind in FAILURES},
+            'system': len(faults),
+        },
         'sides': dict(sorted(sides.items())),
         'rerolls': _rerolls(episodes),
         'collisions': sum(episode.collision for episode in episodes),
@@ -153,9 +165,11 @@ def describe(summary: dict[str, Any]) -> str:
     return '\n'.join(
         (
             f'success       {rate} of {count} (95 % interval {low:.1%} to {high:.1%})',
+            *_progress(summary),
             f'sides         {sides or "-"}',
             *_both_ways(summary['rerolls']),
             f'collisions    {summary["collisions"]}',
+            *_failures(summary['failures']),
             f'judge         {summary["judge_violations"]} violations',
             f'latency       p50 {latency["p50"]} ms, p95 {latency["p95"]} ms',
             f'chunks        {summary["chunks"]}, late {summary["late_chunks"]}',
@@ -166,6 +180,18 @@ def describe(summary: dict[str, Any]) -> str:
             *_shortcomings(summary),
         )
     )
+
+
+def _progress(summary: dict[str, Any]) -> Iterator[str]:
+    if summary['progress'] is not None:
+        yield f'progress      {summary["progress"]:.3f} of the task on average'
+
+
+def _failures(failures: dict[str, int]) -> Iterator[str]:
+    """Yield a line about the kinds of failures; those of the system are told elsewhere."""
+    kinds = [f'{failures[kind]} {kind}' for kind in FAILURES if failures[kind]]
+    if kinds:
+        yield f'failures      {", ".join(kinds)}'
 
 
 def _both_ways(rerolls: dict[str, int] | None) -> Iterator[str]:
