@@ -89,7 +89,7 @@ def test_a_comparison_goes_on_where_it_was(config, tmp_path, monkeypatch, capsys
     assert compare.main() == 130
     assert compare.main() == 0
     assert measured == ['diffusion 0 auto 10', 'regression 0 auto 10', 'regression 0 auto 10']
-    assert '| regression | 80% | 80% [67, 89] |' in capsys.readouterr().out
+    assert '| regression | 80% [67, 89] | 80 | 20% |' in capsys.readouterr().out
     assert len(json.loads((out / 'results.json').read_text())) == 2
 
 
@@ -98,11 +98,10 @@ def test_the_seeds_can_be_others(config, tmp_path, monkeypatch, capsys):
         tiny_policy.checkpoint(tmp_path / f'diffusion-{seed}')
     monkeypatch.setattr(compare, 'measure', lambda policy, case, *_: result(case.method, 50))
     words = ['compare', '--config', str(config(methods={'diffusion': {}})), '--out', str(tmp_path)]
-    one = '100% [93, 100]'
-    for seeds, each in ((['3', '4'], f'{one}, {one}'), (['4'], one)):
+    for seeds, each in ((['3', '4'], '[96, 100] | 100, 100'), (['4'], '[95, 100] | 100')):
         monkeypatch.setattr('sys.argv', [*words, '--seeds', *seeds])
         assert compare.main() == 0
-        assert f'| diffusion | 100% | {each} |' in capsys.readouterr().out
+        assert f'| diffusion | 100% {each} |' in capsys.readouterr().out
 
 
 def test_the_figures_of_a_page_are_replaced(config, tmp_path, monkeypatch, capsys):
@@ -117,8 +116,8 @@ def test_the_figures_of_a_page_are_replaced(config, tmp_path, monkeypatch, capsy
     for _ in range(2):
         assert compare.main() == 0
         text = page.read_text()
-        assert text.startswith('before\n<!-- compare -->\n\n| method | goal reached |')
-        assert '| diffusion | 100% | 100% [93, 100] |' in text
+        assert text.startswith('before\n<!-- compare -->\n\n| method | goal [95 %] |')
+        assert '| diffusion | 100% [95, 100] | 100 |' in text
         assert text.endswith('(compare.png)\n<!-- /compare -->\nafter\n')
     assert 'old' not in text and text.count('| diffusion |') == 1
     assert (page.parent / 'compare.png').stat().st_size > 5000
@@ -176,12 +175,24 @@ def test_a_policy_is_measured_in_the_simulation(tmp_path):
         compare.measure(policy, compare.Case('diffusion', 0, 'ddim', 99), 1, compare.Console())
 
 
-def test_the_table_has_every_seed_with_its_own_interval_and_none_for_all():
+def test_the_table_has_every_seed_and_an_interval_for_the_method():
     runs = [result('diffusion', 50), result('diffusion', 27, left_share=0.3)]
     head, _, row = table({'diffusion': runs}).splitlines()
-    assert head.startswith('| method | goal reached | by each seed [95 %] | collisions |')
-    seeds = '54% [40, 67], 100% [93, 100]'
-    assert row == f'| diffusion | 77% | {seeds} | 23% | 40% | 75% | 10 | 30 ms |'
+    assert head.startswith('| method | goal [95 %] | seeds | collided |')
+    assert row == '| diffusion | 77% [48, 100] | 54, 100 | 23% | 40% | 75% | 10 | 30 ms |'
+
+
+def test_the_rows_of_three_seeds_fit_80_columns():
+    runs = [result('flow_matching', 50, chunk_ms=8.0)] * 3
+    assert max(map(len, table({'flow_matching': runs}).splitlines())) <= 80
+
+
+def test_a_method_that_differs_from_seed_to_seed_is_less_certain():
+    low, high = (
+        table({'m': [result('m', each) for each in successes]}).splitlines()[2].split('|')[2]
+        for successes in ((10, 25, 40), (25, 25, 25))
+    )
+    assert (low.strip(), high.strip()) == ('50% [22, 78]', '50% [42, 58]')
 
 
 def test_the_pictures_are_drawn(tmp_path):

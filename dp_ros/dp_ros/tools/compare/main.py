@@ -24,7 +24,7 @@ from dp_ros.policy.policy import Policy, blank_observation
 from dp_ros.tools.common.closed_loop import ClosedLoop
 from dp_ros.tools.common.page import Page, PageError
 from dp_ros.tools.common.timing import medians
-from dp_ros.tools.compare.report import PICTURE, TABLE, write_report
+from dp_ros.tools.compare.report import CAPTION, PICTURE, TABLE, write_report
 from dp_ros.training.record import saved_state
 from dp_ros.values import ConfigError, make_value
 import numpy as np
@@ -159,8 +159,8 @@ def _compare(args: argparse.Namespace, console: Console) -> None:
             file.write_text(json.dumps(results, indent=1) + '\n')
     write_report([results[case.name] for case in cases(comparison)], args.out)
     if page is not None:
-        page.replace(args.out / TABLE, args.out / PICTURE, 'Goal reached, a dot per seed')
-    console.print((args.out / TABLE).read_text(), markup=False, highlight=False)
+        page.replace(args.out / TABLE, args.out / PICTURE, CAPTION)
+    console.print((args.out / TABLE).read_text(), markup=False, highlight=False, soft_wrap=True)
 
 
 def folder_of(out: Path, comparison: Comparison, method: str, seed: int) -> Path:

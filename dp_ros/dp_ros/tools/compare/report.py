@@ -3,29 +3,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from dp_ros.tools.common.statistics import wilson
+from dp_ros.tools.common.statistics import hierarchical_bootstrap
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
+import numpy as np
 
 Result = Mapping[str, Any]
+
+_ENDS: Final = ('tab:green', 'tab:red', '0.8')
 
 TABLE, PICTURE = 'table.md', 'methods.png'
 """Files of a report."""
 
+CAPTION: Final = 'Goal reached by each method, and the ends of its episodes'
+
 COLUMNS = (
     'method',
-    'goal reached',
-    'by each seed [95 %]',
-    'collisions',
+    'goal [95 %]',
+    'seeds',
+    'collided',
     'left',
-    'both ways in one scene',
-    'denoising steps',
+    'both ways',
+    'steps',
     'chunk',
 )
 
@@ -51,25 +56,24 @@ def by_method(results: Sequence[Result]) -> dict[str, list[Result]]:
 def table(methods: Mapping[str, Sequence[Result]]) -> str:
     """Return the table as Markdown, a row per method.
 
-    Each interval is that of one policy, over its episodes. The mean of a method has none: episodes
-    of one training are not independent, and a few trainings say little about others.
+    The interval is that of the method: of its mean over seeds, if other seeds were trained and
+    other scenes run.
     """
     rows = [COLUMNS, ('---',) * len(COLUMNS), *(_row(m, runs) for m, runs in methods.items())]
     return ''.join(f'| {" | ".join(row)} |\n' for row in rows)
 
 
 def _row(method: str, runs: Sequence[Result]) -> tuple[str, ...]:
-    episodes = sum(run['episodes'] for run in runs)
-    successes = sum(run['successes'] for run in runs)
     shares = [run['left_share'] for run in runs if run['left_share'] is not None]
     chunk = sorted(run['chunk_ms'] for run in runs)[len(runs) // 2]
+    low, high = _interval(runs)
     return (
         method,
-        f'{successes / episodes:.0%}',
-        ', '.join(_reached(run) for run in sorted(runs, key=_rate)),
-        f'{sum(run["collisions"] for run in runs) / episodes:.0%}',
-        f'{sum(shares) / len(shares):.0%}' if shares else '-',
-        f'{sum(run["both_ways"] for run in runs) / len(runs):.0%}',
+        f'{_mean(map(_rate, runs)):.0%} [{100 * low:.0f}, {100 * high:.0f}]',
+        ', '.join(f'{100 * rate:.0f}' for rate in sorted(map(_rate, runs))),
+        f'{_mean(map(_collided, runs)):.0%}',
+        f'{_mean(shares):.0%}' if shares else '-',
+        f'{_mean(run["both_ways"] for run in runs):.0%}',
         str(runs[0]['num_inference_steps']),
         f'{chunk:.0f} ms',
     )
@@ -80,9 +84,20 @@ def _rate(run: Result) -> float:
     return rate
 
 
-def _reached(run: Result) -> str:
-    low, high = wilson(run['successes'], run['episodes'])
-    return f'{_rate(run):.0%} [{100 * low:.0f}, {100 * high:.0f}]'
+def _collided(run: Result) -> float:
+    rate: float = run['collisions'] / run['episodes']
+    return rate
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))
+
+
+def _interval(runs: Sequence[Result]) -> tuple[float, float]:
+    """Return the 95 % interval of a method's rate of reached goals, over seeds and episodes."""
+    return hierarchical_bootstrap(
+        [run['successes'] for run in runs], [run['episodes'] for run in runs]
+    )
 
 
 def _save(file: Path, draw: Any) -> None:
@@ -93,19 +108,37 @@ def _save(file: Path, draw: Any) -> None:
 
 
 def _draw_methods(axes: Sequence[Axes], methods: Mapping[str, Sequence[Result]]) -> None:
-    """Draw a dot per training run: the rate of reached goals, and the share passed on the left."""
-    keys = (
-        ('goal reached', _rate),
-        ('past the obstacle on the left', lambda run: run['left_share']),
-    )
-    for panel, (label, value) in zip(axes, keys, strict=True):
-        for row, runs in enumerate(methods.values()):
-            values = [value(run) for run in runs if value(run) is not None]
-            panel.plot(values, [row] * len(values), 'o', color='tab:blue', alpha=0.6)
-        panel.set(xlim=(-0.03, 1.03), xlabel=label)
+    """Draw how often each method reaches the goal, with its interval, and how its episodes end."""
+    for row, runs in enumerate(methods.values()):
+        mean, ends = _mean(map(_rate, runs)), _interval(runs)
+        labels = [None, None] if row else ['each training (seed)', 'their mean, 95 % interval']
+        seeds = [100 * _rate(run) for run in runs]
+        axes[0].plot(seeds, [row - 0.22] * len(seeds), 'o', color='0.5', ms=5, label=labels[0])
+        axes[0].plot([100 * end for end in ends], [row] * 2, color='tab:blue', linewidth=3)
+        axes[0].plot(100 * mean, row, 'D', color='tab:blue', label=labels[1])
+        _draw_ends(axes[1], row, mean, _mean(map(_collided, runs)))
+    titles = 'How often is the goal reached?', 'How do the episodes end?'
+    for panel, title in zip(axes, titles, strict=True):
+        panel.set(xlim=(-2, 102), title=title, xlabel='% of the episodes')
         panel.set_yticks(range(len(methods)), list(methods))
         panel.invert_yaxis()
-        panel.grid(alpha=0.3)
+        panel.legend(loc='upper center', bbox_to_anchor=(0.5, -0.14), ncols=3, frameon=False)
+    axes[0].grid(alpha=0.3)
+    axes[1].tick_params(labelleft=False)
+
+
+def _draw_ends(axes: Axes, row: int, reached: float, collided: float) -> None:
+    """Draw a bar of 100 % whose parts are how the episodes of a method ended."""
+    parts = {
+        'goal reached': reached,
+        'collided': collided,
+        'not done in time': 1 - reached - collided,
+    }
+    begin = 0.0
+    for (label, part), colour in zip(parts.items(), _ENDS, strict=True):
+        shown = None if row else label
+        axes.barh(row, 100 * part, left=100 * begin, color=colour, height=0.6, label=shown)
+        begin += part
 
 
 def _draw_steps(axes: Sequence[Axes], results: Sequence[Result]) -> None:
