@@ -36,6 +36,8 @@ class TrainConfig(Component):
         guiding), or ``auto``: commanded if the recording holds a command, else measured.
     :param pad_after: steps that a window's actions may reach past the end of its episode, where
         its last action repeats; None: ``n_action_steps`` - 1, as in the papers.
+    :param trim_idle: whether the rest at the start of an episode is left out, up to a step before
+        the arm first moves by 0.01 rad: policies that learned to rest may never start.
     :param validation_share: share of the episodes kept out of training, in whole scenes.
     :param validation_every: steps between two measurements on these episodes.
     :param checkpoint_every: steps between two saved states, from which training can resume.
@@ -78,6 +80,7 @@ class TrainConfig(Component):
     seed: int = 0
     actions: str = 'auto'
     pad_after: int | None = None
+    trim_idle: bool = False
     validation_share: float = 0.05
     validation_every: int = 500
     checkpoint_every: int = 500

@@ -54,7 +54,8 @@ def parse_config(values: dict[str, Any], changes: Sequence[str] = ()) -> RunConf
 
 def action_spec(run: RunConfig) -> ActionSpec:
     """Return the specification of the actions in the windows of a run."""
-    return ActionSpec(run.policy.n_obs_steps, run.policy.horizon, run.pad_after)
+    policy = run.policy
+    return ActionSpec(policy.n_obs_steps, policy.horizon, run.pad_after, run.train.trim_idle)
 
 
 def _change(values: dict[str, Any], change: str) -> None:

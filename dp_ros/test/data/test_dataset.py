@@ -13,6 +13,7 @@ from bag_maker import (
     TRAJECTORY,
     episode,
     image,
+    joint_state,
     pixels,
     spec,
     trajectory,
@@ -115,6 +116,33 @@ def test_actions_reach_past_the_end_as_far_as_they_may(tmp_path, pad_after):
     assert len(found.actions) == len(found.state) == np.sum(HORIZON - 2 - left <= pad_after)
     repeated = np.sum((found.actions[-1] == found.actions[-1, -1]).all(axis=1))
     assert repeated == max(pad_after, 1)
+
+
+def resting(seconds):
+    """Return an episode that rests for a time [s] before it moves as the others do."""
+    rest = [joint_state(START + k * 10 * MS, where(0.0)) for k in range(round(seconds * 100))]
+    rows = [(JOINT_STATE, START + k * 10 * MS + MS, each) for k, each in enumerate(rest)]
+    for step in range(5, round(seconds * 100), 10):
+        stamp_ns = START + step * 10 * MS
+        rows.append((IMAGE, stamp_ns + 2 * MS, image(stamp_ns, pixels(step))))
+    later = episode(1.5, START + round(seconds * 1e9))
+    return sorted([*rows, *later], key=lambda row: row[1])
+
+
+def test_an_idle_start_is_left_out_up_to_a_step_before_the_motion(tmp_path):
+    path = write(tmp_path / 'bag', resting(1.0))
+    whole, trimmed = windows(path), windows(path, replace(ACTIONS, trim_idle=True))
+    assert (len(whole.actions), len(trimmed.actions)) == (24, 16)
+    np.testing.assert_array_equal(trimmed.actions, whole.actions[-16:])
+    moves = np.abs(trimmed.actions - where(0.0)).max(axis=(1, 2))
+    assert moves.min() > 0.1, 'the first window leads out of the rest'
+
+
+def test_an_episode_that_never_moves_is_not_trimmed(tmp_path):
+    rows = [row for row in resting(1.5) if row[1] < START + 1500 * MS]
+    path = write(tmp_path / 'bag', rows)
+    trimmed = windows(path, replace(ACTIONS, trim_idle=True))
+    assert len(trimmed.actions) == len(windows(path).actions)
 
 
 def test_an_episode_too_short_for_its_actions_is_refused(tmp_path):

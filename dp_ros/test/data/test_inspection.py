@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The figures of a recorded episode are those of what training takes."""
 
+from dataclasses import replace
 import json
 
 from bag_maker import (
@@ -22,6 +23,7 @@ from bag_maker import (
 from dp_ros.data.bags.bag import BagTopics, read_bag
 from dp_ros.data.datasets.dataset import find_bags, load_dataset
 from dp_ros.data.inspection.episode import inspect_bags, measure
+from dp_ros.data.inspection.findings import LIMITS
 from dp_ros.data.windows.window import ActionSpec
 from dp_ros.robot.kinematics import JOINT_NAMES, forward
 import numpy as np
@@ -171,6 +173,32 @@ def test_commands_against_what_was_measured(tmp_path):
     assert (commands.trajectories, list(commands.rejected.values())) == (2, [1])
     assert commands.error.joint == JOINTS[1]
     assert (commands.error.value, commands.error.at) == (pytest.approx(0.3, abs=0.01), 0.5)
+
+
+def test_commands_that_repeat_where_the_arm_is_are_told_from_those_that_lead_it(tmp_path):
+    times = np.arange(0.02, 1.49, 0.01)
+    for name, ahead in (('repeat', 0.0), ('delayed', 0.04), ('lead', 0.3)):
+        rows = episode()
+        led = trajectory(START, times, [where(t + ahead) for t in times])
+        rows[3:3] = [(TRAJECTORY, rows[3][1], led)]
+        recording = read_bag(write(tmp_path / name, rows), spec(), TOPICS)
+        found = measure(recording, name, ACTIONS).commands.ahead
+        assert (found < LIMITS.ahead) == (name != 'lead'), (name, found)
+
+
+def test_what_is_left_out_as_idle_is_counted(tmp_path):
+    rows = episode()
+    still = [
+        (topic, t, joint_state(t - MS, where(0.0)))
+        if topic == JOINT_STATE and t < START + 700 * MS
+        else (topic, t, each)
+        for topic, t, each in rows
+    ]
+    recording = read_bag(write(tmp_path / 'bag', still), spec(), TOPICS)
+    assert measure(recording, 'bag', ACTIONS).idle == 0
+    found = measure(recording, 'bag', replace(ACTIONS, trim_idle=True))
+    whole = measure(recording, 'bag', ACTIONS)
+    assert found.idle == 6 and found.windows == whole.windows - 5
 
 
 @pytest.mark.parametrize('pad_after', [0, 6])

@@ -11,10 +11,12 @@ from dp_ros.data.inspection.figures import (
     Extreme,
     ImageFigures,
     JointFigures,
+    JointSeries,
     StreamFigures,
 )
 from dp_ros.data.inspection.findings import Verdict, by_kind, judge
 from dp_ros.data.inspection.set_checks import check_set, robust_scores
+import numpy as np
 import pytest
 
 STREAM = StreamFigures(40, 10.0, Extreme(0.1), 0, 0, 0.001, (0.02, 0.03))
@@ -96,6 +98,11 @@ def test_of_a_sound_episode_nothing_is_said():
         (joints(still_end=5.0), 'still at the end', '5.0 s'),
         ({'commands': CommandFigures(4, {'joints': 2})}, 'commands refused', '2 of 4 commands'),
         (
+            {'commands': CommandFigures(1, {}, ahead=1e-5)},
+            'commands repeat the arm',
+            'the commands equal the positions that follow, within 0.000010 rad',
+        ),
+        (
             {'commands': CommandFigures(1, {}, Extreme(0.2, 3.0, 'j'))},
             'tracking error',
             'j is 0.200 rad from its command at 3.00 s',
@@ -169,6 +176,49 @@ def test_an_episode_unlike_the_others_is_named(changes, kind):
     odd = replace(SOUND, name='odd', **changes)
     (finding,) = check_set([*numbered(11), odd])
     assert (finding.kind, finding.episode) == (kind, 'odd')
+
+
+def test_much_rest_before_the_motion_is_said_unless_training_leaves_it_out():
+    idle = numbered(12, **joints(still_start=0.8))
+    (finding,) = check_set(idle)
+    assert finding.kind == 'idle starts' and '20% of all recorded time' in finding.what
+    assert list(check_set([replace(each, idle=5) for each in idle])) == []
+
+
+def test_a_rest_at_the_start_that_training_leaves_out_is_no_finding():
+    assert list(check_episode(replace(SOUND, idle=9, **joints(still_start=2.5)), spec())) == []
+
+
+def around(side, number):
+    """Return an episode whose path bends by ``side`` [rad], roughly."""
+    rng = np.random.default_rng(number)
+    share = np.linspace(0, 1, 50)[:, None]
+    bend = np.sin(np.pi * share) * (side + rng.normal(0, 0.03))
+    positions = share * [1.0, 0.2] + bend * [0.0, 1.0] + rng.normal(0, 0.02, 2)
+    motion = JointSeries(share[:, 0] * 4, positions, None, None)
+    return replace(SOUND, name=f'{number:03d}', motion=motion)
+
+
+@pytest.mark.parametrize(('rare', 'often'), [(1, 19), (3, 17)])
+def test_few_demonstrations_of_one_way_are_named(rare, often):
+    episodes = [around(-0.3, k) for k in range(rare)]
+    episodes += [around(0.3, k) for k in range(rare, rare + often)]
+    (finding,) = check_set(episodes)
+    assert finding.kind == 'ways'
+    assert f'{rare} of {rare + often} episodes go another way' in finding.what
+    assert finding.what.endswith(', '.join(f'{k:03d}' for k in range(rare)))
+    assert finding.advice.startswith(f'record about {10 - rare} more')
+
+
+@pytest.mark.parametrize('sides', [[0.3, -0.3] * 10, [0.3] * 20, [0.0] * 5])
+def test_one_way_or_two_equal_ones_are_no_finding(sides):
+    found = check_set([around(side, k) for k, side in enumerate(sides)])
+    assert 'ways' not in kinds(found)
+
+
+def test_ways_that_spread_evenly_are_one():
+    sides = np.linspace(-0.4, 0.4, 21)
+    assert list(check_set([around(side, k) for k, side in enumerate(sides)])) == []
 
 
 def test_without_any_commands_none_are_missed():

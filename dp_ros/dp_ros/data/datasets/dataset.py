@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dp_ros.arrays import Array, Rgb, Times
 from dp_ros.data.bags.bag import BagTopics, EpisodeRecording, read_bag
@@ -21,6 +21,9 @@ import torch
 from torch import Tensor
 
 Float32 = NDArray[np.float32]
+
+MOVED: Final = 0.01
+"""Distance from which on a joint [rad] or a finger [m] has moved."""
 
 
 class DatasetError(ValueError):
@@ -336,8 +339,18 @@ def _stamps(recording: EpisodeRecording, actions: ActionSpec) -> list[int]:
     stamps = np.array(recording.stamps_ns, dtype=np.int64)
     left_ns = recording.builder.joints.newest_ns - stamps
     fits = actions.fits(left_ns // recording.builder.spec.dt_ns)
+    if actions.trim_idle:
+        fits &= stamps >= first_motion(recording) - recording.builder.spec.dt_ns
     kept: list[int] = stamps[fits | (left_ns < 0)].tolist()
     return kept
+
+
+def first_motion(recording: EpisodeRecording) -> int:
+    """Return when a joint first has moved by `MOVED` [ns]; the first stamp if none ever does."""
+    joints = recording.builder.joints
+    positions = np.array(joints.samples)
+    moved = np.abs(positions - positions[0]).max(axis=1) > MOVED
+    return joints.stamps[int(moved.argmax())]
 
 
 def _actions(recording: EpisodeRecording, stamps_ns: list[int], actions: ActionSpec) -> Float32:

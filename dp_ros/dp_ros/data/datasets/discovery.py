@@ -115,9 +115,8 @@ def _joints(reader: BagReader) -> dict[str, dict[str, float]]:
 def add_joints(states: dict[str, dict[str, float]], topic: str, message: Any) -> None:
     """Add the joints of a joint state to those of its topic."""
     joints = states.setdefault(topic, {})
-    for name, position in zip(
-        message.name, itertools.chain(message.position, itertools.repeat(nan))
-    ):
+    known = itertools.chain(message.position, itertools.repeat(nan))
+    for name, position in zip(message.name, known, strict=False):
         joints.setdefault(name, float(position))
 
 

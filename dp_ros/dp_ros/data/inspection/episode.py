@@ -13,7 +13,7 @@ from pathlib import Path
 
 from dp_ros.data.bags.bag import BagTopics, EpisodeRecording, read_bag
 from dp_ros.data.bags.storage import BagError, bag_size
-from dp_ros.data.datasets.dataset import DatasetError, training_windows
+from dp_ros.data.datasets.dataset import DatasetError, first_motion, training_windows
 from dp_ros.data.inspection.figures import EpisodeFigures
 from dp_ros.data.inspection.joints import joint_series, measure_commands, measure_joints
 from dp_ros.data.inspection.streams import measure_images, measure_stream, span, streams
@@ -63,7 +63,16 @@ def measure(recording: EpisodeRecording, name: str, actions: ActionSpec) -> Epis
         motion,
         recording.has_checksums,
         recording.cut,
+        _idle(recording, actions),
     )
+
+
+def _idle(recording: EpisodeRecording, actions: ActionSpec) -> int:
+    """Return the number of sets of images that training leaves out as before the motion."""
+    if not actions.trim_idle:
+        return 0
+    begin_ns = first_motion(recording) - recording.builder.spec.dt_ns
+    return sum(stamp_ns < begin_ns for stamp_ns in recording.stamps_ns)
 
 
 def _windows(

@@ -212,12 +212,12 @@ def _joints(episode: EpisodeFigures) -> list[Row]:
             f'look for a second publisher of the joint states; {_AGAIN}',
         ),
         (
-            joints.still_start > LIMITS.still_start,
+            joints.still_start > LIMITS.still_start and not episode.idle,
             'still at the start',
             f'nothing moves for {joints.still_start:.1f} s at the start',
             joints.still_start,
             'training includes it, and the policy may never start',
-            'start recording when you start moving',
+            'start recording when you start moving, or set train.trim_idle to true',
         ),
         (
             joints.still_end > LIMITS.still_end,
@@ -252,5 +252,14 @@ def _commands(episode: EpisodeFigures) -> list[Row]:
             error.value,
             'training takes the commands as actions',
             'check whether the controller is too soft, or the topic is that of another arm',
+        ),
+        (
+            commands.ahead is not None and commands.ahead < LIMITS.ahead,
+            'commands repeat the arm',
+            f'the commands equal the positions that follow, within {commands.ahead or 0:.6f} rad',
+            -(commands.ahead or 0.0),
+            'training takes them as actions that lead nowhere, and the policy may creep or stay',
+            'record what is sent to the controller, not joint states that are published again; '
+            'mock hardware gives such recordings too',
         ),
     ]

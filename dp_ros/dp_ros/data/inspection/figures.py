@@ -93,12 +93,15 @@ class CommandFigures:
 
     :param rejected: numbers of trajectories that the controller rejects, by reason.
     :param error: largest difference of command and measurement; ``rms``: over joints and times.
+    :param ahead: median distance of commands from the positions of some time later, up to 0.1 s,
+        of the time with the smallest, while the arm moves; None: it never moves.
     """
 
     trajectories: int
     rejected: Mapping[str, int]
     error: Extreme = field(default_factory=Extreme)
     rms: float = 0.0
+    ahead: float | None = None
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,7 @@ class EpisodeFigures:
     :param windows: number of windows for training; ``sets``: number of sets of images.
     :param no_window: numbers of sets that give no window, by reason; sets too near the end are
         not counted.
+    :param idle: number of sets left out as before the first motion (`trim_idle`).
     :param refused: numbers of messages that are not taken, by reason.
     :param image_bytes: memory that its images need in training [bytes].
     :param motion: series of the joints for pictures; not part of ``summary``.
@@ -151,6 +155,7 @@ class EpisodeFigures:
     motion: JointSeries | None = None
     has_checksums: bool = True
     cut: str = ''
+    idle: int = 0
 
     def summary(self) -> dict[str, Any]:
         """Return the figures as plain values for JSON."""

@@ -56,6 +56,9 @@ class Thresholds:
     :param spread: smallest deviation that the score divides by, as a share of the median.
     :param compared: smallest number of episodes to compare with each other.
     :param episodes: smallest number of episodes to learn a task from.
+    :param idle: share of all recorded time before the arm moves.
+    :param ahead: distance of commands from later positions below which they repeat them [rad].
+    :param way: share of the episodes that go the rarer of two ways.
     """
 
     lost: float = 0.02
@@ -71,6 +74,9 @@ class Thresholds:
     spread: float = 0.05
     compared: int = 5
     episodes: int = 10
+    idle: float = 0.1
+    ahead: float = 2e-4
+    way: float = 0.2
 
 
 LIMITS: Final = Thresholds()

@@ -8,7 +8,7 @@ from typing import Final
 
 from dp_ros.arrays import Array, Times
 from dp_ros.data.bags.bag import EpisodeRecording
-from dp_ros.data.datasets.dataset import DatasetError, commanded, resample
+from dp_ros.data.datasets.dataset import MOVED, DatasetError, commanded, resample
 from dp_ros.data.inspection.figures import CommandFigures, Extreme, JointFigures, JointSeries
 from dp_ros.data.inspection.streams import span, stamps_of
 from dp_ros.data.windows.window import JOINTS
@@ -18,8 +18,8 @@ from dp_ros.robot.units import NS
 import numpy as np
 
 _RATE: Final = 50
-_MOVED: Final = 0.01
-"""Distance from which on a joint [rad] or a finger [m] has moved."""
+_MOVING: Final = 0.05  # [rad/s]
+_LATER: Final = range(6)  # Samples at `_RATE`.
 _STEP: Final = 0.005
 """Shortest time assumed for a step [s]: jitter of the stamps must not make it a jump."""
 
@@ -93,7 +93,22 @@ def measure_commands(recording: EpisodeRecording, motion: JointSeries) -> Comman
     row, joint = divmod(int(errors.argmax()), errors.shape[1])
     name = recording.builder.spec.joint_names[joint]
     worst = Extreme(float(errors[row, joint]), float(motion.times[row]), name)
-    return CommandFigures(count, rejected, worst, float(np.sqrt((errors**2).mean())))
+    ahead = _ahead(motion.commands, motion.positions)
+    return CommandFigures(count, rejected, worst, float(np.sqrt((errors**2).mean())), ahead)
+
+
+def _ahead(commands: Array, positions: Array) -> float | None:
+    """Return the median distance [rad] of commands from the positions `_LATER` samples later.
+
+    Of all `_LATER`, the smallest; only where the arm moves; None: it rests.
+    """
+    distances = []
+    for later in _LATER:
+        now, then = commands[: len(commands) - later], positions[later:]
+        moves = np.abs(np.diff(then, axis=0)).max(axis=1, initial=0.0) * _RATE > _MOVING
+        if moves.any():
+            distances.append(float(np.median(np.abs(now - then)[1:][moves].max(axis=1))))
+    return min(distances, default=None)
 
 
 def _commands(recording: EpisodeRecording, grid: Times) -> Array | None:
@@ -125,5 +140,5 @@ def _length(path: Array) -> float:
 
 def _still(positions: Array) -> float:
     """Return the time before the first motion [s]."""
-    left = np.abs(positions - positions[0]).max(axis=1) > _MOVED
+    left = np.abs(positions - positions[0]).max(axis=1) > MOVED
     return (int(left.argmax()) if left.any() else len(left)) / _RATE

@@ -8,6 +8,7 @@ from typing import Final
 
 from dp_ros.data.inspection.figures import EpisodeFigures
 from dp_ros.data.inspection.findings import LIMITS, Finding
+from dp_ros.data.inspection.ways import rarer_way
 from dp_ros.data.windows.window import label
 import numpy as np
 
@@ -21,6 +22,8 @@ def check_set(episodes: Sequence[EpisodeFigures]) -> Iterator[Finding]:
     if used:
         yield from _ranges(used)
     yield from _commands(used)
+    yield from _idle(used)
+    yield from _ways(used)
     if len(used) >= LIMITS.compared:
         yield from _outliers(used)
         yield from _rates(used)
@@ -79,6 +82,33 @@ def _commands(used: Sequence[EpisodeFigures]) -> Iterator[Finding]:
                 'record the same topics in all episodes',
                 episode.name,
             )
+
+
+def _idle(used: Sequence[EpisodeFigures]) -> Iterator[Finding]:
+    seconds = sum(e.joints.still_start for e in used if e.joints is not None and not e.idle)
+    share = seconds / max(sum(episode.duration for episode in used), 1e-9)
+    if share > LIMITS.idle:
+        yield Finding(
+            'idle starts',
+            f'the arm has not moved yet in {share:.0%} of all recorded time',
+            share,
+            'training learns to rest from it, and the policy may never start',
+            'set train.trim_idle to true, or start recording when you start moving',
+        )
+
+
+def _ways(used: Sequence[EpisodeFigures]) -> Iterator[Finding]:
+    rare = rarer_way(used)
+    if 0 < len(rare) < LIMITS.way * len(used):
+        more = round(len(used) / 2) - len(rare)
+        yield Finding(
+            'ways',
+            f'{len(rare)} of {len(used)} episodes go another way than the others: '
+            f'{", ".join(episode.name for episode in rare[:5])}',
+            1 - len(rare) / len(used),
+            'training may learn the frequent way alone, or this one by heart',
+            f'record about {more} more of this way, or remove these',
+        )
 
 
 def _outliers(used: Sequence[EpisodeFigures]) -> Iterator[Finding]:

@@ -162,11 +162,13 @@ class ActionSpec:
 
     :param horizon: Tp, number of actions of a window; the first To - 1 belong to its past.
     :param pad_after: number of steps that may lie past the end; windows with more are left out.
+    :param trim_idle: whether windows are left out that end over one step before the first motion.
     """
 
     n_obs_steps: int
     horizon: int
     pad_after: int
+    trim_idle: bool = False
 
     @property
     def steps(self) -> NDArray[np.int64]:

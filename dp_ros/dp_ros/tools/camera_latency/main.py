@@ -14,7 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 import sys
 
-from dp_ros.data.bags.bag import BagError, BagTopics, read_bag
+from dp_ros.data.bags.bag import BagTopics, read_bag
+from dp_ros.data.bags.storage import BagError
 from dp_ros.data.datasets.dataset import DatasetError, find_bags
 from dp_ros.data.datasets.discovery import discover
 from dp_ros.data.datasets.recorded_task import recorded_task
