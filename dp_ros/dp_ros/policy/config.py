@@ -33,8 +33,8 @@ class PolicyConfig:
     """Everything that is needed to build a policy and to feed it.
 
     :param task: the task, as a value or as the keys of its file.
-    :param state_modes: normalisation of the states (``min_max``, ``mean_std`` or ``none``), one
-        for all or one for each.
+    :param state_modes: normalisation of the states (``min_max``, ``quantiles``, ``quantiles10``,
+        ``mean_std`` or ``none``), one for all or one for each.
     :param action_modes: normalisation of the actions, likewise.
     :param max_delay: largest number of committed actions that the policy is trained to go on
         from, drawn at random for every chunk (`prefix`); 0: none.

@@ -66,7 +66,8 @@ class PolicyNetwork(nn.Module):
         if augment:
             pixels, offset = settings.augment(pixels, stack.shape[1])
         encoder = self.encoders[_SHARED if settings.shared else camera]
-        features: Tensor = encoder(settings.normalize(pixels), offset)
+        index = self.config.camera_names.index(camera)
+        features: Tensor = encoder(settings.normalize(pixels, index), offset)
         return features.reshape(*stack.shape[:2], -1)
 
     def denoise(self, sample: Tensor, timestep: Tensor, cond: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -28,8 +29,18 @@ def _identity(values: Tensor) -> Bounds:
     return -ones, ones
 
 
+def _quantiles(share: float) -> Callable[[Tensor], Bounds]:
+    def bounds(values: Tensor) -> Bounds:
+        low, high = np.quantile(values.double().cpu().numpy(), (share, 1 - share), axis=0)
+        return torch.from_numpy(low).to(values), torch.from_numpy(high).to(values)
+
+    return bounds
+
+
 MODES: Final[Mapping[str, Callable[[Tensor], Bounds]]] = {
     'min_max': _range,
+    'quantiles': _quantiles(0.01),
+    'quantiles10': _quantiles(0.1),
     'mean_std': _deviation,
     'none': _identity,
 }
@@ -39,7 +50,8 @@ class Normalizer(nn.Module):
     """Map low..high of each dimension to -1..1; a constant dimension to 0.
 
     The mode decides low and high: ``min_max`` takes the ends of the training data, ``mean_std``
-    a standard deviation to either side of their mean, ``none`` -1 and 1, which changes nothing.
+    a standard deviation to either side of their mean, ``quantiles`` and
+    ``quantiles10`` leave out 1 % and 10 % at either end, ``none`` -1 and 1, which changes nothing.
     A checkpoint only holds low and high.
     """
 

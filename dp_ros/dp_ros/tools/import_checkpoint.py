@@ -16,7 +16,9 @@ import sys
 
 from dp_ros.policy.checkpoint import save_checkpoint
 from dp_ros.policy.importing import diffusion_policy, format_1, lerobot
+from dp_ros.policy.importing.lerobot_dataset import dataset_names
 from dp_ros.policy.importing.source import Imported, Names, SourceError
+from dp_ros.policy.importing.units import UNITS
 from dp_ros.task.task_file import read_task
 from dp_ros.values import ConfigError, brief
 
@@ -33,19 +35,42 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
-    names = Names(tuple(args.joint_names), tuple(args.state_names), args.dt)
     try:
-        found = read(args.source, names)
+        found = read(args.source, _names(args))
         _store(args.out, found, args.source)
     except (SourceError, OSError) as error:
         print(f'import_checkpoint: {brief(str(error))}', file=sys.stderr)
         return 1
-    print(f'checkpoint: {args.out}')
-    print(
-        f'its library samples it by {found.sampler} in {found.num_inference_steps} steps: set '
-        'sampler.name and sampler.num_inference_steps'
-    )
+    print(_described(args.out, found))
     return 0
+
+
+def _names(args: argparse.Namespace) -> Names:
+    """Return names, time and unit as given, or else as the data set tells."""
+    told = dataset_names(args.dataset) if args.dataset else Names()
+    return Names(
+        tuple(args.joint_names) or told.joints,
+        tuple(args.state_names) or told.states,
+        told.dt if args.dt is None else args.dt,
+        args.unit,
+    )
+
+
+def _described(out: Path, found: Imported) -> str:
+    """Say what was imported, what of it is not used, and how to run it."""
+    lines = [f'checkpoint: {out}']
+    if found.unused:
+        lines.append(f'settings without effect on a trained policy: {", ".join(found.unused)}')
+    lines += [
+        f'its library samples it by {found.sampler} in {found.num_inference_steps} steps',
+        'see joints, units, cameras and topics of its task:',
+        f'  ros2 run dp_ros task show {out}',
+        'then run it, sampled alike, with the cameras and the joints of your arm on these topics:',
+        f'  ros2 launch dp_ros_bringup bringup.launch.py policy:={out}',
+        f'  ros2 param set /policy sampler.name {found.sampler}',
+        f'  ros2 param set /policy sampler.num_inference_steps {found.num_inference_steps}',
+    ]
+    return '\n'.join(lines)
 
 
 def _renew(source: Path, out: Path, task: Path | None) -> int:
@@ -109,8 +134,20 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         '--dt',
         type=float,
-        default=0.1,
-        help='time between two actions [s] (default: %(default)s)',
+        help='time between two actions [s] (default: that of --dataset, or 0.1)',
+    )
+    parser.add_argument(
+        '--dataset',
+        type=Path,
+        help="folder of LeRobot's data set: its meta/info.json names the joints, in order, and "
+        'gives the time between two actions',
+    )
+    parser.add_argument(
+        '--unit',
+        choices=UNITS,
+        default='',
+        help='unit of the joints; degrees become radians, except of grippers (default: radians, '
+        'refused where that is unlikely)',
     )
     parser.add_argument(
         '--task',

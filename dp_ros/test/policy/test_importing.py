@@ -249,12 +249,8 @@ def test_policies_that_see(seeing, shared):
 @pytest.mark.parametrize(
     ('key', 'value', 'message'),
     [
-        ('vision_backbone', 'resnet50', "vision_backbone = 'resnet50'"),
-        ('use_group_norm', False, 'use_group_norm = False'),
-        ('resize_shape', [32, 32], 'resize_shape = [32, 32]'),
-        ('crop_shape', [36, 36], 'crop_shape = [36, 36]'),
-        ('crop_shape', [37, 45], 'crop_shape = [37, 45]'),
-        ('crop_shape', [44, 52], 'crop_margin'),
+        ('vision_backbone', 'vit', "vision_backbone = 'vit'"),
+        ('crop_shape', [44, 52], 'larger than the images'),
         ('crop_shape', [16, 24], 'less than 33 px'),
         ('spatial_softmax_num_keypoints', None, 'spatial_softmax_num_keypoints = None'),
     ],
@@ -264,10 +260,47 @@ def test_encoders_that_cannot_be_represented(seeing, key, value, message):
     refused(seeing, message)
 
 
-def test_cameras_that_are_normalised_differently(seeing):
-    name = 'normalize_inputs.buffer_observation_images_top.mean'
-    make_old(seeing, STATISTICS | {name: torch.zeros(3, 1, 1)})
-    refused(seeing, 'normalised differently')
+@pytest.mark.parametrize(
+    ('mode', 'ends'), [('QUANTILES', ('q01', 'q99')), ('QUANTILE10', ('q10', 'q90'))]
+)
+def test_quantiles_are_mapped_to_the_same_ends(folder, mode, ends):
+    wanted = CHUNKS['lerobot']['epsilon DDPM']
+    for file in folder.glob('policy_p*processor.json'):
+        steps = json.loads(file.read_text())['steps']
+        for step in steps:
+            modes = step['config'].get('norm_map', {})
+            modes |= {kind: mode for kind in ('STATE', 'ACTION') if kind in modes}
+        change(file, steps=steps)
+    for file in folder.glob('policy_*.safetensors'):
+        renamed = dict(zip(('min', 'max'), ends, strict=True))
+        values = {
+            f'{name.rpartition(".")[0]}.{renamed.get(name.rpartition(".")[2], "mean")}': value
+            for name, value in load_file(file).items()
+            if 'environment' not in name
+        }
+        held = {n: v for n, v in load_file(file).items() if 'environment' in n}
+        save_file(values | held, file)
+    found = lerobot.load(folder, Names())
+    assert found.network.config.action_modes[0].startswith('quantiles')
+    np.testing.assert_allclose(chunk(found), wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize('mode', ['MIN_MAX', 'MEAN_STD'])
+def test_an_action_that_never_changed_keeps_its_value(folder, mode):
+    """What the network says of it is -1 or 0, where LeRobot has mapped it in training."""
+    value = 0.7
+    for file in folder.glob('policy_postprocessor.json'):
+        steps = json.loads(file.read_text())['steps']
+        steps[0]['config']['norm_map']['ACTION'] = mode
+        change(file, steps=steps)
+    change(folder / 'config.json', clip_sample=False)
+    for file in folder.glob('policy_postprocessor*.safetensors'):
+        constant = {'min': value, 'max': value, 'mean': value, 'std': 0.0}
+        save_file({f'action.{name}': torch.full((2,), v) for name, v in constant.items()}, file)
+    actions = lerobot.load(folder, Names()).network.actions
+    said = torch.full((1, 2), -1.0 if mode == 'MIN_MAX' else 0.0)
+    np.testing.assert_allclose(actions.inverse(said), value, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(actions.inverse(said + 0.1), value, rtol=0, atol=1e-5)
 
 
 def test_a_step_of_a_processor_that_is_unknown(folder):

@@ -4,12 +4,13 @@
 import json
 import shutil
 
-from dp_ros.policy.checkpoint import load_description, load_policy
+from dp_ros.policy.checkpoint import load_description, load_network, load_policy
 from dp_ros.policy.importing import restricted_pickle
 from dp_ros.tools import import_checkpoint
 from golden import renew_importing as golden
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 import torch
 
 CHUNKS = json.loads((golden.FOLDER / 'chunks.json').read_text())
@@ -244,3 +245,73 @@ def test_a_limit_that_limits_nothing(command, ckpt, tmp_path):
 
     assert command(ckpt(change))[0] == 0
     assert not load_policy(tmp_path / 'out', engine='torch').config.method.clip_sample
+
+
+def test_it_says_how_to_run_it_and_what_it_does_not_use(command, folder, tmp_path):
+    change_json(folder / 'config.json', pretrained_revision='main', gradient_checkpointing=True)
+    code, said, _ = command(folder)
+    assert code == 0
+    (unused,) = (line for line in said.splitlines() if line.startswith('settings without effect'))
+    assert 'pretrained_revision' in unused and 'gradient_checkpointing' in unused
+    assert f'ros2 run dp_ros task show {tmp_path / "out"}\n' in said
+    assert f'ros2 launch dp_ros_bringup bringup.launch.py policy:={tmp_path / "out"}\n' in said
+    assert 'ros2 param set /policy sampler.num_inference_steps 100\n' in said
+
+
+def in_degrees(folder):
+    """Let the ranges of actions and states be those of motors in degrees."""
+    for file in folder.glob('policy_*.safetensors'):
+        values = load_file(file)
+        scaled = {n: v * 180 / np.pi if 'environment' not in n else v for n, v in values.items()}
+        save_file(scaled, file)
+
+
+def test_degrees_are_refused_until_they_are_stated(command, refused, folder, tmp_path):
+    in_degrees(folder)
+    refused(folder, 'reaches 8', 'may be degrees', '--unit', 'rad, deg, other')
+    assert command(folder, '--unit', 'deg')[0] == 0
+    policy = load_policy(tmp_path / 'out', engine='torch')
+    made = policy.infer(OBSERVATION, golden.SEED, sampler='ddpm', num_inference_steps=100)
+    np.testing.assert_allclose(made.actions[0], CHUNKS['lerobot']['epsilon DDPM'], atol=1e-5)
+
+
+def test_motors_of_lerobot_need_a_unit_and_grippers_keep_theirs(
+    command, refused, folder, tmp_path
+):
+    words = ['--joint-names', 'elbow.pos', 'gripper.pos']
+    refused(folder, 'elbow.pos is a motor of LeRobot', '--unit', words=words)
+    assert command(folder, *words, '--unit', 'deg')[0] == 0
+    low = load_network(tmp_path / 'out').actions.low
+    torch.testing.assert_close(low, torch.tensor([-1.5 * np.pi / 180, 0.2]).float())
+
+
+@pytest.mark.parametrize('older', [False, True])
+def test_names_and_rate_of_a_data_set(command, folder, tmp_path, older):
+    names = {'action': ['shoulder', 'elbow'], 'observation.state': [*'abcde']}
+    features = {
+        key: {'names': {'motors': each} if older else each, 'shape': [len(each)]}
+        for key, each in names.items()
+    }
+    info = tmp_path / 'data' / 'meta' / 'info.json'
+    info.parent.mkdir(parents=True)
+    info.write_text(json.dumps({'fps': 20, 'features': features}))
+    assert command(folder, '--dataset', str(tmp_path / 'data'))[0] == 0
+    config = load_policy(tmp_path / 'out', engine='torch').config
+    assert config.joint_names == ('shoulder', 'elbow')
+    assert config.observed_names == tuple('abcde')
+    assert config.dt == 0.05
+
+
+@pytest.mark.parametrize(
+    ('info', 'message'),
+    [
+        ({'features': {}}, 'info.json.fps: missing'),
+        ({'fps': 0, 'features': {}}, 'fps = 0: needs frames per second'),
+        ({'fps': 10, 'features': {'action': {'names': [1, 2]}}}, 'names = [1, 2]: needs a list'),
+    ],
+)
+def test_a_data_set_that_tells_nothing(refused, folder, tmp_path, info, message):
+    (tmp_path / 'meta').mkdir()
+    (tmp_path / 'meta' / 'info.json').write_text(json.dumps(info))
+    refused(folder, message, words=['--dataset', str(tmp_path)])
+    refused(folder, 'cannot be read', words=['--dataset', str(tmp_path / 'none')])

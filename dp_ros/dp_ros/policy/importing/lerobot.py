@@ -7,13 +7,14 @@ The normalisers are in `policy_preprocessor.json` and `policy_postprocessor.json
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.encoders.resnet import Resnet
+from dp_ros.policy.encoders.torchvision_resnet import TorchvisionResnet
 from dp_ros.policy.importing.lerobot_stats import Stats, load_stats
 from dp_ros.policy.importing.source import (
     MOST_COUNTED,
@@ -30,6 +31,7 @@ from dp_ros.policy.importing.source import (
     set_bounds,
     widen,
 )
+from dp_ros.policy.importing.units import check_unit, in_radians
 from dp_ros.policy.importing.weights import RESNET, UNET, below, rename
 from dp_ros.policy.network import PolicyNetwork
 from dp_ros.values import shown
@@ -48,17 +50,24 @@ _DIFFUSION: Final[Mapping[str, Any]] = {
     'prediction_type': 'epsilon',
     'clip_sample': True,
 }
-# Settings of training or storing only, or of the encoder that a policy without cameras lacks.
+# Settings that cannot change what a trained policy does, by the version that added them.
 _UNUSED: Final = (
     *('device', 'use_amp', 'push_to_hub', 'repo_id', 'private', 'tags', 'license'),
-    *('pretrained_path', 'drop_n_last_frames', 'do_mask_loss_for_padding'),
-    *('compile_model', 'compile_mode', 'optimizer_lr', 'optimizer_betas', 'optimizer_eps'),
+    *('drop_n_last_frames', 'do_mask_loss_for_padding'),
+    *('optimizer_lr', 'optimizer_betas', 'optimizer_eps'),
     *('optimizer_weight_decay', 'scheduler_name', 'scheduler_warmup_steps'),
-    *('vision_backbone', 'pretrained_backbone_weights', 'use_group_norm', 'resize_shape'),
-    *('crop_shape', 'crop_ratio', 'crop_is_random', 'spatial_softmax_num_keypoints'),
-    'use_separate_rgb_encoder_per_camera',
+    *('pretrained_backbone_weights', 'crop_is_random'),
+    'pretrained_path',  # 0.4.0
+    *('compile_model', 'compile_mode'),  # 0.4.4
+    'pretrained_revision',  # 0.6.0
+    'gradient_checkpointing',  # 0.6.1
 )
-_RESNETS: Final = {'resnet18': 18, 'resnet34': 34}
+# Settings of the encoder, which a policy without cameras lacks.
+_ENCODER: Final = (
+    *('vision_backbone', 'use_group_norm', 'resize_shape', 'crop_shape', 'crop_ratio'),
+    *('spatial_softmax_num_keypoints', 'use_separate_rgb_encoder_per_camera'),
+)
+_RESNETS: Final = {f'resnet{depth}': depth for depth in (18, 34, 50, 101, 152)}
 
 
 @dataclass(frozen=True)
@@ -81,22 +90,38 @@ def load(folder: Path, names: Names) -> Imported:
     """
     config = Settings(read_json(folder / CONFIG), CONFIG)
     config.need('type', 'diffusion', default=None)
-    tensors = read_tensors(folder / _WEIGHTS)
+    tensors = {
+        name.replace('._orig_mod.', '.'): value  # of torch.compile
+        for name, value in read_tensors(folder / _WEIGHTS).items()
+    }
     features = _read_features(config)
     modes = Settings(config.take('normalization_mapping', {}), 'normalization_mapping')
     stats = load_stats(folder, tensors, modes.rest())
     network = make_network(_read_values(config, features, stats, names), tensors)
     _load_weights(network, below(tensors, 'diffusion.'))
-    set_bounds(network.actions, *widen(*stats.bounds(_ACTION, 'ACTION', features.n_joints)))
-    bounds = [_state_bounds(*stats.bounds(*feature)) for feature in features.states]
-    set_bounds(network.states, *(torch.cat(ends) for ends in zip(*bounds, strict=True)))
+    _set_ranges(network, features, stats, names)
     sampler = config.one_of('noise_scheduler_type', ('DDPM', 'DDIM'), default='DDPM').lower()
     steps = config.count('num_inference_steps', network.config.method.max_inference_steps)
     config.need('use_peft', False)
-    for key in _UNUSED:
+    for key in _ENCODER:
         config.take(key, None)
+    unused = tuple(key for key in _UNUSED if config.take(key, None) is not None)
     config.finish()
-    return Imported(network, sampler, steps)
+    return Imported(network, sampler, steps, unused)
+
+
+def _set_ranges(network: PolicyNetwork, features: _Features, stats: Stats, names: Names) -> None:
+    """Set the normalisers' ranges, of joints in radians."""
+    task = network.config.task
+    actions = stats.bounds(_ACTION, 'ACTION', features.n_joints)
+    held = {_ACTION: stats.largest(_ACTION, 'ACTION'), _STATE: stats.largest(_STATE, 'STATE')}
+    check_unit(names.unit, held, (*task.joint_names, *task.state_names))
+    actions = in_radians(names.unit, task.joint_names, *actions)
+    set_bounds(network.actions, *widen(*actions, centred=stats.mode('ACTION') == 'mean_std'))
+    n_states = features.states[0][2]
+    bounds = [_state_bounds(*stats.bounds(*feature)) for feature in features.states]
+    bounds[0] = in_radians(names.unit, task.observed_names[:n_states], *bounds[0])
+    set_bounds(network.states, *(torch.cat(ends) for ends in zip(*bounds, strict=True)))
 
 
 def _read_values(
@@ -109,7 +134,10 @@ def _read_values(
             'joints': numbered(names.joints, features.n_joints, 'joint'),
             'state_names': numbered(names.states, len(modes), 'state'),
             'cameras': {
-                _camera_name(key): {'size': size} for key, size in features.cameras.items()
+                name: {'size': size}
+                for name, size in zip(
+                    _camera_names(features.cameras), features.cameras.values(), strict=True
+                )
             },
             'dt': names.dt,
             **{key: config.count(key) for key in ('horizon', 'n_obs_steps', 'n_action_steps')},
@@ -153,9 +181,20 @@ def _shape(feature: Any, kind: str) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _camera_name(key: str) -> str:
-    """Return the last part of a feature's name: `front` of `observation.images.front`."""
-    return key.rpartition('.')[-1]
+def _camera_names(keys: Collection[str]) -> list[str]:
+    """Name cameras by the last part of a feature's name, or by all parts where these are alike.
+
+    :raises SourceError: where two cameras would still have one name.
+    """
+    short = [key.rpartition('.')[-1] for key in keys]
+    if len(set(short)) == len(short):
+        return short
+    names = [
+        key.removeprefix('observation.').removeprefix('images.').replace('.', '_') for key in keys
+    ]
+    if len(set(names)) < len(names):
+        raise SourceError(f'cameras {list(keys)}: two would be called the same')
+    return names
 
 
 def _read_unet(config: Settings) -> Mapping[str, Any]:
@@ -172,33 +211,52 @@ def _read_unet(config: Settings) -> Mapping[str, Any]:
 
 
 def _read_encoder(config: Settings, features: _Features, stats: Stats) -> Mapping[str, Any]:
-    backbone = config.one_of('vision_backbone', _RESNETS)
-    config.need('use_group_norm', True)
-    config.need('resize_shape', None)
+    """Read the encoder; one with group norm and an even crop is also a `Resnet` of ours."""
+    depth = _RESNETS[config.one_of('vision_backbone', _RESNETS)]
+    grouped = config.flag('use_group_norm', True)
     mean, std = stats.pixels(tuple(features.cameras))
-    return {
-        'name': Resnet.name,
-        'depth': _RESNETS[backbone],
+    size = next(iter(features.cameras.values()))
+    resize = _pair(config, 'resize_shape')
+    crop = _read_crop(config, resize)
+    common = {
+        'depth': depth,
         'n_keypoints': config.count('spatial_softmax_num_keypoints'),
         'shared': not config.flag('use_separate_rgb_encoder_per_camera', False),
-        'crop_margin': _margin(config.take('crop_shape', None), features),
         'mean': mean,
         'std': std,
     }
+    margins = {have - want for have, want in zip(size, crop or size, strict=True)}
+    margin = margins.pop()
+    if grouped and depth in Resnet.choices['depth'] and not resize:
+        if not margins and margin >= 0 and margin % 2 == 0:
+            return {'name': Resnet.name, 'crop_margin': margin // 2} | common
+    norm = 'group' if grouped else 'batch'
+    own = {'norm': norm, 'resize': resize, 'crop_size': crop}
+    return {'name': TorchvisionResnet.name} | common | own
 
 
-def _margin(crop: Any, features: _Features) -> int:
-    """Return the margin that is cropped on each side [px]."""
-    size = next(iter(features.cameras.values()))
-    wanted = list(size) if crop is None else crop
-    pair = isinstance(wanted, list) and [type(side) for side in wanted] == [int, int]
-    cut = [have - want for have, want in zip(size, wanted, strict=True)] if pair else [0, 1]
-    if cut[0] != cut[1] or cut[0] % 2:
-        raise SourceError(
-            f'crop_shape = {shown(crop)} of images of {size}: only the same even number of pixels '
-            'less in height and width can be represented'
-        )
-    return cut[0] // 2
+def _read_crop(config: Settings, resize: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the size of the crop; of resized images LeRobot computes it from a ratio."""
+    crop = _pair(config, 'crop_shape')
+    ratio = config.take('crop_ratio', 1.0)
+    if not isinstance(ratio, int | float) or not 0 < ratio <= 1:
+        raise SourceError(f'crop_ratio = {shown(ratio)}: needs a number above 0, at most 1')
+    if resize and ratio < 1:
+        return int(resize[0] * ratio), int(resize[1] * ratio)
+    return crop
+
+
+def _pair(config: Settings, key: str) -> tuple[int, ...]:
+    """Return a height and a width [px], empty where there are none.
+
+    :raises SourceError: for anything else.
+    """
+    value = config.take(key, None)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or [type(side) for side in value] != [int, int]:
+        raise SourceError(f'{key} = {shown(value)}: needs a height and a width')
+    return tuple(value)
 
 
 def _load_weights(network: PolicyNetwork, tensors: Mapping[str, Tensor]) -> None:

@@ -13,9 +13,23 @@ from dp_ros.values import shown
 import torch
 from torch import Tensor
 
-_MODES: Final = {'MIN_MAX': 'min_max', 'MEAN_STD': 'mean_std', 'IDENTITY': 'none'}
+_MODES: Final = {
+    'MIN_MAX': 'min_max',
+    'QUANTILES': 'quantiles',
+    'QUANTILE10': 'quantiles10',
+    'MEAN_STD': 'mean_std',
+    'IDENTITY': 'none',
+}
+# Statistics that are mapped to -1 and to 1.
+_ENDS: Final = {
+    'min_max': ('min', 'max'),
+    'quantiles': ('q01', 'q99'),
+    'quantiles10': ('q10', 'q90'),
+}
 # Steps of a processor that do not change values.
 _HARMLESS: Final = ('rename_observations_processor', 'to_batch_processor', 'device_processor')
+# Steps that do so only if their setting `enabled` is true.
+_SWITCHED: Final = ('relative_actions_processor', 'absolute_actions_processor')
 # Processor before the policy, and after it: its file, and its step that changes values.
 _BEFORE: Final = ('policy_preprocessor.json', 'normalizer_processor')
 _AFTER: Final = ('policy_postprocessor.json', 'unnormalizer_processor')
@@ -27,11 +41,15 @@ class Stats:
 
     :param values: tensor by `FEATURE.STATISTIC`.
     :param modes: mode of normalisation by kind of feature, such as STATE.
+    :param complete: whether a feature needs statistics; else one without any stays as it is.
     """
 
-    def __init__(self, values: Mapping[str, Tensor], modes: Mapping[str, str]) -> None:
+    def __init__(
+        self, values: Mapping[str, Tensor], modes: Mapping[str, str], complete: bool
+    ) -> None:
         self._values = {_underscored(name): value for name, value in values.items()}
         self._modes = modes
+        self._complete = complete
 
     def mode(self, kind: str) -> str:
         """Return our name for the mode of a kind of feature.
@@ -43,27 +61,39 @@ class Stats:
     def bounds(self, key: str, kind: str, size: int) -> tuple[Tensor, Tensor]:
         """Return the values that are mapped to -1 and to 1."""
         mode = self.mode(kind)
-        if mode == 'none':
+        if mode == 'none' or not (self._complete or self._tells_of(key)):
             return -torch.ones(size), torch.ones(size)
-        if mode == 'min_max':
-            return self._get(key, 'min', size), self._get(key, 'max', size)
+        if mode in _ENDS:
+            low, high = _ENDS[mode]
+            return self._get(key, low, size), self._get(key, high, size)
         mean, std = self._get(key, 'mean', size), self._get(key, 'std', size)
         return mean - std, mean + std
 
-    def pixels(self, keys: Sequence[str]) -> tuple[list[float], list[float]]:
-        """Return mean and standard deviation of the pixels, which all cameras must share.
+    def largest(self, key: str, kind: str) -> float:
+        """Return the largest distance from 0 that the statistics of a feature tell of."""
+        if self.mode(kind) == 'none':
+            return 0.0
+        names = (f'{key}.{name}' for name in ('min', 'max', 'q01', 'q99', 'mean'))
+        found = [self._values.get(_underscored(name)) for name in names]
+        return max((float(each.abs().max()) for each in found if each is not None), default=0.0)
 
-        :raises SourceError: when cameras are normalised differently.
-        """
+    def pixels(self, keys: Sequence[str]) -> tuple[list[float], list[float]]:
+        """Return mean and standard deviation of the pixels, of all cameras or of each in turn."""
         found = [self._pixels(key) for key in keys]
-        if any(each != found[0] for each in found):
-            raise SourceError(f'{", ".join(keys)}: normalised differently, cannot be represented')
-        return found[0]
+        if all(each == found[0] for each in found):
+            return found[0]
+        means, deviations = (
+            [v for values in part for v in values] for part in zip(*found, strict=True)
+        )
+        return means, deviations
 
     def _pixels(self, key: str) -> tuple[list[float], list[float]]:
         low, high = self.bounds(key, 'VISUAL', 3)
         centre, half = (low + high) / 2, (high - low) / 2
         return centre.tolist(), half.tolist()
+
+    def _tells_of(self, key: str) -> bool:
+        return any(name.rpartition('.')[0] == key.replace('.', '_') for name in self._values)
 
     def _get(self, key: str, statistic: str, size: int) -> Tensor:
         value = self._values.get(_underscored(f'{key}.{statistic}'))
@@ -87,11 +117,12 @@ def load_stats(folder: Path, tensors: Mapping[str, Tensor], modes: Mapping[str, 
     :raises SourceError: naming what is missing, or an unknown step of a processor.
     """
     if not (folder / _BEFORE[0]).exists():
-        return Stats(_old_values(tensors), modes)
+        return Stats(_old_values(tensors), modes, complete=True)
     values, modes = _read_processor(folder, *_BEFORE)
     actions, action_modes = _read_processor(folder, *_AFTER)
     values |= {name: value for name, value in actions.items() if name.startswith('action.')}
-    return Stats(values, modes | {'ACTION': action_modes.get('ACTION', 'IDENTITY')})
+    modes = modes | {'ACTION': action_modes.get('ACTION', 'IDENTITY')}
+    return Stats(values, modes, complete=False)
 
 
 def _read_processor(
@@ -100,9 +131,12 @@ def _read_processor(
     """Return a processor's statistics and modes."""
     step = _find_step(folder / name, wanted)
     config = Settings(step.take('config'), name)
-    config.need('normalize_observation_keys', None)
+    chosen = config.take('normalize_observation_keys', None)
     config.need('eps', 1e-8)
     values = read_tensors(folder / Path(str(step.take('state_file'))).name)
+    if isinstance(chosen, list):
+        kept = {*chosen, 'action'}
+        values = {name: each for name, each in values.items() if name.rpartition('.')[0] in kept}
     return values, Settings(config.take('norm_map'), 'norm_map').rest()
 
 
@@ -117,6 +151,8 @@ def _find_step(file: Path, wanted: str) -> Settings:
         name = step.take('registry_name', None)
         if name == wanted:
             found = step
+        elif name in _SWITCHED:
+            Settings(step.take('config', {}), str(name)).need('enabled', False)
         elif name not in _HARMLESS:
             raise SourceError(f'{file.name}: step {name or entry} cannot be represented')
     if found is None:

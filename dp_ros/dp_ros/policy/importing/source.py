@@ -22,8 +22,8 @@ from torch import Tensor
 MOST_COUNTED: Final = 10_000
 """Largest number that a source may give, for example of dimensions or steps."""
 _REQUIRED: Final = object()
-# The narrowest range that our normaliser does not treat as constant.
-_NARROW: Final = 4e-6
+# A range that our normaliser does not treat as constant, if only just.
+_NARROW: Final = 1.02e-4
 # Most values of our normalisers, which are not among the weights.
 _NORMALIZERS: Final = 100_000
 
@@ -42,11 +42,13 @@ class Names:
     :param joints: names of the actions' values; empty: they are numbered.
     :param states: names of the state's values, likewise.
     :param dt: time between observations and between actions [s].
+    :param unit: unit of the joints, one of `units.UNITS`; empty: not stated.
     """
 
     joints: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     dt: float = 0.1
+    unit: str = ''
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,13 @@ class Imported:
 
     :param sampler: sampler that its library uses.
     :param num_inference_steps: number of steps that its library uses.
+    :param unused: names of settings of the source that do not change what the policy does.
     """
 
     network: PolicyNetwork
     sampler: str
     num_inference_steps: int
+    unused: tuple[str, ...] = ()
 
 
 def read_json(file: Path) -> Any:
@@ -239,8 +243,12 @@ def set_bounds(normalizer: Normalizer, low: Tensor, high: Tensor) -> None:
     normalizer.high.copy_(high)
 
 
-def widen(low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Widen the range of constant actions as little as needed to keep their value."""
-    half = (torch.maximum(low.abs(), high.abs()) * 1e-6).clamp(min=_NARROW / 2)
-    constant = low == high
-    return torch.where(constant, low - half, low), torch.where(constant, high + half, high)
+def widen(low: Tensor, high: Tensor, centred: bool) -> tuple[Tensor, Tensor]:
+    """Widen the range of constant actions as little as needed to keep their value.
+
+    :param centred: whether the constant value is 0 when normalised; else it is -1.
+    """
+    width = (torch.maximum(low.abs(), high.abs()) * 1e-5).clamp(min=_NARROW)
+    constant = high - low < _NARROW
+    begin = low - width / 2 if centred else low
+    return torch.where(constant, begin, low), torch.where(constant, begin + width, high)

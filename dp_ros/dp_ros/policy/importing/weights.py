@@ -56,8 +56,10 @@ RESNET: Final[Renaming] = (
     (r'^backbone\.7\.', 'backbone.layer4.'),
     (r'^pool\.nets\.', 'keypoints.'),
 )
-# Entries of other libraries that are no weights: masks, grids, an unused parameter.
-_EXTRA: Final = re.compile(r'(^|\.)(_dummy_variable|mask|memory_mask|pos_grid)$')
+# Entries of other libraries that are no weights: masks, grids, counts, an unused parameter.
+_EXTRA: Final = re.compile(
+    r'(^|\.)(_dummy_variable|mask|memory_mask|pos_grid|num_batches_tracked)$'
+)
 
 
 def rename(tensors: Mapping[str, Tensor], renaming: Renaming) -> dict[str, Tensor]:
