@@ -31,8 +31,8 @@ from torch import Tensor
 
 WEIGHTS: Final = 'policy.safetensors'
 FORMAT: Final = 2
-_ADDED: Final = {'max_delay': 0}
-"""Settings of a policy that older checkpoints lack, as they were trained."""
+_ADDED: Final = {'task': {'start_positions': ()}, 'policy': {'max_delay': 0}}
+"""Settings that older checkpoints lack, as they were trained."""
 _NORMALIZERS: Final = ('states', 'actions')
 
 
@@ -133,7 +133,7 @@ def _config(description: Mapping[str, Any]) -> PolicyConfig:
     given = {section: _get(description, section) for section in ('task', 'policy')}
     for section, values in given.items():
         require(isinstance(values, Mapping), f'{section} = {shown(values)}: needs its settings')
-    given['policy'] = _ADDED | given['policy']
+        given[section] = _ADDED[section] | values
     task = task_from_dict(given['task'])
     config = policy_from_dict(given['policy'], task)
     _check_whole(given['task'], task_to_dict(task), 'task')

@@ -3,6 +3,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 import re
 
 from dp_ros.policy.checkpoint import (
@@ -168,3 +169,17 @@ def test_writing_again_replaces_both_files(folder):
     save_checkpoint(folder, tiny_policy.network(seed=1), {'steps': 1})
     assert load_description(folder)['weights']['sha256'] != before
     load_network(folder)
+
+
+@pytest.mark.parametrize(
+    ('section', 'key', 'value'), [('task', 'start_positions', ()), ('policy', 'max_delay', 0)]
+)
+def test_a_checkpoint_from_before_a_setting_loads_as_it_was_trained(folder, section, key, value):
+    rewrite(folder, lambda description: description[section].pop(key))
+    config = load_network(folder).config
+    assert getattr(config.task if section == 'task' else config, key) == value
+
+
+@pytest.mark.parametrize('name', ['dash', 'pick_place', 'pusht', 'reach', 'reach_mse'])
+def test_the_shipped_policies_load(name):
+    load_network(Path(__file__).parents[3] / 'models' / name)
