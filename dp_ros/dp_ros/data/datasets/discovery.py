@@ -61,7 +61,7 @@ def task_of(seen: Seen) -> Task:
     sizes = _sizes(seen.images)
     rates = [seen.rates[topic] for topic in seen.images if seen.rates.get(topic)]
     arm = tuple(name for name in joints if name not in held)
-    begins = [round(states[state][name], 3) for name in arm]
+    begins = [round(states[state][name], 3) + 0.0 for name in arm]  # Without a sign of 0.
     return Task(
         joints=arm,
         gripper_joints=tuple(name for name in joints if name in held),
