@@ -10,7 +10,8 @@ decided or all episodes have been run.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 import json
 import math
 import os
@@ -26,8 +27,14 @@ from dp_ros.sim.scenarios.registry import scenario_of
 from dp_ros.task.task_file import read_task, task_path
 from dp_ros.tools.common.busy import busy_processes
 from dp_ros.tools.common.episodes.comparison import describe_report, report, undecided
+from dp_ros.tools.common.episodes.domains import in_domains
 from dp_ros.tools.common.episodes.rollout import Rollout, RolloutError
-from dp_ros.tools.common.episodes.runs import figures_of, run_episodes, running_simulation
+from dp_ros.tools.common.episodes.runs import (
+    episode_line,
+    figures_of,
+    run_episodes,
+    running_simulation,
+)
 from dp_ros.tools.common.episodes.summary import EpisodeResult, Fault, describe
 from dp_ros.training.model_card import add_measurement
 from dp_ros.values import ConfigError
@@ -35,6 +42,7 @@ from rclpy.utilities import try_shutdown
 from rich.console import Console
 
 _MOST_LOAD: Final = 64
+_MOST_JOBS: Final = 64
 _FARTHEST: Final = 0.05
 """Distance by which the obstacle of every scene may move [m]."""
 
@@ -139,6 +147,14 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         help='number of busy processes beside the nodes (default: %(default)s)',
     )
     parser.add_argument(
+        '--jobs',
+        type=int,
+        default=1,
+        metavar='J',
+        help='number of simulations at once, each in a ROS domain of its own; if the processor '
+        'is too slow for them, they run slower than real time (default: %(default)s)',
+    )
+    parser.add_argument(
         '--added-delay',
         type=float,
         default=0.0,
@@ -161,6 +177,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f'--policy {flaw}')
     if args.card and len(args.policy) > 1:
         parser.error(f'--card: needs one --policy, not {len(args.policy)}')
+    if not 1 <= args.jobs <= _MOST_JOBS:
+        parser.error(f'--jobs {args.jobs}: needs to be between 1 and {_MOST_JOBS}')
     if not 0 <= args.load <= _MOST_LOAD:
         parser.error(f'--load {args.load}: needs to be between 0 and {_MOST_LOAD}')
     if args.seed < 0:
@@ -218,8 +236,10 @@ def _command(argv: Sequence[str]) -> str:
 def _evaluate(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Run all episodes of one policy; return and store its figures."""
     (policy,) = args.policy
+    measured = {policy.name: Measured()}
     seeds = range(args.seed, args.seed + args.episodes)
-    found = _figures(args, *_run(args, policy, policy.name, seeds, console))
+    _run_all(args, {policy.name: policy}, seeds, measured, console)
+    found = _figures(args, measured[policy.name])
     _store(args.json, found)
     return found
 
@@ -230,18 +250,15 @@ def _compare(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     The figures so far are stored after each turn.
     """
     policies = _by_name(args.policy)
-    runs: dict[str, list[Rollout | Fault]] = {name: [] for name in policies}
-    peaks: dict[str, dict[str, float]] = {name: {} for name in policies}
+    measured = {name: Measured() for name in policies}
     wanted, end = set(policies), args.seed + args.episodes
     for begin in range(args.seed, end, args.turn):
         seeds = range(begin, min(begin + args.turn, end))
-        for name in [name for name in policies if name in wanted]:
-            more, peak = _run(args, policies[name], name, seeds, console)
-            runs[name] += more
-            peaks[name] = {node: max(mb, peaks[name].get(node, 0.0)) for node, mb in peak.items()}
+        now = {name: folder for name, folder in policies.items() if name in wanted}
+        _run_all(args, now, seeds, measured, console)
         found = report(
-            {name: _results(each) for name, each in runs.items()},
-            {name: _figures(args, each, peaks[name]) for name, each in runs.items()},
+            {name: each.results for name, each in measured.items()},
+            {name: _figures(args, each) for name, each in measured.items()},
         )
         _store(args.json, found)
         if not args.all_episodes:
@@ -260,42 +277,113 @@ def _by_name(folders: Sequence[Path]) -> dict[str, Path]:
     }
 
 
-def _run(
-    args: argparse.Namespace, policy: Path, name: str, seeds: Sequence[int], console: Console
-) -> tuple[list[Rollout | Fault], dict[str, float]]:
-    """Run the scenes with a policy; return the runs, and the peak memory of its nodes [MB]."""
-    task = [] if args.task is None else [f'task:={args.task}']
-    arguments = [f'policy:={policy.resolve()}', *task, *args.launch]
+@dataclass
+class Measured:
+    """What has been measured of a policy.
+
+    :param peaks: peak memory of each node [MB].
+    """
+
+    runs: list[Rollout | Fault] = field(default_factory=list)
+    peaks: dict[str, float] = field(default_factory=dict)
+
+    def add(self, other: Measured) -> None:
+        """Add what was measured in other scenes."""
+        self.runs += other.runs
+        for node, peak in other.peaks.items():
+            self.peaks[node] = max(peak, self.peaks.get(node, 0.0))
+
+    @property
+    def results(self) -> list[EpisodeResult]:
+        """Results of the episodes that came to their end."""
+        return [run.result for run in self.runs if isinstance(run, Rollout)]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Scenes that a policy runs in one simulation."""
+
+    args: argparse.Namespace
+    name: str
+    policy: Path
+    seeds: Sequence[int]
+    log: Path
+
+
+def _run_all(
+    args: argparse.Namespace,
+    policies: Mapping[str, Path],
+    seeds: Sequence[int],
+    measured: Mapping[str, Measured],
+    console: Console,
+) -> None:
+    """Run the scenes with each policy, by one job after the other or by several at once."""
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / 'launch.log'
-        with (
-            running_simulation(arguments, log, console) as (simulation, client),
-            busy_processes(args.load),
-        ):
-            if args.added_delay:
-                client.set_parameter('policy', 'added_delay', args.added_delay)
-            if args.move_obstacle:
-                client.set_parameter('episode_runner', 'move_obstacle', args.move_obstacle)
-            episodes = run_episodes(
-                client,
-                seeds,
-                console,
-                name,
-                timeout=args.timeout,
-                move_goal=args.move_goal,
-                rerolls=args.rerolls,
-            )
-            return list(episodes), simulation.peak_rss_mb()
+        share = math.ceil(args.jobs / len(policies))
+        parts = [
+            Part(args, name, policy, seeds[k::share], Path(folder) / f'{index}-{k}.log')
+            for index, (name, policy) in enumerate(policies.items())
+            for k in range(min(share, len(seeds)))
+        ]
+        if args.jobs == 1:
+            for part in parts:
+                measured[part.name].add(_run(part, console))
+            return
+        for part, found in in_domains(_run_quietly, parts, args.jobs):
+            measured[part.name].add(found)
+            for run in found.runs:
+                line = f'{part.name}  {episode_line(run)}'
+                console.print(line, markup=False, highlight=False)
 
 
-def _results(runs: Iterable[Rollout | Fault]) -> list[EpisodeResult]:
-    return [run.result for run in runs if isinstance(run, Rollout)]
+def _run_quietly(part: Part) -> Measured:
+    """Run a part in a process of its own; leave out the records for drawing it again."""
+    try:
+        found = _run(part, Console(quiet=True))
+    finally:
+        try_shutdown()
+    for index, run in enumerate(found.runs):
+        if isinstance(run, Rollout):
+            found.runs[index] = replace(run, statuses=[], markers=[])
+    return found
 
 
-def _figures(
-    args: argparse.Namespace, runs: Sequence[Rollout | Fault], peaks: Mapping[str, float]
-) -> dict[str, Any]:
-    return figures_of(runs, peaks) | {'load': args.load, 'added_delay_s': args.added_delay}
+def _run(part: Part, console: Console) -> Measured:
+    """Run the scenes of a part."""
+    args = part.args
+    task = [] if args.task is None else [f'task:={args.task}']
+    arguments = [f'policy:={part.policy.resolve()}', *task, *args.launch]
+    with (
+        running_simulation(arguments, part.log, console) as (simulation, client),
+        busy_processes(args.load),
+    ):
+        if args.added_delay:
+            client.set_parameter('policy', 'added_delay', args.added_delay)
+        if args.move_obstacle:
+            client.set_parameter('episode_runner', 'move_obstacle', args.move_obstacle)
+        episodes = run_episodes(
+            client,
+            part.seeds,
+            console,
+            part.name,
+            timeout=args.timeout,
+            move_goal=args.move_goal,
+            rerolls=args.rerolls,
+        )
+        return Measured(list(episodes), simulation.peak_rss_mb())
+
+
+def _figures(args: argparse.Namespace, measured: Measured) -> dict[str, Any]:
+    """Return the figures of a policy, its scenes in their order."""
+    runs = sorted(measured.runs, key=_place)
+    more = {'load': args.load, 'added_delay_s': args.added_delay}
+    return figures_of(runs, measured.peaks) | more
+
+
+def _place(run: Rollout | Fault) -> tuple[int, int]:
+    """Return where a run is in the order of scenes and noises."""
+    of = run.result if isinstance(run, Rollout) else run
+    return of.seed, of.reroll
 
 
 def _store(file: Path, found: Mapping[str, Any]) -> None:

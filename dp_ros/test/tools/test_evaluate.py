@@ -140,6 +140,7 @@ def command(models, monkeypatch):
         (evaluate, ['--episodes', 'many'], "invalid int value: 'many'"),
         (evaluate, ['--seed', '-1'], '--seed -1: needs at least 0'),
         (evaluate, ['--rerolls', '0'], '--rerolls 0: needs at least 1'),
+        (evaluate, ['--jobs', '0'], '--jobs 0: needs to be between 1 and 64'),
         (evaluate, ['--turn', '0'], '--turn 0: needs at least 1'),
         (evaluate, ['--policy', 'models/reach', 'none'], '--policy none: no policy.json'),
         (evaluate, ['--policy', 'models/reach', 'models/../models/reach'], 'is named twice'),
@@ -270,6 +271,31 @@ def test_what_was_measured_before_an_interrupt_is_kept(
     assert command(evaluate, *words) == 130
     found = json.loads((models.parent / 'evaluation.json').read_text())
     assert [len(each['episodes']) for each in found['policies']] == [4, 4]
+
+
+def test_the_scenes_are_shared_out_to_several_jobs_and_merged_in_their_order(
+    command, launches, better, monkeypatch, models, capsys
+):
+    asked = []
+
+    def in_domains(work, parts, jobs):
+        asked.append((jobs, [(part.name, [*part.seeds]) for part in parts]))
+        return [(part, work(part)) for part in reversed(parts)]
+
+    monkeypatch.setattr(evaluate, 'in_domains', in_domains)
+    words = ['--episodes', '5', '--jobs', '4', '--policy', 'models/reach']
+    assert command(evaluate, *words, 'models/reach_mse') == 0
+    shares = [[0, 2, 4], [1, 3]]
+    assert asked == [(4, [(name, seeds) for name in ('reach', 'reach_mse') for seeds in shares])]
+    found = json.loads((models.parent / 'evaluation.json').read_text())
+    for each in found['policies']:
+        assert [episode['seed'] for episode in each['episodes']] == [0, 1, 2, 3, 4]
+        assert (each['chunks'], each['peak_rss_mb']) == (10, NODES)
+    assert 'reach_mse  seed    3  missed' in capsys.readouterr().out
+    assert command(evaluate, *words) == 0
+    assert asked[-1] == (4, [('reach', seeds) for seeds in ([0, 4], [1], [2], [3])])
+    found = json.loads((models.parent / 'evaluation.json').read_text())
+    assert [episode['seed'] for episode in found['episodes']] == [0, 1, 2, 3, 4]
 
 
 def test_policies_of_one_name_are_told_apart_by_their_paths(command, launches, models):

@@ -28,7 +28,7 @@ def start(
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=partial(_die_with_parent, last_signal),
+        preexec_fn=partial(die_with_parent, last_signal),
     )
 
 
@@ -49,5 +49,6 @@ def last_lines(log: Path, count: int) -> str:
     return '\n'.join(log.read_text().splitlines()[-count:])
 
 
-def _die_with_parent(last_signal: signal.Signals) -> None:
+def die_with_parent(last_signal: signal.Signals) -> None:
+    """Let this process get a signal when the one that has started it ends, in whatever way."""
     ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, last_signal)

@@ -79,7 +79,7 @@ def run_episodes(
         for seed, reroll in product(seeds, range(rerolls)):
             once = partial(client.run, seed, timeout, move_goal, show, reroll)
             for run in _tries(once, seed, reroll):
-                progress.console.print(_line(run), markup=False, highlight=False)
+                progress.console.print(episode_line(run), markup=False, highlight=False)
                 yield run
             progress.advance(task)
             lost = lost + 1 if isinstance(run, Fault) else 0
@@ -99,7 +99,8 @@ def _tries(run: Callable[[], Rollout], seed: int, reroll: int) -> Iterator[Rollo
             return
 
 
-def _line(run: Rollout | Fault) -> str:
+def episode_line(run: Rollout | Fault) -> str:
+    """Return how an episode, or a try at one, ended, as a line."""
     if isinstance(run, Fault):
         return f'seed {run.seed:4d}  FAULT      {run.reason}'
     result, timing = run.result, run.timing
