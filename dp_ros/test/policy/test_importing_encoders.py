@@ -14,7 +14,7 @@ import shutil
 from dp_ros.policy.encoders.resnet import Resnet
 from dp_ros.policy.encoders.torchvision_resnet import Resize, TorchvisionResnet
 from dp_ros.policy.engines import make_engine
-from dp_ros.policy.importing import lerobot
+from dp_ros.policy.importing import diffusion_policy, lerobot
 from dp_ros.policy.importing.source import Names, SourceError
 from dp_ros.policy.policy import Policy
 from golden import renew_importing as golden
@@ -140,8 +140,8 @@ def make(tmp_path):
         n_cond = golden.N_OBS * (2 + len(keys) * 2 * KEYPOINTS)
         for name, value in held.items():
             if 'cond_encoder.1.weight' in name:
-                wide = torch.full((len(value), 8 + n_cond), 0.01)
-                held[name] = wide
+                rng = torch.Generator().manual_seed(len(name))
+                held[name] = 0.05 * torch.randn(len(value), 8 + n_cond, generator=rng)
         encoders = [make_weights(depth, batch_norm, seed) for seed in range(len(keys))]
         for index, weights in enumerate(encoders):
             held |= {f'diffusion.rgb_encoder.{index}.{name}': w for name, w in weights.items()}
@@ -334,3 +334,107 @@ def test_the_encoder_trains_with_random_crops_and_fixed_statistics(make):
 def test_its_settings_are_checked():
     with pytest.raises(ValueError, match='crop_margin = 2: needs 0 beside crop_size'):
         TorchvisionResnet(crop_margin=2, crop_size=(40, 40))
+
+
+def hybrid(folder, weights, states_first, **changes):
+    """Return a `.ckpt` of Diffusion Policy's hybrid image policy: that of a LeRobot folder."""
+    held = load_file(folder / 'model.safetensors')
+    file = next(folder.glob('policy_preprocessor_*.safetensors'))
+    stats = load_file(file) | load_file(next(folder.glob('policy_postprocessor_*.safetensors')))
+    tensors = {f'model.{n[15:]}': v for n, v in held.items() if n.startswith('diffusion.unet.')}
+    n_frame = 2 + 2 * KEYPOINTS
+    for name, value in tensors.items():
+        if 'cond_encoder.1.weight' in name and not states_first:
+            frames = value[:, 8:].unflatten(1, (golden.N_OBS, n_frame))
+            tensors[name] = torch.cat([value[:, :8], frames.roll(-2, dims=2).flatten(1)], dim=1)
+    moved = {'backbone.': 'nets.0.nets.', 'pool.nets.': 'nets.1.nets.', 'out.': 'nets.3.'}
+    for name, value in weights.items():
+        for old, new in moved.items():
+            if name.startswith(old):
+                tensors[f'obs_encoder.obs_nets.image.{new}{name.removeprefix(old)}'] = value
+    for name, value in list(tensors.items()):  # robomimic's module holds these twice.
+        if '.image.nets.0.' in name:
+            tensors[name.replace('.image.nets.0.', '.image.backbone.')] = value
+    for name in ('pos_x', 'pos_y', 'temperature'):
+        tensors[f'obs_encoder.obs_nets.image.nets.1.{name}'] = torch.ones(1)
+    ranges = {
+        key: (stats[f'{theirs}.min'], stats[f'{theirs}.max'])
+        for key, theirs in (('agent_pos', 'observation.state'), ('action', 'action'))
+    }
+    mean, deviation = torch.tensor(MEANS[0]), torch.tensor(DEVIATIONS[0])
+    ranges['image'] = (mean - deviation, mean + deviation)
+    for key, (low, high) in ranges.items():
+        scale = 2 / (high - low)
+        tensors[f'normalizer.params_dict.{key}.scale'] = scale
+        tensors[f'normalizer.params_dict.{key}.offset'] = -1 - low * scale
+    image = {'shape': [3, 48, 64], 'type': 'rgb'}
+    state = {'shape': [2], 'type': 'low_dim'}
+    keys = ('agent_pos', 'image') if states_first else ('image', 'agent_pos')
+    module = 'diffusion_policy.policy.diffusion_unet_hybrid_image_policy'
+    policy = {
+        '_target_': f'{module}.DiffusionUnetHybridImagePolicy',
+        'shape_meta': {
+            'obs': {key: {'image': image, 'agent_pos': state}[key] for key in keys},
+            'action': {'shape': [2]},
+        },
+        'noise_scheduler': golden.scheduler_settings('epsilon', 'DDPM')
+        | {'_target_': 'diffusers.DDPMScheduler'},
+        'horizon': golden.HORIZON,
+        'n_action_steps': 4,
+        'n_obs_steps': golden.N_OBS,
+        'num_inference_steps': 100,
+        'obs_as_global_cond': True,
+        'crop_shape': [40, 44],
+        'down_dims': golden.UNET_DIMS,
+        'kernel_size': 3,
+        'n_groups': 4,
+        'diffusion_step_embed_dim': 8,
+        'cond_predict_scale': True,
+        'obs_encoder_group_norm': False,
+        'eval_fixed_crop': True,
+    } | changes
+    cfg = {'policy': policy, 'training': {'use_ema': True}}
+    return {'cfg': cfg, 'state_dicts': {'ema_model': tensors}}
+
+
+def sampled(found, images):
+    policy = Policy(
+        found.network.config,
+        make_engine('torch', found.network, 'cpu', 1),
+        found.network.actions,
+    )
+    (camera,) = found.network.config.camera_names
+    seen = {'state': golden.observations(2).numpy(), 'images': {camera: images}}
+    return policy.infer(seen, 7, sampler='ddim', num_inference_steps=10).actions
+
+
+@pytest.mark.parametrize('states_first', [False, True])
+def test_the_hybrid_image_policy_of_diffusion_policy(make, states_first):
+    """The same weights as of a LeRobot policy, whose order of the conditioning is another."""
+    folder, (weights,) = make((48, 64), crop_shape=[40, 44])
+    payload = hybrid(folder, weights, states_first)
+    found = diffusion_policy.convert(payload, Names())
+    images = pictures((48, 64))
+    wanted = theirs(weights, images, MEANS[0], DEVIATIONS[0], crop=(40, 44))
+    (features,) = ours(found.network, {'image': images})
+    torch.testing.assert_close(features, wanted, rtol=2e-5, atol=2e-5)
+    made = [sampled(each, images) for each in (found, lerobot.load(folder, Names()))]
+    np.testing.assert_allclose(*made, rtol=0, atol=1e-5)
+    other = sampled(found, pictures((48, 64), 5))
+    assert np.abs(other - made[0]).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'eval_fixed_crop': False}, 'eval_fixed_crop = False'),
+        ({'crop_shape': [40]}, 'crop_shape = (40,)'),
+        ({'obs_as_global_cond': False}, 'obs_as_global_cond = False'),
+        ({'shape_meta': {'obs': {}}}, 'shape_meta.action: missing'),
+    ],
+)
+def test_hybrid_policies_that_cannot_be_represented(make, changes, message):
+    folder, (weights,) = make((48, 64))
+    payload = hybrid(folder, weights, states_first=True, **changes)
+    with pytest.raises(SourceError, match=re.escape(message)):
+        diffusion_policy.convert(payload, Names())

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints of Diffusion Policy's own code (Chi et al. 2023): a `.ckpt` of its workspaces.
 
-Only low-dimensional policies that condition on the observation, with U-Net or transformer.
+Policies that condition on the observation: low-dimensional ones with U-Net or transformer, and the
+hybrid image policy with U-Net, whose image encoder is robomimic's.
 """
 
 from __future__ import annotations
@@ -13,6 +14,12 @@ from typing import Any, Final
 from dp_ros.policy.denoisers.transformer import Transformer
 from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.importing import restricted_pickle
+from dp_ros.policy.importing.robomimic import (
+    bounds_of,
+    load_encoders,
+    read_encoder,
+    read_observed,
+)
 from dp_ros.policy.importing.source import (
     Imported,
     Names,
@@ -25,6 +32,7 @@ from dp_ros.policy.importing.source import (
     set_bounds,
 )
 from dp_ros.policy.importing.weights import TRANSFORMER, UNET, below, rename
+import torch
 from torch import Tensor
 
 _SCHEDULERS: Final = {'DDPMScheduler': 'ddpm', 'DDIMScheduler': 'ddim'}
@@ -67,26 +75,32 @@ def convert(payload: Any, names: Names) -> Imported:
     read_denoiser, renaming = _POLICIES[_class_name(policy, _POLICIES)]
     scheduler = Settings(policy.take('noise_scheduler'), 'noise_scheduler')
     sampler = _SCHEDULERS[_class_name(scheduler, _SCHEDULERS)]
-    n_joints, n_states = policy.count('action_dim'), policy.count('obs_dim')
+    seen, n_joints = read_observed(policy)
+    tensors = _weights(content, cfg)
     values: dict[str, Any] = {
         'task': {
             'joints': numbered(names.joints, n_joints, 'joint'),
-            'state_names': numbered(names.states, n_states, 'state'),
+            'state_names': numbered(names.states, seen.n_states, 'state'),
+            'cameras': {name: {'size': size} for name, size in seen.cameras.items()},
             'dt': names.dt,
             **{key: policy.count(key) for key in ('horizon', 'n_obs_steps', 'n_action_steps')},
         },
         'method': _read_method(scheduler),
-        'denoiser': read_denoiser(policy, Settings(policy.take('model'), 'policy.model')),
+        'denoiser': read_denoiser(policy, Settings(policy.take('model', {}), 'policy.model')),
     }
+    if seen.cameras:
+        values['encoder'] = read_encoder(policy, seen, tensors)
     steps = policy.count('num_inference_steps', values['method']['num_train_timesteps'])
     policy.need('pred_action_steps_only', False)
     policy.need('eta', 0.0)
     policy.finish()
-    tensors = _weights(content, cfg)
     network = make_network(values, tensors)
-    load_module(network.denoiser, rename(below(tensors, 'model.'), renaming), 'denoiser')
-    set_bounds(network.states, *_bounds(tensors, 'obs'))
-    set_bounds(network.actions, *_bounds(tensors, 'action'))
+    denoiser = rename(below(tensors, 'model.'), renaming)
+    load_module(network.denoiser, seen.reordered(denoiser, network), 'denoiser')
+    load_encoders(network, tensors)
+    bounds = [bounds_of(tensors, key) for key in seen.states]
+    set_bounds(network.states, *(torch.cat(ends) for ends in zip(*bounds, strict=True)))
+    set_bounds(network.actions, *bounds_of(tensors, 'action'))
     return Imported(network, sampler, steps)
 
 
@@ -129,6 +143,22 @@ def _read_unet(policy: Settings, model: Settings) -> Mapping[str, Any]:
     return made
 
 
+def _read_hybrid(policy: Settings, model: Settings) -> Mapping[str, Any]:
+    """Read the U-Net of a policy that makes it itself, from settings beside its own."""
+    policy.need('obs_as_global_cond', True)
+    model.finish()
+    return {
+        'name': Unet.name,
+        'down_dims': policy.take('down_dims', (256, 512, 1024)),
+        'kernel_size': policy.take('kernel_size', 5),
+        'n_groups': policy.take('n_groups', 8),
+        'out_groups': 8,
+        'timestep_dim': policy.take('diffusion_step_embed_dim', 256),
+        'film_scale': policy.take('cond_predict_scale', True),
+        'skips': 'own',
+    }
+
+
 def _read_transformer(policy: Settings, model: Settings) -> Mapping[str, Any]:
     policy.need('obs_as_cond', True, default=False)
     model.need('time_as_cond', True)
@@ -161,20 +191,9 @@ def _weights(content: Settings, cfg: Settings) -> Mapping[str, Tensor]:
     return found
 
 
-def _bounds(tensors: Mapping[str, Tensor], key: str) -> tuple[Tensor, Tensor]:
-    """Return the values that its normaliser, x · scale + offset, maps to -1 and to 1."""
-    params = Settings(tensors, 'normaliser')
-    scale, offset = (
-        params.take(f'normalizer.params_dict.{key}.{name}').double()
-        for name in ('scale', 'offset')
-    )
-    if scale.shape != offset.shape:
-        raise SourceError(f'normaliser of {key}: scale and offset have different shapes')
-    return (-1 - offset) / scale, (1 - offset) / scale
-
-
 # Reader of the denoiser's settings and names of its weights, by class.
 _POLICIES: Final = {
     'DiffusionUnetLowdimPolicy': (_read_unet, UNET),
     'DiffusionTransformerLowdimPolicy': (_read_transformer, TRANSFORMER),
+    'DiffusionUnetHybridImagePolicy': (_read_hybrid, UNET),
 }

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from dp_ros.policy.denoisers.unet import Unet
-from dp_ros.policy.encoders.resnet import Resnet
-from dp_ros.policy.encoders.torchvision_resnet import TorchvisionResnet
 from dp_ros.policy.importing.lerobot_stats import Stats, load_stats
+from dp_ros.policy.importing.resnets import resnet_settings
 from dp_ros.policy.importing.source import (
     MOST_COUNTED,
     Imported,
@@ -211,7 +210,6 @@ def _read_unet(config: Settings) -> Mapping[str, Any]:
 
 
 def _read_encoder(config: Settings, features: _Features, stats: Stats) -> Mapping[str, Any]:
-    """Read the encoder; one with group norm and an even crop is also a `Resnet` of ours."""
     depth = _RESNETS[config.one_of('vision_backbone', _RESNETS)]
     grouped = config.flag('use_group_norm', True)
     mean, std = stats.pixels(tuple(features.cameras))
@@ -225,14 +223,7 @@ def _read_encoder(config: Settings, features: _Features, stats: Stats) -> Mappin
         'mean': mean,
         'std': std,
     }
-    margins = {have - want for have, want in zip(size, crop or size, strict=True)}
-    margin = margins.pop()
-    if grouped and depth in Resnet.choices['depth'] and not resize:
-        if not margins and margin >= 0 and margin % 2 == 0:
-            return {'name': Resnet.name, 'crop_margin': margin // 2} | common
-    norm = 'group' if grouped else 'batch'
-    own = {'norm': norm, 'resize': resize, 'crop_size': crop}
-    return {'name': TorchvisionResnet.name} | common | own
+    return resnet_settings(common, grouped, size, resize, crop)
 
 
 def _read_crop(config: Settings, resize: tuple[int, ...]) -> tuple[int, ...]:

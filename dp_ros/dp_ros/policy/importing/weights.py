@@ -56,9 +56,16 @@ RESNET: Final[Renaming] = (
     (r'^backbone\.7\.', 'backbone.layer4.'),
     (r'^pool\.nets\.', 'keypoints.'),
 )
+# robomimic's VisualCore of a ResNet and a spatial softmax, below `obs_nets.CAMERA.nets.`.
+VISUAL_CORE: Final[Renaming] = (
+    (r'^0\.nets\.', 'backbone.'),
+    *RESNET[:-1],
+    (r'^1\.nets\.', 'keypoints.'),
+    (r'^3\.', 'out.'),
+)
 # Entries of other libraries that are no weights: masks, grids, counts, an unused parameter.
 _EXTRA: Final = re.compile(
-    r'(^|\.)(_dummy_variable|mask|memory_mask|pos_grid|num_batches_tracked)$'
+    r'(^|\.)(_dummy_variable|mask|memory_mask|pos_grid|num_batches_tracked|pos_[xy])$'
 )
 
 
