@@ -10,8 +10,9 @@ if [ -f "$_dp/full_ros" ]; then
   export PYTHONPATH="$_site${PYTHONPATH:+:$PYTHONPATH}"
 else
   export ROS_DISTRO=jazzy ROS_VERSION=2 ROS_PYTHON_VERSION=3
-  export AMENT_PREFIX_PATH="$_dp/venv" CMAKE_PREFIX_PATH="$_dp/venv"
-  export LD_LIBRARY_PATH="$_dp/venv/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+  export AMENT_PREFIX_PATH="$_dp/interfaces:$_dp/venv"
+  export PYTHONPATH="$_dp/interfaces/python${PYTHONPATH:+:$PYTHONPATH}"
+  export LD_LIBRARY_PATH="$_dp/interfaces/lib:$_dp/venv/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
 fi
 # Who shares the network must not find, and command, the arm; another range is set by name.
 export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
@@ -22,6 +23,8 @@ if [ -z "${ROS_DOMAIN_ID:-}" ]; then
 fi
 # shellcheck source=/dev/null
 [ ! -f "$_dp/gl.sh" ] || . "$_dp/gl.sh"
-# shellcheck source=/dev/null
-[ ! -f "$_dp/install/setup.bash" ] || . "$_dp/install/setup.bash"
-unset _dp _site
+for _base in interfaces install; do
+  # shellcheck source=/dev/null
+  [ ! -f "$_dp/$_base/local_setup.bash" ] || . "$_dp/$_base/local_setup.bash"
+done
+unset _dp _site _base

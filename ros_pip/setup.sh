@@ -1,13 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Prepare .dp/: a venv, ROS 2 from wheels, software GL, the built workspace. Each step runs again
-# only when its inputs changed, and anew when it was interrupted.
+# Prepare .dp/: a venv, ROS 2 from wheels, the messages, software GL, the linked packages. A step
+# runs again only when its inputs changed, and anew when it was interrupted.
+#
+#   setup.sh         what running needs
+#   setup.sh checks  also what `./dp test` needs: pytest, ruff, mypy
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 here=$root/ros_pip
 dp=$root/.dp
 venv=$dp/venv
-steps=5
+steps=6
+torch_index=https://download.pytorch.org/whl/cpu
+cpu_size='0.6 GB (2 GB on disk)'
+cuda_size='3.5 GB (6 GB on disk)'
+wants_checks=
+[ "${1:-}" != checks ] || { wants_checks=_and_checks; steps=7; }
 
 fail() { printf 'dp: %s\n' "$1" >&2; exit 2; }
 
@@ -66,43 +74,76 @@ check_platform() {
     fail '.dp was made with a ROS 2 that is not sourced now: source it, or remove .dp to use the wheels'
 }
 
+declare -A key=() job=() began=()
+no_network='Network is unreachable|Failed to establish|Temporary failure in name|dns error|client error \(Connect\)'
+
+end_jobs() {
+  local pid
+  for pid in "${job[@]}"; do kill -- "-$pid" 2>/dev/null || true; done
+  for pid in "${job[@]}"; do wait "$pid" 2>/dev/null || true; done
+}
+
 interrupted() {
-  kill -- "-$1" 2>/dev/null || true
-  wait "$1" 2>/dev/null || true
+  end_jobs
   printf '\ndp: interrupted; the next call goes on from here\n' >&2
   exit 130
 }
 
-# step NUMBER NAME 'WHAT IT DOES' INPUT… : runs step_NAME unless it is done for these inputs
-step() {
-  local number=$1 name=$2 title=$3 stamp=$dp/stamps/$2 wanted log=$dp/log/$2.txt start=$SECONDS
-  shift 3
-  wanted=$({ echo "$dp" "$@"; cat "$@"; } | sha256sum | cut -d' ' -f1)
-  [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
-  rm -f "$stamp"
+# What a step is made from, as one line: the contents of the files, and where .dp/ is.
+key_of() { { echo "$dp" "$@"; cat "$@"; } | sha256sum | cut -d' ' -f1; }
+
+is_done() { [ "$(cat "$dp/stamps/$1" 2>/dev/null)" = "$2" ]; }
+
+# begin NAME INPUT… : runs step_NAME in the background unless it is done for these inputs
+begin() {
+  local name=$1
+  shift
+  key[$name]=$(key_of "$@")
+  ! is_done "$name" "${key[$name]}" || return 0
+  rm -f "$dp/stamps/$name"
+  began[$name]=$SECONDS
   set -m  # a process group of its own, so that an interrupt ends all of the step
-  "step_$name" >"$log" 2>&1 </dev/null &
-  local job=$!
+  "step_$name" >"$dp/log/$name.txt" 2>&1 </dev/null 9>&- &
+  job[$name]=$!
   set +m
-  trap 'interrupted $job' INT TERM HUP
-  while kill -0 $job 2>/dev/null; do
-    [ -t 1 ] && printf '\r[%s/%s] %s … %ss' "$number" "$steps" "$title" $((SECONDS - start))
+}
+
+# finish NUMBER NAME 'WHAT IT DOES': waits for a step that has begun
+finish() {
+  local name=$2 title="[$1/$steps] $3" log=$dp/log/$2.txt
+  [ -n "${job[$name]:-}" ] || return 0
+  trap interrupted INT TERM HUP
+  [ -t 1 ] || printf '%s' "$title"
+  while kill -0 "${job[$name]}" 2>/dev/null; do
+    [ ! -t 1 ] || printf '\r%s … %ss' "$title" $((SECONDS - began[$name]))
     sleep 0.2
   done
   trap - INT TERM HUP
-  if ! wait $job; then
-    printf '\r[%s/%s] %s: failed after %ss; the end of %s:\n' "$number" "$steps" "$title" $((SECONDS - start)) "$log" >&2
+  [ ! -t 1 ] || printf '\r%s' "$title"
+  if ! wait "${job[$name]}"; then
+    unset "job[$name]"
+    end_jobs
+    printf ': failed after %ss; the end of %s:\n' $((SECONDS - began[$name])) "$log"
     tail -n 20 "$log" >&2
-    grep -qE 'Network is unreachable|Failed to establish|Temporary failure in name' "$log" &&
+    grep -qE "$no_network" "$log" &&
       fail 'the package registry cannot be reached: check the network, then call again'
     fail 'the set-up is incomplete; mend what it says and call again, it goes on from here'
   fi
-  printf '\r[%s/%s] %s: done in %ss   \n' "$number" "$steps" "$title" $((SECONDS - start))
-  echo "$wanted" >"$stamp"
+  printf ': done in %ss   \n' $((SECONDS - began[$name]))
+  unset "job[$name]"
+  echo "${key[$name]}" >"$dp/stamps/$name"
 }
 
+# step NUMBER NAME 'WHAT IT DOES' INPUT…
+step() {
+  begin "$2" "${@:4}"
+  finish "$1" "$2" "$3"
+}
+
+install_uv() { "$venv/bin/python" -m pip install --disable-pip-version-check -r "$here/installer.txt"; }
+
 step_venv() {
-  rm -rf "$venv" "$dp/stamps" "$dp/build" "$dp/install" "$dp/full_ros"
+  rm -rf "$venv" "$dp/stamps" "$dp/build" "$dp/install" "$dp/interfaces" "$dp/full_ros"
   mkdir -p "$dp/stamps"
   local options=()
   if full_ros; then
@@ -113,6 +154,7 @@ step_venv() {
   "$python" -m venv --without-pip "${options[@]}" "$venv"
   # Debian leaves pip and the headers out of its Python.
   "$venv/bin/python" -m ensurepip || unpack_pip
+  [ -f "$dp/full_ros" ] || install_uv
   [ -e "$(python_include)/Python.h" ] || [ -f "$dp/full_ros" ] ||
     unpack "lib$("$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')-dev"
 }
@@ -124,44 +166,81 @@ unpack_pip() {
   "$venv/bin/python" "$wheel/pip" install --no-index "$wheel"
 }
 
-pip_install() { "$venv/bin/python" -m pip install --disable-pip-version-check --no-input "$@"; }
+# Install packages: by uv, which takes a tenth of pip's time. With a full ROS 2 by pip, which sees
+# the packages of the system.
+install() {
+  if [ -f "$dp/full_ros" ]; then
+    "$venv/bin/python" -m pip install --disable-pip-version-check --no-input "$@"
+  else
+    local options
+    [ -x "$venv/bin/uv" ] || install_uv
+    mapfile -t options < <(pip_options)
+    UV_HTTP_TIMEOUT=${PIP_DEFAULT_TIMEOUT:-60} "$venv/bin/uv" pip install --no-progress --no-config \
+      --python "$venv/bin/python" --system-certs --index-strategy unsafe-best-match "${options[@]}" "$@"
+  fi
+}
+
+# Where pip looks for packages on this machine, in uv's words.
+pip_options() {
+  local key words word
+  "$venv/bin/python" -m pip config list | sed "s/='/=/; s/'$//; s/\\\\n/ /g" |
+    while IFS='=' read -r key words; do
+      for word in $words; do
+        case $key in
+          *.index-url) echo "--index-url=$word" ;;
+          *.extra-index-url) echo "--extra-index-url=$word" ;;
+          *.find-links) echo "--find-links=$word" ;;
+          *.constraint) echo "--constraint=$word" ;;
+          *.trusted-host) echo "--allow-insecure-host=$word" ;;
+        esac
+      done
+    done
+}
 
 # PyPI's torch is the CUDA build, of several gigabytes: without a GPU take the CPU build, where
 # its index answers. DP_DEVICE=cuda is for machines that build for others.
-torch_index() {
-  local url=https://download.pytorch.org/whl/cpu
+torch_options() {
   [ "${DP_DEVICE:-}" = cuda ] || [ -e /dev/nvidia0 ] && return
-  "$venv/bin/python" -c "import urllib.request as r; r.urlopen('$url/torch/', timeout=3)" \
-    2>/dev/null && echo "--extra-index-url=$url"
+  "$venv/bin/python" -c "import urllib.request as r; r.urlopen('$torch_index/torch/', timeout=3)" \
+    2>/dev/null && echo "--extra-index-url=$torch_index"
   return 0
 }
 
-step_wheels() {
-  local index
-  rm -f "$dp"/stamps/{relocate,gl,build}
-  index=$(torch_index)
+# Say what is downloaded before it is.
+announce() {
+  ! compgen -G "$venv/lib/python3*/site-packages/torch" >/dev/null || return 0
+  local torch resolved
+  torch=$(grep '^torch==' "$here/python.txt")
+  resolved=$(install --dry-run "$torch" "${torch_option[@]}" 2>&1) || return 0
+  case $resolved in
+    *cuda* | *nvidia*)
+      echo "dp: downloading about $cuda_size into .dp/: $torch comes as its CUDA build"
+      [ "${DP_DEVICE:-}" = cuda ] || [ -e /dev/nvidia0 ] || cat <<TEXT
+    because $torch_index cannot be reached. To do without CUDA,
+    interrupt, put a CPU wheel of $torch into a folder, set PIP_FIND_LINKS to it, call again
+TEXT
+      ;;
+    *) echo "dp: downloading about $cpu_size into .dp/" ;;
+  esac
+}
+
+step_ros() {
+  [ ! -f "$dp/full_ros" ] || return 0
+  install -r "$here/build.txt" -r "$here/ros.txt" --constraint "$here/python.txt" numpy
+}
+
+step_python() {
   if [ -f "$dp/full_ros" ]; then
     # Jazzy's cv_bridge is compiled against numpy 1.
     sed 's/^numpy==.*/numpy<2/; s/^opencv-python-headless==.*/opencv-python-headless<4.12/' "$here/python.txt" >"$dp/python.txt"
-    pip_install ${index:+"$index"} -r "$dp/python.txt"
+    install "${torch_option[@]}" -r "$dp/python.txt"
   else
-    pip_install ${index:+"$index"} -r "$here/build.txt" -r "$here/ros.txt" -r "$here/python.txt"
-    command -v cmake >/dev/null || pip_install cmake
-    command -v make >/dev/null || pip_install ninja
+    install "${torch_option[@]}" -r "$here/python.txt" --excludes "$here/left_out.txt"
   fi
-  pip_install --no-deps -r "$here/assets.txt"
+  install --no-deps -r "$here/assets.txt"
 }
 
-# The wheels' CMake exports name the Python of the machine that built them.
-step_relocate() {
-  [ ! -f "$dp/full_ros" ] || return 0
-  local tag prefix include
-  tag=$("$venv/bin/python" -c 'import sys; print("%d%d" % sys.version_info[:2])')
-  prefix=opt/python/cp$tag-cp$tag
-  include=$(python_include)
-  { grep -rlZ "$prefix" "$venv/share" || true; } | xargs -r0 sed -i \
-    -e "s#/$prefix/include/python3\.[0-9]*#$include#g" -e "s#/$prefix#$venv#g"
-}
+step_checks() { install -r "$here/checks.txt"; }
 
 renders() {
   (set +u; . "$here/env.sh"; MUJOCO_GL=$1 "$venv/bin/python" -c '
@@ -190,42 +269,103 @@ TEXT
   renders osmesa || { echo 'No OpenGL to render with: apt-get install libosmesa6'; return 1; }
 }
 
-step_build() {
-  local paths=("$root/dp_ros_msgs" "$root/dp_ros" "$root/dp_ros_bringup")
-  [ -f "$dp/full_ros" ] || paths+=("$here"/src/*)
-  rm -rf "$dp/install" "$dp/build"
+build() {
+  local base=$1
+  shift
+  rm -rf "$dp/$base" "$dp/build/$base"
   (
     set +u
     . "$here/env.sh"
     export MAKEFLAGS="-j$(nproc)"  # without it colcon waits until the machine is idle
-    export CPATH="$dp/debian/usr/include${CPATH:+:$CPATH}"  # Debian's headers include each other
-    command -v make >/dev/null || export CMAKE_GENERATOR=Ninja
-    colcon --log-base "$dp/log/colcon" build --base-paths "${paths[@]}" --build-base "$dp/build" \
-      --install-base "$dp/install" --symlink-install --metas "$root/colcon.meta" \
-      --cmake-args -DPython3_EXECUTABLE="$venv/bin/python" \
-      -DPython3_INCLUDE_DIR="$(python_include)" -DBUILD_TESTING=OFF
+    colcon --log-base "$dp/log/colcon" build --base-paths "$@" --build-base "$dp/build/$base" \
+      --install-base "$dp/$base" --symlink-install --metas "$root/colcon.meta" \
+      --cmake-args -DPython3_EXECUTABLE="$venv/bin/python" -DBUILD_TESTING=OFF
   )
 }
 
-build_inputs() {
-  find "$root"/dp_ros_msgs "$root"/dp_ros "$root"/dp_ros_bringup "$here"/src "$root/colcon.meta" -type f \
-    \( -name '*.msg' -o -name '*.srv' -o -name '*.action' -o -name CMakeLists.txt -o -name package.xml \
-    -o -name setup.py -o -name setup.cfg -o -name '*.meta' \
-    -o -path '*/launch/*.launch.py' -o -path '*/config/*' -o -path '*/rviz/*' -o -path '*/urdf/*' \) | sort
-  echo "$dp/stamps/wheels"
+# With a full ROS 2 the real packages have the other interfaces.
+step_interfaces() {
+  if [ -f "$dp/full_ros" ]; then
+    build interfaces "$root/dp_ros_msgs"
+  else
+    cached_interfaces "${DP_CACHE:+$DP_CACHE/interfaces-$(interfaces_key).tar.gz}"
+  fi
 }
+
+# Built interfaces depend on nothing of this machine except its Python's version.
+interfaces_key() {
+  {
+    "$venv/bin/python" -c 'import sys, sysconfig; print(sysconfig.get_platform(), sys.version_info[:2])'
+    (cd "$root" && sha256sum "${interface_inputs[@]#"$root/"}")
+  } | sha256sum | cut -c1-16
+}
+
+cached_interfaces() {
+  local archive=$1
+  rm -rf "$dp/interfaces"
+  mkdir "$dp/interfaces"
+  if [ -f "$archive" ]; then
+    ! tar -xzf "$archive" -C "$dp/interfaces" || return 0
+    rm -rf "$dp/interfaces"
+    mkdir "$dp/interfaces"
+  fi
+  LD_LIBRARY_PATH="$venv/lib" AMENT_PREFIX_PATH="$venv" CPATH="$dp/debian/usr/include" \
+    "$venv/bin/python" "$here/interfaces.py" --out "$dp/interfaces" --include "$(python_include)" \
+    "${interface_packages[@]}"
+  [ -n "$archive" ] || return 0
+  mkdir -p "$DP_CACHE"
+  tar -czf "$archive.$$" -C "$dp/interfaces" .
+  mv "$archive.$$" "$archive"
+}
+
+step_packages() {
+  local packages=("$root/dp_ros" "$root/dp_ros_bringup")
+  [ -f "$dp/full_ros" ] || { packages+=("${stand_ins[@]}"); rm -rf "$dp/build"; }
+  build install "${packages[@]}"
+}
+
+# What each step is made from; sources and the contents of launch and config files are linked.
+python_inputs=("$here"/{ros,python,left_out,assets}.txt)
+interface_packages=("$root/dp_ros_msgs" "$here"/src/*_msgs)
+mapfile -t interface_inputs < <(
+  find "${interface_packages[@]}" -type f | sort
+  printf '%s\n' "$here"/{interfaces.py,build.txt,ros.txt} "$root/colcon.meta"
+)
+mapfile -t stand_ins < <(find "$here/src" -mindepth 1 -maxdepth 1 ! -name '*_msgs' | sort)
+mapfile -t package_inputs < <(
+  find "$root/dp_ros" "$root/dp_ros_bringup" "${stand_ins[@]}" -type f \
+    \( -name package.xml -o -name setup.py -o -name setup.cfg -o -path '*/hook/*' \) | sort
+)
+linked_files() { find "$root"/dp_ros_bringup/{config,launch,rviz} -type f ! -name '*.pyc' | sort; }
 
 mkdir -p "$dp/stamps" "$dp/log"
 touch "$dp/COLCON_IGNORE"
+check_platform
+# All inputs at once, so that a call that finds nothing to do costs little.
+everything=$(
+  echo "${DP_PYTHON:-}" "$(linked_files)" \
+    "$(key_of "$here"/{installer,build,checks}.txt "${python_inputs[@]}" "${interface_inputs[@]}" "${package_inputs[@]}")"
+)
+[ ! -x "$venv/bin/python" ] || [ "$(cat "$dp/stamps/everything$wants_checks" 2>/dev/null)" != "$everything" ] || exit 0
+
 exec 9>"$dp/lock"
 flock -n 9 || { echo 'dp: another call is setting up; waiting for it' >&2; flock 9; }
-check_platform
+rm -f "$dp/stamps"/everything*
 python=$(find_python)
 [ -x "$venv/bin/python" ] || check_python
 [ -x "$venv/bin/python" ] || rm -f "$dp/stamps/venv"
+linked_files >"$dp/linked.txt"
 step 1 venv 'Making the virtual environment' /dev/null
-step 2 wheels 'Installing ROS 2 and the Python packages' "$here"/{build,ros,python,assets}.txt
-step 3 relocate 'Fitting the ROS 2 packages to this Python' "$dp/stamps/wheels"
-step 4 gl 'Looking for OpenGL' "$dp/stamps/wheels"
-mapfile -t inputs < <(build_inputs)
-step 5 build 'Building the workspace' "${inputs[@]}"
+mapfile -t torch_option < <(torch_options)
+announce
+step 2 ros 'Installing ROS 2' "$here"/{installer,build,ros}.txt
+# A compiler beside the download; with a full ROS 2 it needs what is downloaded.
+[ ! -f "$dp/full_ros" ] || step 3 python 'Installing the Python packages' "${python_inputs[@]}"
+begin interfaces "${interface_inputs[@]}" "$dp/stamps/ros"
+step 3 python 'Installing the Python packages' "${python_inputs[@]}"
+finish 4 interfaces 'Building the messages'
+step 5 gl 'Looking for OpenGL' "$dp/stamps/python"
+step 6 packages 'Linking the packages' "${package_inputs[@]}" "$dp/linked.txt" "$dp/stamps/ros"
+[ -z "$wants_checks" ] || step 7 checks 'Installing what checks and tests need' "$here/checks.txt"
+echo "$everything" >"$dp/stamps/everything"
+! is_done checks "$(key_of "$here/checks.txt")" || cp "$dp/stamps/everything" "$dp/stamps/everything_and_checks"

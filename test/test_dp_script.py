@@ -13,25 +13,42 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DEADLINE = 60.0
-COPIED = ('dp', 'colcon.meta', 'ros_pip/setup.sh', 'ros_pip/env.sh')
-COPIED += tuple(f'ros_pip/{name}.txt' for name in ('assets', 'build', 'python', 'ros'))
-TOOLS = """basename bash cat chmod cksum cp cut dirname echo env find flock grep head id mkdir
-nproc rm sed sh sha256sum sleep sort tail touch true uname xargs""".split()
+COPIED = ('dp', 'colcon.meta', 'ros_pip/setup.sh', 'ros_pip/env.sh', 'ros_pip/shell.sh')
+COPIED += ('ros_pip/interfaces.py',)
+LISTS = ('assets', 'build', 'checks', 'installer', 'left_out', 'python', 'ros')
+COPIED += tuple(f'ros_pip/{name}.txt' for name in LISTS)
+TOOLS = """basename bash cat chmod cksum cp cut dirname echo env find flock grep head id
+mkdir mv nproc rm sed sh sha256sum sleep sort tail tar gzip touch true uname xargs""".split()
 STEPS = {
     'venv': 'Making the virtual environment',
-    'wheels': 'Installing ROS 2 and the Python packages',
-    'relocate': 'Fitting the ROS 2 packages to this Python',
+    'ros': 'Installing ROS 2',
+    'python': 'Installing the Python packages',
+    'interfaces': 'Building the messages',
     'gl': 'Looking for OpenGL',
-    'build': 'Building the workspace',
+    'packages': 'Linking the packages',
+    'checks': 'Installing what checks and tests need',
 }
-# Answers what the set-up asks a Python; pip does what the file `pip` says.
+RUNNING = [name for name in STEPS if name != 'checks']
+# Answers what the set-up asks a Python; building writes one file and counts in `builds`.
 PYTHON = """#!/bin/sh
 case "$*" in
-  *sysconfig*) echo {include} ;;
+  *sysconfig*platform*) echo "linux 3.12" ;;
+  *sysconfig*) echo {folder} ;;
   *version_info\\[*) echo 312 ;;
   "-m venv"*) for folder; do :; done; mkdir -p "$folder/bin" "$folder/share"
               cp "$0" "$folder/bin/python" ;;
-  "-m pip"*) . {pip} ;;
+  "-m pip install"*) cp {folder}/bin/fake_uv "${{0%/*}}/uv" ;;
+  "-m pip config list") cat {folder}/pip_config ;;
+  */interfaces.py*) echo built >> {folder}/builds
+                    cp {folder}/builds {folder}/tree/.dp/interfaces/built ;;
+esac
+"""
+# Installs by the script `install`; the file `resolved` is what it would install for torch.
+UV = """#!/bin/sh
+echo "$*" >> {folder}/asked
+case "$*" in
+  *--dry-run*) cat {folder}/resolved ;;
+  *) . {folder}/install ;;
 esac
 """
 
@@ -43,17 +60,22 @@ def tree(tmp_path):
     for name in COPIED:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
-    for name in ('dp_ros', 'dp_ros_msgs', 'dp_ros_bringup', 'ros_pip/src'):
-        (folder / name).mkdir()
+    for name in ('dp_ros', 'dp_ros_msgs', 'ros_pip/src/some_msgs', 'ros_pip/src/launch'):
+        (folder / name).mkdir(parents=True)
+    for name in ('config', 'launch', 'rviz'):
+        (folder / 'dp_ros_bringup' / name).mkdir(parents=True)
+    (folder / 'dp_ros_bringup' / 'config' / 'sim.yaml').touch()
     (folder / 'dp_ros_msgs' / 'Some.msg').write_text('int32 a\n')
     bin_folder = tmp_path / 'bin'
     bin_folder.mkdir()
     for name in TOOLS:
         (bin_folder / name).symlink_to(shutil.which(name))
     (tmp_path / 'Python.h').touch()
-    (tmp_path / 'pip').touch()
-    fake(tmp_path, 'python3.12', PYTHON.format(include=tmp_path, pip=tmp_path / 'pip'))
-    for name in ('c++', 'cmake', 'make', 'colcon'):
+    for name in ('install', 'pip_config', 'resolved', 'asked', 'builds'):
+        (tmp_path / name).touch()
+    fake(tmp_path, 'python3.12', PYTHON.format(folder=tmp_path))
+    fake(tmp_path, 'fake_uv', UV.format(folder=tmp_path))
+    for name in ('c++', 'colcon'):
         fake(tmp_path, name, '#!/bin/sh\n')
     return tmp_path
 
@@ -76,9 +98,13 @@ def command(tree, *words, **variables):
     }
 
 
-def dp(tree, *words, code=0, **variables):
+def dp(tree, *words, code=0, typed=None, **variables):
+    given = command(tree, *words, **variables)
+    if typed is not None:
+        del given['stdin']
     done = subprocess.run(
-        **command(tree, *words, **variables),
+        **given,
+        input=typed,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=DEADLINE,
@@ -171,22 +197,108 @@ def test_the_shell_says_where_it_is(tree):
     )
 
 
+def test_the_prompt_of_the_shell_names_the_project_after_the_users_own_settings(tree):
+    dp(tree, 'run', 'true')
+    (tree / '.bashrc').write_text("PS1='me> '\n")
+    shown = dp(tree, 'shell', SHELL='bash', typed='echo "prompt: $PS1"\n')
+    assert 'prompt: (dp_ros) me> ' in shown.splitlines()
+
+
 def test_the_set_up_runs_once_and_a_change_repeats_only_what_needs_it(tree):
     told = dp(tree, 'run', 'echo', 'it works')
-    assert steps(told) == list(STEPS)
+    assert steps(told) == RUNNING
     assert told.endswith('it works\n')
     assert dp(tree, 'run', 'echo', 'again') == 'again\n'
 
-    message = tree / 'tree' / 'dp_ros_msgs' / 'Some.msg'
+    folder = tree / 'tree'
+    message = folder / 'dp_ros_msgs' / 'Some.msg'
     message.write_text('int32 b\n')
-    assert steps(dp(tree, 'run', 'true')) == ['build']
+    assert steps(dp(tree, 'run', 'true')) == ['interfaces']
     message.rename(message.with_name('Other.msg'))
-    assert steps(dp(tree, 'run', 'true')) == ['build']
-    with (tree / 'tree' / 'ros_pip' / 'ros.txt').open('a') as file:
+    assert steps(dp(tree, 'run', 'true')) == ['interfaces']
+    (folder / 'ros_pip' / 'src' / 'some_msgs' / 'package.xml').touch()
+    assert steps(dp(tree, 'run', 'true')) == ['interfaces']
+    with (folder / 'ros_pip' / 'ros.txt').open('a') as file:
         file.write('another==1.0\n')
-    assert steps(dp(tree, 'run', 'true')) == ['wheels', 'relocate', 'gl', 'build']
-    (tree / 'tree' / '.dp' / 'venv' / 'bin' / 'python').unlink()
-    assert steps(dp(tree, 'run', 'true')) == list(STEPS)
+    assert steps(dp(tree, 'run', 'true')) == ['ros', 'python', 'interfaces', 'gl', 'packages']
+    (folder / '.dp' / 'venv' / 'bin' / 'python').unlink()
+    assert steps(dp(tree, 'run', 'true')) == RUNNING
+
+
+def test_edited_settings_and_sources_need_no_step_and_new_files_only_links(tree):
+    dp(tree, 'run', 'true')
+    folder = tree / 'tree'
+    config = folder / 'dp_ros_bringup' / 'config'
+    (config / 'sim.yaml').write_text('a: 1\n')
+    (folder / 'dp_ros' / 'module.py').write_text('a = 1\n')
+    assert dp(tree, 'run', 'echo', 'at once') == 'at once\n'
+    (config / 'new.yaml').touch()
+    assert steps(dp(tree, 'run', 'true')) == ['packages']
+    (folder / 'dp_ros' / 'setup.py').touch()
+    assert steps(dp(tree, 'run', 'true')) == ['packages']
+    assert (tree / 'builds').read_text() == 'built\n'
+
+
+def test_what_only_checks_need_is_installed_for_them(tree):
+    fake(tree, 'python', '#!/bin/sh\n')
+    assert steps(dp(tree, 'test', 'some_test.py')) == list(STEPS)
+    assert steps(dp(tree, 'run', 'true')) == []
+    assert steps(dp(tree, 'test', 'some_test.py')) == []
+
+
+def test_built_messages_are_kept_where_dp_cache_says(tree):
+    cache = tree / 'cache'
+    dp(tree, 'run', 'true', DP_CACHE=str(cache))
+    assert len(list(cache.iterdir())) == 1
+    shutil.rmtree(tree / 'tree' / '.dp')
+    dp(tree, 'run', 'true', DP_CACHE=str(cache))
+    assert (tree / 'builds').read_text() == 'built\n'
+    assert (tree / 'tree' / '.dp' / 'interfaces' / 'built').is_file()
+
+    (tree / 'tree' / 'dp_ros_msgs' / 'Some.msg').write_text('int32 b\n')
+    dp(tree, 'run', 'true', DP_CACHE=str(cache))
+    assert (tree / 'builds').read_text() == 2 * 'built\n'
+    for archive in cache.iterdir():
+        archive.write_bytes(b'damaged')
+    shutil.rmtree(tree / 'tree' / '.dp')
+    dp(tree, 'run', 'true', DP_CACHE=str(cache))
+    assert (tree / 'builds').read_text() == 3 * 'built\n'
+
+
+def test_the_size_of_the_download_is_said_before_it_starts(tree):
+    (tree / 'resolved').write_text(' + torch==2.13.0+cpu\n')
+    told = dp(tree, 'run', 'true')
+    assert told.index('dp: downloading about 0.') < told.index('Installing ROS 2')
+    assert 'CUDA' not in told
+    assert 'downloading' not in dp(tree, 'run', 'true')
+
+
+@pytest.mark.skipif(Path('/dev/nvidia0').exists(), reason='a GPU is there')
+def test_a_cuda_build_that_nobody_asked_for_is_named_with_the_way_out(tree):
+    (tree / 'resolved').write_text(' + nvidia-cublas==13.1\n + torch==2.13.0\n')
+    told = dp(tree, 'run', 'true')
+    assert 'comes as its CUDA build\n    because https://download.pytorch.org' in told
+    assert 'PIP_FIND_LINKS' in told
+    shutil.rmtree(tree / 'tree' / '.dp')
+    told = dp(tree, 'run', 'true', DP_DEVICE='cuda')
+    assert 'CUDA build\n' in told
+    assert 'because' not in told
+
+
+def test_packages_come_from_where_pip_looks_on_this_machine(tree):
+    (tree / 'pip_config').write_text(
+        "global.index-url='https://mirror/simple'\n:env:.find-links='/a /b'\nglobal.timeout='60'\n"
+    )
+    dp(tree, 'run', 'true')
+    options = '--index-url=https://mirror/simple --find-links=/a --find-links=/b'
+    assert all(options in line for line in (tree / 'asked').read_text().splitlines())
+
+
+def test_piped_output_is_a_line_for_each_step(tree):
+    told = dp(tree, 'run', 'true')
+    lines = [line for line in told.splitlines() if line.startswith('[')]
+    assert len(lines) == len(RUNNING)
+    assert '\r' not in told
 
 
 def test_the_exit_code_is_that_of_the_command(tree):
@@ -194,19 +306,19 @@ def test_the_exit_code_is_that_of_the_command(tree):
 
 
 def test_a_failed_step_is_told_and_done_again(tree):
-    (tree / 'pip').write_text('echo disk is full; exit 1\n')
+    (tree / 'install').write_text('echo disk is full; exit 1\n')
     told = dp(tree, 'run', 'true', code=2)
     assert steps(told) == ['venv']
     assert 'disk is full' in told
     assert told.splitlines()[-1] == (
         'dp: the set-up is incomplete; mend what it says and call again, it goes on from here'
     )
-    (tree / 'pip').write_text('')
-    assert steps(dp(tree, 'run', 'true')) == ['wheels', 'relocate', 'gl', 'build']
+    (tree / 'install').write_text('')
+    assert steps(dp(tree, 'run', 'true')) == RUNNING[1:]
 
 
 def test_a_missing_network_is_named(tree):
-    (tree / 'pip').write_text('echo "[Errno 101] Network is unreachable"; exit 1\n')
+    (tree / 'install').write_text('echo "[Errno 101] Network is unreachable"; exit 1\n')
     told = dp(tree, 'run', 'true', code=2)
     assert told.splitlines()[-1] == (
         'dp: the package registry cannot be reached: check the network, then call again'
@@ -234,7 +346,7 @@ def setup_of(process):
 )
 def test_an_interrupt_ends_the_step_and_the_next_call_does_it_again(tree, interrupt):
     pid_file = tree / 'pid'
-    (tree / 'pip').write_text(f'echo $$ > {pid_file}; sleep 600\n')
+    (tree / 'install').write_text(f'echo $$ > {pid_file}; sleep 600\n')
     process = subprocess.Popen(
         **command(tree, 'run', 'true'),
         stdout=subprocess.DEVNULL,
@@ -253,5 +365,5 @@ def test_an_interrupt_ends_the_step_and_the_next_call_does_it_again(tree, interr
     while is_running(pid):
         assert time.monotonic() < end, 'pip goes on'
         time.sleep(0.02)
-    (tree / 'pip').write_text('')
-    assert steps(dp(tree, 'run', 'true')) == ['wheels', 'relocate', 'gl', 'build']
+    (tree / 'install').write_text('')
+    assert steps(dp(tree, 'run', 'true')) == RUNNING[1:]

@@ -111,6 +111,29 @@ def test_a_missing_policy_is_asked_for(launch, name):
         assert 'Checkpoint folder' in launched.said()
 
 
+@pytest.mark.parametrize(
+    ('words', 'reason'),
+    [
+        (['bringup.launch.py', 'policy:=nowhere'], 'nowhere: no policy.json in that folder'),
+        (['sim.launch.py', 'policy:=nowhere', 'task:=reach'], 'nowhere: no policy.json in that'),
+        (
+            ['sim.launch.py', f'policy:={ROOT}/models/reech'],
+            r'reech: no policy.json in that folder; .*models has .*reach, reach_mse',
+        ),
+        (
+            ['sim.launch.py', f'policy:={ROOT}/models/pusht'],
+            "task 'pusht': the simulation has reach",
+        ),
+    ],
+)
+def test_a_wrong_policy_is_refused_before_a_node_starts(launch, words, reason):
+    with launch(*words) as launched:
+        until(lambda: launched.process.poll() is not None, launched.said)
+        assert launched.process.returncode == 1
+        assert re.search(reason, launched.said())
+        assert 'process started' not in launched.said()
+
+
 def test_the_nodes_wait_and_name_what_is_missing(launch):
     with launch('bringup.launch.py', POLICY, 'namespace:=left', 'joint_states:=arm/q') as launched:
         launched.until_said(
@@ -163,9 +186,6 @@ def test_the_simulation_of_a_remote_policy_is_told_the_task(launch, listener, sp
         launched.until_said('no task yet: waiting for policy/contract')
     with launch('sim.launch.py', 'policy:=remote') as launched:
         launched.until_said('simulating the FR3, reach')
-    with launch('sim.launch.py', 'policy:=nowhere') as launched:
-        until(lambda: launched.process.poll() is not None, launched.said)
-        assert 'nowhere: cannot be read' in launched.said()
 
 
 def test_the_simulation_runs_in_a_namespace_until_it_ends(launch, listener, spin):

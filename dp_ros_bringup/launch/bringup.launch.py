@@ -2,6 +2,7 @@
 """The three nodes that run a policy, for any arm and cameras."""
 
 from dp_ros.ros.domain import settle_domain
+from dp_ros.ros.policy_argument import check_policy
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
@@ -87,6 +88,7 @@ def generate_launch_description():
                 'config.',
             ),
             argument('use_sim_time', 'Use the time of /clock; empty: as in config.'),
+            OpaqueFunction(function=check_policy),
             GroupAction(
                 [
                     PushRosNamespace(LaunchConfiguration('namespace')),

@@ -2,6 +2,7 @@
 """A Franka FR3 with Hand and cameras, and a policy that moves it after executor/enable."""
 
 from dp_ros.ros.domain import settle_domain
+from dp_ros.ros.policy_argument import check_policy
 from launch import LaunchDescription
 from launch.actions import (
     DeclareLaunchArgument,
@@ -71,6 +72,7 @@ def generate_launch_description():
                 "Topic of the arm's joint states, stamped when they are measured.",
                 'franka/joint_states',
             ),
+            OpaqueFunction(function=check_policy),
             include('arm.launch.py', 'robot_ip', 'controllers_yaml', *robot),
             include('cameras.launch.py', 'cameras', 'namespace', condition=is_given('cameras')),
             include(

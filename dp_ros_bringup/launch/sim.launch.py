@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dp_ros.nodes.franka_sim.parameters import parameters_for
 from dp_ros.ros.domain import settle_domain
+from dp_ros.ros.policy_argument import check_policy
 from dp_ros.task.task_file import read_task, task_path
 from launch import LaunchDescription
 from launch.actions import (
@@ -85,6 +86,7 @@ def generate_launch_description():
             argument('seed', 'Seed of the first scene.', '0'),
             argument('rviz', 'Start RViz.', 'false'),
             argument('view', 'Serve the view in the browser.', 'true'),
+            OpaqueFunction(function=check_policy),
             OpaqueFunction(function=simulation),
             include(
                 'bringup.launch.py',

@@ -43,6 +43,19 @@ def read_task(path: Path) -> Task:
     return _made(values, str(file))
 
 
+def task_of_policy(folder: Path) -> Task:
+    """Read the task of a policy.
+
+    :param folder: the policy's folder, a checkpoint.
+    :raises ConfigError: when no policy is there; names those that lie beside it.
+    """
+    if not (folder / DESCRIPTION).is_file():
+        beside = ', '.join(each.name for each in policies_in(folder.parent))
+        there = f'; {folder.parent} has {beside}' if beside else ''
+        raise ConfigError(f'{folder}: no {DESCRIPTION} in that folder{there}')
+    return read_task(folder)
+
+
 def policies_in(folder: Path) -> list[Path]:
     """Return the folders of the policies that lie in a folder, by name."""
     return sorted(file.parent for file in folder.glob(f'*/{DESCRIPTION}'))

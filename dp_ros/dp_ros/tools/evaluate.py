@@ -22,9 +22,11 @@ import tempfile
 from typing import Any, Final
 
 from ament_index_python.packages import get_package_share_path
+from dp_ros.nodes.franka_sim.parameters import parameters_for
+from dp_ros.sim.scenario import AnyScenario
 from dp_ros.sim.scenarios.obstacle.scenario import ObstacleScenario
 from dp_ros.sim.scenarios.registry import scenario_of
-from dp_ros.task.task_file import read_task, task_path
+from dp_ros.task.task_file import read_task, task_of_policy, task_path
 from dp_ros.tools.common.busy import busy_processes
 from dp_ros.tools.common.episodes.comparison import describe_report, report, undecided
 from dp_ros.tools.common.episodes.domains import in_domains
@@ -173,8 +175,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     for key in ('episodes', 'rerolls', 'turn'):
         if getattr(args, key) < 1:
             parser.error(f'--{key} {getattr(args, key)}: needs at least 1')
-    if (flaw := _policy_flaw(args.policy)) is not None:
-        parser.error(f'--policy {flaw}')
+    if (folder := _twice(args.policy)) is not None:
+        parser.error(f'--policy {folder}: is named twice')
     if args.card and len(args.policy) > 1:
         parser.error(f'--card: needs one --policy, not {len(args.policy)}')
     if not 1 <= args.jobs <= _MOST_JOBS:
@@ -187,7 +189,11 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f'--timeout {args.timeout}: needs to be positive')
     if not math.isfinite(args.move_goal):
         parser.error(f'--move-goal {args.move_goal}: needs to be finite')
-    if (flaw := _obstacle_flaw(args)) is not None:
+    try:
+        scenarios = [_scenario(folder, args.task) for folder in args.policy]
+    except ConfigError as error:
+        parser.error(str(error))
+    if (flaw := _obstacle_flaw(args.move_obstacle, scenarios)) is not None:
         parser.error(f'--move-obstacle {args.move_obstacle}: {flaw}')
     if not 0.0 <= args.added_delay < math.inf:
         parser.error(f'--added-delay {args.added_delay}: needs to be at least 0')
@@ -196,28 +202,34 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def _policy_flaw(folders: Sequence[Path]) -> str | None:
-    """Return why the folders cannot be evaluated, or None."""
-    for folder in folders:
-        if not (folder / 'policy.json').is_file():
-            return f'{folder}: no policy.json in that folder'
+def _twice(folders: Sequence[Path]) -> Path | None:
+    """Return a folder that is named twice, or None."""
     resolved = [folder.resolve() for folder in folders]
-    twice = next((folder for folder in folders if resolved.count(folder.resolve()) > 1), None)
-    return None if twice is None else f'{twice}: is named twice'
+    return next((folder for folder in folders if resolved.count(folder.resolve()) > 1), None)
 
 
-def _obstacle_flaw(args: argparse.Namespace) -> str | None:
-    """Return why the obstacle cannot be moved that far, or None."""
-    if args.move_obstacle == 0.0:
-        return None
-    if not abs(args.move_obstacle) <= _FARTHEST:
-        return f'needs {-_FARTHEST} to {_FARTHEST} m, or the arm could not pass on both sides'
-    shipped = get_package_share_path('dp_ros_bringup') / 'config' / 'tasks'
+def _scenario(policy: Path, task_name: str | None) -> AnyScenario:
+    """Return what the simulation shows to a policy.
+
+    :raises ConfigError: if there is no such policy, or the simulation lacks its task or cameras.
+    """
+    task, option = task_of_policy(policy), f'--policy {policy}'
+    if task_name is not None:
+        shipped = get_package_share_path('dp_ros_bringup') / 'config' / 'tasks'
+        task, option = read_task(task_path(task_name, shipped)), f'--task {task_name}'
     try:
-        files = args.policy if args.task is None else [task_path(args.task, shipped)]
-        scenarios = [scenario_of(read_task(file)) for file in files]
+        parameters_for(task)
     except ConfigError as error:
-        return str(error)
+        raise ConfigError(f'{option}: {error}') from error
+    return scenario_of(task)
+
+
+def _obstacle_flaw(distance: float, scenarios: Sequence[AnyScenario]) -> str | None:
+    """Return why the obstacle cannot be moved that far, or None."""
+    if distance == 0.0:
+        return None
+    if not abs(distance) <= _FARTHEST:
+        return f'needs {-_FARTHEST} to {_FARTHEST} m, or the arm could not pass on both sides'
     missing = (each for each in scenarios if not isinstance(each, ObstacleScenario))
     return next((f'{scenario.name} has no obstacle' for scenario in missing), None)
 

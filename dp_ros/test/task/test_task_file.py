@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dp_ros.outside import MOST_BYTES
 from dp_ros.task.task import OBSERVATIONS, Camera, Task, Topics
-from dp_ros.task.task_file import parse_task, read_task, task_text
+from dp_ros.task.task_file import parse_task, read_task, task_of_policy, task_text
 from dp_ros.values import ConfigError
 import pytest
 import tiny_policy
@@ -160,3 +160,12 @@ def test_a_task_of_json_is_one_of_yaml():
     task = replace(TASKS['whole'], camera_slop=0.25)
     text = json.dumps(yaml.safe_load(task_text(task)))
     assert parse_task(text, 'text') == task
+
+
+def test_a_folder_without_a_policy_is_told_with_the_policies_beside_it(tmp_path):
+    models = Path(__file__).resolve().parents[3] / 'models'
+    assert task_of_policy(models / 'reach').name == 'reach'
+    with pytest.raises(ConfigError, match='nope: no policy.json in that folder; .* has .*reach'):
+        task_of_policy(models / 'nope')
+    with pytest.raises(ConfigError, match='nope: no policy.json in that folder$'):
+        task_of_policy(tmp_path / 'nope')

@@ -4,6 +4,8 @@
 from contextlib import contextmanager
 from dataclasses import replace
 import json
+from pathlib import Path
+import shutil
 import threading
 import time
 from types import SimpleNamespace
@@ -25,6 +27,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rich.console import Console
 
+ROOT = Path(__file__).resolve().parents[3]
 SUMMARY_KEYS = {
     'episodes',
     'success_rate',
@@ -116,10 +119,10 @@ def launches(monkeypatch):
 @pytest.fixture
 def models(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ('reach', 'reach_mse'):
+    for name in ('reach', 'reach_mse', 'pusht'):
         folder = tmp_path / 'models' / name
         folder.mkdir(parents=True)
-        (folder / 'policy.json').write_text('{}')
+        shutil.copy(ROOT / 'models' / name / 'policy.json', folder)
     return tmp_path / 'models'
 
 
@@ -135,14 +138,24 @@ def command(models, monkeypatch):
 @pytest.mark.parametrize(
     ('tool', 'words', 'reason'),
     [
-        (evaluate, ['--policy', 'nowhere'], '--policy nowhere: no policy.json'),
+        (
+            evaluate,
+            ['--policy', 'models/no'],
+            'models/no: no policy.json in that folder; models has ',
+        ),
+        (
+            evaluate,
+            ['--policy', 'models/pusht'],
+            "--policy models/pusht: task 'pusht': the simulation has reach, ",
+        ),
+        (evaluate, ['--task', 'nowhere.yaml'], 'nowhere.yaml: cannot be read'),
         (evaluate, ['--episodes', '0'], '--episodes 0: needs at least 1'),
         (evaluate, ['--episodes', 'many'], "invalid int value: 'many'"),
         (evaluate, ['--seed', '-1'], '--seed -1: needs at least 0'),
         (evaluate, ['--rerolls', '0'], '--rerolls 0: needs at least 1'),
         (evaluate, ['--jobs', '0'], '--jobs 0: needs to be between 1 and 64'),
         (evaluate, ['--turn', '0'], '--turn 0: needs at least 1'),
-        (evaluate, ['--policy', 'models/reach', 'none'], '--policy none: no policy.json'),
+        (evaluate, ['--policy', 'models/reach', 'none'], 'none: no policy.json in that folder'),
         (evaluate, ['--policy', 'models/reach', 'models/../models/reach'], 'is named twice'),
         (
             evaluate,
@@ -190,9 +203,9 @@ def test_the_figures_have_the_keys_that_are_promised(command, launches, models):
 
 def test_the_task_is_that_of_the_policy_unless_one_is_named(command, launches, models):
     words = ['--policy', 'models/reach', '--episodes', '1']
-    assert command(evaluate, *words) == command(evaluate, *words, '--task', 'mine.yaml') == 0
+    assert command(evaluate, *words) == command(evaluate, *words, '--task', 'dash') == 0
     policy = f'policy:={models / "reach"}'
-    assert [arguments for arguments, _ in launches] == [[policy], [policy, 'task:=mine.yaml']]
+    assert [arguments for arguments, _ in launches] == [[policy], [policy, 'task:=dash']]
 
 
 @pytest.fixture
@@ -248,7 +261,7 @@ def test_a_policy_that_is_told_apart_from_all_others_runs_no_further(
 ):
     other = models / 'other'
     other.mkdir()
-    (other / 'policy.json').write_text('{}')
+    shutil.copy(models / 'reach' / 'policy.json', other)
     names = ('reach', 'reach_mse', 'other')
     words = ['--policy', *(f'models/{name}' for name in names)]
     assert command(evaluate, *words, '--turn', '12', '--episodes', '20') == 0
@@ -301,7 +314,7 @@ def test_the_scenes_are_shared_out_to_several_jobs_and_merged_in_their_order(
 def test_policies_of_one_name_are_told_apart_by_their_paths(command, launches, models):
     other = models.parent / 'runs' / 'reach'
     other.mkdir(parents=True)
-    (other / 'policy.json').write_text('{}')
+    shutil.copy(models / 'reach' / 'policy.json', other)
     words = ['--policy', 'models/reach', 'runs/reach', 'rviz:=true', 'seed:=3']
     assert command(evaluate, *words, '--episodes', '1') == 0
     assert {tuple(arguments[1:]) for arguments, _ in launches} == {('rviz:=true', 'seed:=3')}

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Print the reference of the nodes as Markdown.
+"""Print the reference of the nodes as Markdown, or their parameter file.
 
 `ros2 run dp_ros parameters [--topics] [NODE ...]` prints the parameters of each node from its
 table. With `--topics` it starts each node and prints its topics, services and actions too.
+With `--yaml` it prints a parameter file, for `config:=` of the launch files.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 
 import dp_ros.nodes
 from dp_ros.ros.parameters import Parameter, ParameterTable
+from dp_ros.tools.parameters.config_file import config_file
 
 Rows = Sequence[tuple[str, str, str, str]]
 
@@ -28,7 +30,10 @@ def main() -> int:
     tables = {table.node: table for table in node_tables()}
     args = _parse(sys.argv[1:], list(tables))
     chosen = [tables[name] for name in args.nodes or tables]
-    print(reference(chosen, _interfaces(chosen) if args.topics else {}), end='')
+    if args.yaml:
+        print(config_file(chosen), end='')
+    else:
+        print(reference(chosen, _interfaces(chosen) if args.topics else {}), end='')
     return 0
 
 
@@ -38,6 +43,7 @@ def _parse(argv: Sequence[str], nodes: list[str]) -> argparse.Namespace:
     parser.add_argument(
         '--topics', action='store_true', help='print topics, services and actions too'
     )
+    parser.add_argument('--yaml', action='store_true', help='print a parameter file instead')
     args = parser.parse_args(argv)
     for name in args.nodes:
         if name not in nodes:
