@@ -77,7 +77,7 @@ def make_weights(depth, batch_norm, seed):
     return weights
 
 
-def theirs(weights, images, mean, deviation, resize=None, crop=None):
+def theirs(weights, images, mean, deviation, resize=None, crop=None, averaged=False):
     """Return the features (B, 2·K) of images (B, H, W, 3) uint8."""
     x = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     x = (x - torch.tensor(mean)[:, None, None]) / torch.tensor(deviation)[:, None, None]
@@ -120,6 +120,8 @@ def theirs(weights, images, mean, deviation, resize=None, crop=None):
             if around is not None:
                 x = norm(f'{name}.downsample.1', functional.conv2d(x, around, stride=stride))
             x = (inner + x).relu()
+    if averaged:
+        return x.mean(dim=(2, 3))
     maps = functional.conv2d(x, weights['pool.nets.weight'], weights['pool.nets.bias'])
     shares = maps.flatten(2).softmax(dim=-1)
     columns, rows = np.meshgrid(*(np.linspace(-1, 1, side) for side in (x.shape[3], x.shape[2])))
@@ -428,7 +430,7 @@ def test_the_hybrid_image_policy_of_diffusion_policy(make, states_first):
     ('changes', 'message'),
     [
         ({'eval_fixed_crop': False}, 'eval_fixed_crop = False'),
-        ({'crop_shape': [40]}, 'crop_shape = (40,)'),
+        ({'crop_shape': [40]}, 'crop_shape = [40]: needs a height'),
         ({'obs_as_global_cond': False}, 'obs_as_global_cond = False'),
         ({'shape_meta': {'obs': {}}}, 'shape_meta.action: missing'),
     ],
@@ -438,3 +440,89 @@ def test_hybrid_policies_that_cannot_be_represented(make, changes, message):
     payload = hybrid(folder, weights, states_first=True, **changes)
     with pytest.raises(SourceError, match=re.escape(message)):
         diffusion_policy.convert(payload, Names())
+
+
+def multi_image(folder, weights, shared, **changes):
+    """Return a `.ckpt` of an image policy with two cameras and two states."""
+    payload = hybrid(folder, weights[0], states_first=True)
+    policy, tensors = payload['cfg']['policy'], payload['state_dicts']['ema_model']
+    image = {'shape': [3, 48, 64], 'type': 'rgb'}
+    policy['shape_meta']['obs'] = {
+        'wrist': image,
+        'b_pos': {'shape': [2]},
+        'front': image,
+        'a_pos': {'shape': [1]},
+    }
+    module = 'diffusion_policy.policy.diffusion_unet_image_policy'
+    policy['_target_'] = f'{module}.DiffusionUnetImagePolicy'
+    for key in ('crop_shape', 'obs_encoder_group_norm', 'eval_fixed_crop'):
+        del policy[key]
+    policy['obs_encoder'] = {
+        '_target_': 'diffusion_policy.model.vision.multi_image_obs_encoder.MultiImageObsEncoder',
+        'shape_meta': policy['shape_meta'],
+        'rgb_model': {
+            '_target_': 'diffusion_policy.model.vision.model_getter.get_resnet',
+            'name': 'resnet18',
+            'weights': None,
+        },
+        'resize_shape': None,
+        'crop_shape': [40, 43],
+        'random_crop': True,
+        'use_group_norm': False,
+        'share_rgb_model': shared,
+        'imagenet_norm': True,
+    } | changes
+    for name in [name for name in tensors if name.startswith('obs_encoder.')]:
+        del tensors[name]
+    names = {'0': 'conv1', '1': 'bn1', '4': 'layer1', '5': 'layer2', '6': 'layer3', '7': 'layer4'}
+    for camera, held in zip(('rgb',) if shared else ('front', 'wrist'), weights, strict=False):
+        for name, value in held.items():
+            owner, index, *rest = name.split('.')
+            if owner == 'backbone':
+                child = '.'.join([names[index], *rest])
+                tensors[f'obs_encoder.key_model_map.{camera}.{child}'] = value
+    for name, value in tensors.items():
+        if 'cond_encoder.1.weight' in name:
+            n_cond = golden.N_OBS * (2 * 512 + 3)
+            columns = torch.arange(8 + n_cond).float()
+            tensors[name] = columns.repeat(len(value), 1) * 1e-4
+    for key, size in (('front', 1), ('wrist', 1), ('a_pos', 1), ('b_pos', 2)):
+        tensors[f'normalizer.params_dict.{key}.scale'] = torch.full((size,), 2.0)
+        tensors[f'normalizer.params_dict.{key}.offset'] = torch.full((size,), -1.0)
+    return payload
+
+
+@pytest.mark.parametrize('shared', [False, True])
+def test_the_image_policy_of_diffusion_policy(make, shared):
+    folder, weights = make((48, 64), ('observation.images.a', 'observation.images.b'))
+    network = diffusion_policy.convert(multi_image(folder, weights, shared), Names()).network
+    images = {name: pictures((48, 64), seed) for seed, name in enumerate(('wrist', 'front'))}
+    tensors = {name: torch.from_numpy(v).permute(0, 3, 1, 2)[None] for name, v in images.items()}
+    with torch.no_grad():
+        cond = network.condition(torch.zeros(1, 2, 3), tensors).unflatten(1, (2, -1))[0]
+    # 2 x - 1, and then ImageNet's values off.
+    mean = [(m + 1) / 2 for m in (0.485, 0.456, 0.406)]
+    deviation = [s / 2 for s in (0.229, 0.224, 0.225)]
+    for camera, features in zip(('wrist', 'front'), cond[:, 3:].split(512, dim=1), strict=True):
+        held = weights[0] if shared or camera == 'front' else weights[1]
+        wanted = theirs(held, images[camera], mean, deviation, crop=(40, 43), averaged=True)
+        torch.testing.assert_close(features, wanted, rtol=2e-5, atol=2e-5)
+    film = network.denoiser.state_dict()['middle.first.film.1.weight'][0] * 1e4
+    frame = [*(1025, 1026), 1024, *range(512, 1024), *range(512)]  # b_pos, a_pos, wrist, front
+    expected = [*range(8), *(8 + k * 1027 + column for k in range(2) for column in frame)]
+    np.testing.assert_allclose(film, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'resize_shape': [32, 32]}, 'resize_shape = [32, 32]'),
+        ({'random_crop': False}, 'random_crop = False'),
+        ({'rgb_model': {'name': 'vit'}}, "name = 'vit'"),
+        ({'pos_enc': True}, "unknown settings ['pos_enc']"),
+    ],
+)
+def test_image_policies_that_cannot_be_represented(make, changes, message):
+    folder, weights = make((48, 64))
+    with pytest.raises(SourceError, match=re.escape(message)):
+        diffusion_policy.convert(multi_image(folder, weights, False, **changes), Names())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images to features: torchvision's ResNets with a spatial softmax, as LeRobot has them.
+"""Images to features: torchvision's ResNets, as LeRobot and Diffusion Policy's code have them.
 
 `resnet` is smaller and trains from nothing. This one is for weights that were trained elsewhere:
 any depth, batch norm, and images that are resized and cropped inside.
@@ -37,6 +37,7 @@ _SHRINK: Final = 32
 class TorchvisionResnet(Encoder):
     """Settings of the ResNet.
 
+    :param n_keypoints: number of keypoints; 0: features are the means of the last maps.
     :param norm: ``batch``, batch norm by statistics that stay as they are, or ``group``.
     :param resize: (height, width) that images are resized to [px]; empty: they are not.
     :param crop_size: (height, width) of the part that is kept [px], at the centre, in training at
@@ -45,7 +46,7 @@ class TorchvisionResnet(Encoder):
 
     name: ClassVar = 'torchvision_resnet'
     choices: ClassVar = {'depth': tuple(_BLOCKS), 'norm': ('batch', 'group')}
-    lowest: ClassVar = Encoder.lowest | {'n_keypoints': 1}
+    lowest: ClassVar = Encoder.lowest | {'n_keypoints': 0}
     smallest_crop: ClassVar = _SHRINK + 1
 
     crop_margin: int = 0
@@ -95,8 +96,8 @@ class TorchvisionResnet(Encoder):
 
     @property
     def n_features(self) -> int:
-        """Number of coordinates of the keypoints."""
-        return 2 * self.n_keypoints
+        """Number of coordinates of the keypoints, or of the last maps."""
+        return 2 * self.n_keypoints or _n_maps(self.depth)
 
     def make(self, size: tuple[int, int]) -> TorchvisionResnetEncoder:
         """Make the network of one camera."""
@@ -114,8 +115,11 @@ class TorchvisionResnetEncoder(nn.Module):
         whole, self.crop = settings.resized(size), settings.crop(size)
         self.resize = Resize(size, whole) if whole != size else nn.Identity()
         self.centre = [central(have, want) for have, want in zip(whole, self.crop, strict=True)]
-        self.backbone, channels = make_backbone(settings.depth, settings.norm)
-        self.keypoints = nn.Conv2d(channels, settings.n_keypoints, 1)
+        self.backbone = make_backbone(settings.depth, settings.norm)
+        self.has_keypoints = settings.n_keypoints > 0
+        if not self.has_keypoints:
+            return
+        self.keypoints = nn.Conv2d(_n_maps(settings.depth), settings.n_keypoints, 1)
         self.softmax = SpatialSoftmax(*(-(-side // _SHRINK) for side in self.crop))
         self.out = nn.Linear(settings.n_features, settings.n_features)
         self.relu = nn.ReLU()
@@ -131,7 +135,10 @@ class TorchvisionResnetEncoder(nn.Module):
             images = images[:, :, top : top + height, left : left + width]
         else:
             images = cut_out(images, self.crop, offset)
-        maps = self.keypoints(self.backbone(images))
+        maps = self.backbone(images)
+        if not self.has_keypoints:
+            return maps.mean(dim=(2, 3))
+        maps = self.keypoints(maps)
         return self.relu(self.out(self.softmax(maps).flatten(1)))
 
 
@@ -222,11 +229,13 @@ class Block(nn.Module):
         return self.relu(inner + self.downsample(x))
 
 
-def make_backbone(depth: int, norm: str) -> tuple[nn.Sequential, int]:
-    """Build (B, 3, H, W) → (B, C, H / 32, W / 32), initialised as by He et al. (2015).
+def _n_maps(depth: int) -> int:
+    """Return the number of maps that the backbone makes."""
+    return 8 * _WIDTH * (4 if depth >= _DEEP else 1)
 
-    :returns: the network, and C.
-    """
+
+def make_backbone(depth: int, norm: str) -> nn.Sequential:
+    """Build (B, 3, H, W) → (B, C, H / 32, W / 32), initialised as by He et al. (2015)."""
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         conv1=nn.Conv2d(3, _WIDTH, 7, 2, 3, bias=False),
         bn1=_norm(norm, _WIDTH),
@@ -246,7 +255,7 @@ def make_backbone(depth: int, norm: str) -> tuple[nn.Sequential, int]:
     for module in backbone.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
-    return backbone, n_in
+    return backbone
 
 
 def _norm(kind: str, channels: int) -> nn.Module:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checkpoints of Diffusion Policy's own code (Chi et al. 2023): a `.ckpt` of its workspaces.
 
-Policies that condition on the observation: low-dimensional ones with U-Net or transformer, and the
-hybrid image policy with U-Net, whose image encoder is robomimic's.
+Policies that condition on the observation: low-dimensional ones with U-Net or transformer, and
+with U-Net those of images, whose encoder is robomimic's or `MultiImageObsEncoder`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,7 @@ from typing import Any, Final
 
 from dp_ros.policy.denoisers.transformer import Transformer
 from dp_ros.policy.denoisers.unet import Unet
-from dp_ros.policy.importing import restricted_pickle
-from dp_ros.policy.importing.robomimic import (
-    bounds_of,
-    load_encoders,
-    read_encoder,
-    read_observed,
-)
+from dp_ros.policy.importing import multi_image, restricted_pickle, robomimic
 from dp_ros.policy.importing.source import (
     Imported,
     Names,
@@ -75,8 +69,11 @@ def convert(payload: Any, names: Names) -> Imported:
     read_denoiser, renaming = _POLICIES[_class_name(policy, _POLICIES)]
     scheduler = Settings(policy.take('noise_scheduler'), 'noise_scheduler')
     sampler = _SCHEDULERS[_class_name(scheduler, _SCHEDULERS)]
-    seen, n_joints = read_observed(policy)
+    seen, n_joints = robomimic.read_observed(policy)
     tensors = _weights(content, cfg)
+    multi = policy.take('obs_encoder', None)
+    if multi is not None:
+        seen = multi_image.in_its_order(seen)
     values: dict[str, Any] = {
         'task': {
             'joints': numbered(names.joints, n_joints, 'joint'),
@@ -88,8 +85,11 @@ def convert(payload: Any, names: Names) -> Imported:
         'method': _read_method(scheduler),
         'denoiser': read_denoiser(policy, Settings(policy.take('model', {}), 'policy.model')),
     }
-    if seen.cameras:
-        values['encoder'] = read_encoder(policy, seen, tensors)
+    if multi is not None:
+        encoder = Settings(multi, 'policy.obs_encoder')
+        values['encoder'] = multi_image.read_encoder(encoder, seen, tensors)
+    elif seen.cameras:
+        values['encoder'] = robomimic.read_encoder(policy, seen, tensors)
     steps = policy.count('num_inference_steps', values['method']['num_train_timesteps'])
     policy.need('pred_action_steps_only', False)
     policy.need('eta', 0.0)
@@ -97,10 +97,10 @@ def convert(payload: Any, names: Names) -> Imported:
     network = make_network(values, tensors)
     denoiser = rename(below(tensors, 'model.'), renaming)
     load_module(network.denoiser, seen.reordered(denoiser, network), 'denoiser')
-    load_encoders(network, tensors)
-    bounds = [bounds_of(tensors, key) for key in seen.states]
+    (robomimic if multi is None else multi_image).load_encoders(network, tensors)
+    bounds = [robomimic.bounds_of(tensors, key) for key in seen.states]
     set_bounds(network.states, *(torch.cat(ends) for ends in zip(*bounds, strict=True)))
-    set_bounds(network.actions, *bounds_of(tensors, 'action'))
+    set_bounds(network.actions, *robomimic.bounds_of(tensors, 'action'))
     return Imported(network, sampler, steps)
 
 
@@ -196,4 +196,5 @@ _POLICIES: Final = {
     'DiffusionUnetLowdimPolicy': (_read_unet, UNET),
     'DiffusionTransformerLowdimPolicy': (_read_transformer, TRANSFORMER),
     'DiffusionUnetHybridImagePolicy': (_read_hybrid, UNET),
+    'DiffusionUnetImagePolicy': (_read_hybrid, UNET),
 }

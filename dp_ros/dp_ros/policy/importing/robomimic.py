@@ -103,14 +103,25 @@ def _shape(entry: Settings, key: str, n_sides: int) -> tuple[int, ...]:
     return tuple(sides)
 
 
+def read_crop(settings: Settings, default: tuple[int, int] | None) -> tuple[int, ...]:
+    """Return height and width of a crop [px], empty where there is none.
+
+    :raises SourceError: for anything else.
+    """
+    crop = settings.take('crop_shape', default)
+    if crop is None:
+        return ()
+    sides = tuple(crop) if isinstance(crop, list | tuple) else (crop,)
+    if len(sides) != 2 or not all(type(side) is int for side in sides):
+        raise SourceError(f'crop_shape = {shown(crop)}: needs a height and a width')
+    return sides
+
+
 def read_encoder(
     policy: Settings, seen: Observed, tensors: Mapping[str, Tensor]
 ) -> Mapping[str, Any]:
     """Read the encoder of the images; each camera has one of its own."""
-    crop = policy.take('crop_shape', (76, 76))
-    crop = () if crop is None else tuple(crop) if isinstance(crop, list | tuple) else (crop,)
-    if len(crop) not in (0, 2) or not all(type(side) is int for side in crop):
-        raise SourceError(f'crop_shape = {shown(crop)}: needs a height and a width')
+    crop = read_crop(policy, (76, 76))
     fixed = policy.flag('eval_fixed_crop', False)
     if crop and not fixed:
         raise SourceError(
@@ -118,20 +129,20 @@ def read_encoder(
             'represented'
         )
     grouped = policy.flag('obs_encoder_group_norm', False)
-    pixels = [_pixels(tensors, key) for key in seen.cameras]
+    held = [pixels(tensors, key) for key in seen.cameras]
     first = next(iter(seen.cameras))
     keypoints = Settings(tensors, 'weights').take(f'{_NETS}{first}.nets.1.nets.weight')
     common = {
         'depth': 18,
         'n_keypoints': len(keypoints),
         'shared': False,
-        'mean': [value for mean, _ in pixels for value in mean],
-        'std': [value for _, deviation in pixels for value in deviation],
+        'mean': [value for mean, _ in held for value in mean],
+        'std': [value for _, deviation in held for value in deviation],
     }
     return resnet_settings(common, grouped, seen.cameras[first], (), crop)
 
 
-def _pixels(tensors: Mapping[str, Tensor], key: str) -> tuple[list[float], list[float]]:
+def pixels(tensors: Mapping[str, Tensor], key: str) -> tuple[list[float], list[float]]:
     """Return mean and deviation that take images to scale · image + offset."""
     low, high = bounds_of(tensors, key)
     centre, half = ((high + low) / 2).expand(3), ((high - low) / 2).expand(3)
