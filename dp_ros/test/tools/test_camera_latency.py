@@ -166,11 +166,19 @@ def test_a_short_motion_is_refused(command, record):
 
 
 def test_an_even_motion_is_refused(command, record, seen):
-    turn = [(t, np.full(7, 0.2 * (t - START) / NS)) for t, _ in seen[0]]
+    turn = [(t, np.full(7, 0.2 * abs((t - START) / NS - SECONDS / 2))) for t, _ in seen[0]]
     rng = np.random.default_rng(0)
     noise = [(t, rng.integers(0, 256, (48, 48, 3), dtype=np.uint8)) for t, _ in seen[1]]
     code, _, complaint = command('--bag', record(joints=turn, images=noise))
-    assert code == 1 and 'Move the arm to and fro in the picture for 20 s' in complaint
+    assert code == 1 and 'move the arm to and fro in the picture for 20 s' in complaint.lower()
+
+
+def test_a_motion_one_way_as_in_demonstrations_is_refused(command, record, seen):
+    times = np.array([t - START for t, _ in seen[0]]) / NS
+    forth = 0.1 * (times + np.sin(3 * times) / 3)[:, None] * np.ones(7)
+    joints = [(t, q) for (t, _), q in zip(seen[0], forth, strict=True)]
+    code, _, complaint = command('--bag', record(joints=joints))
+    assert code == 1 and '100% of the way is not gone back' in complaint
 
 
 def test_a_camera_that_sees_something_else_is_refused(command, record, seen):

@@ -30,6 +30,7 @@ _BLOCK: Final = 1.0  # [s]; images closer than this are not independent of each 
 _DRAWS: Final = 400
 _LEAST_TIME: Final = 4.0  # [s]
 _LEAST_CORRELATION: Final = 0.6
+_MOST_ONE_WAY: Final = 0.3
 _WIDEST: Final = 0.02  # Half of the 95 % interval [s].
 _WHAT_TO_DO: Final = (
     'move the arm to and fro in the picture for 20 s, quickly and with pauses of different '
@@ -49,12 +50,14 @@ class Motion:
     :param of_images: (n,) mean absolute difference of their pixels, 0 to 255.
     :param of_joints: (n_lags, n) way of the joints [rad], with the images ``lags`` earlier.
     :param periods: (n,) times between the two images [s].
+    :param steps: (n, J) ways of each joint, with its sign, by the stamps [rad].
     """
 
     times: Array
     of_images: Array
     of_joints: Array
     periods: Array
+    steps: Array
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ def measure_motion(
         np.array(differences),
         np.array([_way(image_stamps, first, lag, joint_stamps, positions) for lag in tried]),
         periods[first],
+        np.diff(resample(joint_stamps, positions, image_stamps), axis=0)[first],
     )
 
 
@@ -116,6 +120,7 @@ def joined(motions: Sequence[Motion]) -> Motion:
         np.concatenate([each.of_images for each in motions]),
         np.concatenate([each.of_joints for each in motions], axis=1),
         np.concatenate([each.periods for each in motions]),
+        np.concatenate([each.steps for each in motions]),
     )
 
 
@@ -128,6 +133,13 @@ def estimate(motion: Motion) -> CameraLatency:
     if seconds < _LEAST_TIME:
         raise TooLittleMotion(
             f'the arm moved for {seconds:.1f} s, needs {_LEAST_TIME:.0f} s: {_WHAT_TO_DO}'
+        )
+    one_way = _one_way(motion)
+    if one_way > _MOST_ONE_WAY:
+        # What is nearer to the camera changes more of its picture; the way back balances that.
+        raise TooLittleMotion(
+            f'{one_way:.0%} of the way is not gone back, as in demonstrations, which biases the '
+            f'result: {_WHAT_TO_DO}'
         )
     tried, n = lags(), len(motion.times)
     correlations = _correlations(np.ones((1, n)), motion)[0]
@@ -164,6 +176,13 @@ def _moves(motion: Motion) -> Array:
     """Tell for each pair of images (n,) whether the arm moved, with whatever latency."""
     moves: Array = motion.of_joints.mean(axis=0) > _MOVING * motion.periods
     return moves
+
+
+def _one_way(motion: Motion) -> float:
+    """Return the share of the way along the main direction of the joints that is not gone back."""
+    _, _, axes = np.linalg.svd(motion.steps, full_matrices=False)
+    along = motion.steps @ axes[0]
+    return float(np.abs(along.sum()) / max(1e-9, np.abs(along).sum()))
 
 
 def _draws(motion: Motion) -> Array:
