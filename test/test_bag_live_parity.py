@@ -303,7 +303,12 @@ CHANGES = {
     'topics.gripper': with_topics(gripper='other/hand/target'),
 }
 # What a window does not depend on, with other values.
-ELSEWHERE = {'name': 'smooth', 'horizon': 16, 'n_action_steps': 1}
+ELSEWHERE = {
+    'name': 'smooth',
+    'horizon': 16,
+    'n_action_steps': 1,
+    'start_positions': (0.1,) * len(TASK.joints),
+}
 # What has one value for recordings only.
 FIXED = {'state_names', 'action'}
 

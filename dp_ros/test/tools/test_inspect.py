@@ -112,6 +112,7 @@ def test_without_a_configuration_it_says_what_it_takes(command, tmp_path, capsys
         joints=JOINTS,
         cameras={'front': Camera((16, 24), IMAGE)},
         topics=Topics(joint_states=JOINT_STATE, commands=COMMAND),
+        start_positions=(0.0, 0.0),
     )
 
 
