@@ -226,6 +226,21 @@ def test_a_twist_that_cannot_be_followed_is_refused(make, changes, message):
     np.testing.assert_array_equal(bench.position(), HOME)
 
 
+def test_joints_of_a_hand_in_messages_of_their_own_are_passed_over(make):
+    bench = make(device='twist')
+    bench.until(lambda: bench.teleop._is_heard)
+
+    sent = []
+
+    def send():
+        bench.joints_out.publish(JointState(name=FINGERS, position=[0.02, 0.02]))
+        sent.append(bench.now_ns())
+
+    bench.send(send)
+    bench.until(lambda: len(sent) > 20)
+    assert not any('joint_states' in line for line in bench.said)
+
+
 def test_joint_states_of_another_clock_are_named_and_nothing_moves(make):
     bench = make(device='twist')
     bench.joints_age_ns = 20 * NS

@@ -71,7 +71,7 @@ class TeleopNode(Node):
         self._executor: tuple[int, ExecutorStatus] | None = None
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._warned_ns: dict[str, int] = {}
-        self._is_leader = values['device'] == 'leader'
+        self._is_leader, self._is_heard = values['device'] == 'leader', False
         if not self._is_leader:
             self._core.hold('the input has to be released first')
         self._create_interface()
@@ -119,11 +119,15 @@ class TeleopNode(Node):
         self._twist.model = model
 
     def _on_joints(self, message: JointState) -> None:
+        # A hand may publish its joints on this topic in messages of their own.
+        if self._is_heard and self._core.joint_names[0] not in message.name:
+            return
         try:
             values = in_order(self._core.joint_names, message.name, message.position)
         except ValueError as error:
             self._warn(f'joint_states: {error}')
             return
+        self._is_heard = True
         stamp_ns = time_to_ns(message.header.stamp)
         age = self._age(stamp_ns)
         if abs(age) > self._core.config.joint_state_timeout:
