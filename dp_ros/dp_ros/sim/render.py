@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dp_ros.arrays import Array, Rgb
-from dp_ros.sim.model import build_model
+from dp_ros.sim.model import VISUAL_GROUP, build_model
 from dp_ros.sim.scenario import AnyScenario, Scene
 import mujoco
 import numpy as np
@@ -55,18 +55,19 @@ class Viewpoint:
     elevation: float
 
 
-OBLIQUE: Final = Viewpoint((0.44, 0.0, 0.22), 1.35, 140.0, -33.0)
-
-
 class VideoScene:
-    """Draws the robot with its visual meshes, the scene, and shapes as in RViz."""
+    """Draws the robot with its visual meshes, the scene, and shapes as in RViz.
+
+    :param arm: whether to draw the robot; False: the scene and the shapes that it would hide.
+    """
 
     def __init__(
         self,
         scenario: AnyScenario,
-        height: int = 480,
-        width: int = 640,
-        view: Viewpoint = OBLIQUE,
+        height: int,
+        width: int,
+        view: Viewpoint,
+        arm: bool = True,
     ) -> None:
         self._scenario = scenario
         self._model = build_model(scenario, visual=True)
@@ -74,6 +75,10 @@ class VideoScene:
         self._renderer = mujoco.Renderer(self._model, height, width, max_geom=_MAX_SHAPES)
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
         self._renderer.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
+        self._options = mujoco.MjvOption()
+        self._options.geomgroup[VISUAL_GROUP] = arm
+        if not arm:  # Seen from above, highlights would wash out the colours.
+            self._model.light_specular[:] = self._model.vis.headlight.specular[:] = 0.0
         self._camera = mujoco.MjvCamera()
         self._camera.lookat[:] = view.target
         self._camera.distance = view.distance
@@ -92,7 +97,7 @@ class VideoScene:
         self._data.qpos[: len(joint_positions)] = joint_positions
         self._scenario.place(self._model, self._data, scene)
         mujoco.mj_forward(self._model, self._data)
-        self._renderer.update_scene(self._data, self._camera)
+        self._renderer.update_scene(self._data, self._camera, self._options)
         for shape in shapes:
             _draw(self._renderer.scene, shape)
         return self._renderer.render()

@@ -10,6 +10,8 @@ import threading
 import time
 from types import SimpleNamespace
 
+from dp_ros.sim.scenarios.dash.scenario import DASH
+from dp_ros.sim.scenarios.reach.scenario import REACH
 from dp_ros.tools import evaluate
 from dp_ros.tools.common.episodes import runs
 from dp_ros.tools.common.episodes.launched_simulation import LaunchedSimulation
@@ -119,7 +121,7 @@ def launches(monkeypatch):
 @pytest.fixture
 def models(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ('reach', 'reach_mse', 'pusht'):
+    for name in ('reach', 'reach_mse', 'dash', 'dash_mse', 'pusht'):
         folder = tmp_path / 'models' / name
         folder.mkdir(parents=True)
         shutil.copy(ROOT / 'models' / name / 'policy.json', folder)
@@ -165,13 +167,24 @@ def command(models, monkeypatch):
         (evaluate, ['--timeout', '0'], '--timeout 0.0: needs to be positive'),
         (evaluate, ['--timeout', 'nan'], '--timeout nan: needs to be positive'),
         (evaluate, ['--move-goal', 'inf'], '--move-goal inf: needs to be finite'),
+        (evaluate, ['--move-obstacle', '0.1'], '--move-obstacle 0.1: needs -0.05 to 0.05 m'),
+        (evaluate, ['--move-obstacle', 'nan'], '--move-obstacle nan: needs -0.05 to 0.05 m'),
+        (
+            evaluate,
+            ['--move-obstacle', '0.03', '--task', 'pick_place'],
+            '--move-obstacle 0.03: pick_place has no obstacle',
+        ),
+        (
+            evaluate,
+            ['--move-obstacle', '0.03', '--task', 'cooking.yaml'],
+            '--move-obstacle 0.03: cooking.yaml: cannot be read',
+        ),
         (evaluate, ['--added-delay', '-1'], '--added-delay -1.0: needs to be at least 0'),
         (evaluate, ['--json', 'nowhere/out.json'], '--json nowhere/out.json: cannot be written'),
         (evaluate, ['--json', 'models'], '--json models: cannot be written'),
-        (demo, ['--models', 'nowhere'], 'no policy in nowhere/reach: say where with --models'),
+        (demo, ['--models', 'nowhere'], 'no policy in nowhere/dash: say where with --models'),
         (demo, ['--episodes', '0'], '--episodes 0: needs at least 1'),
         (demo, ['--seed', '-1'], '--seed -1: needs at least 0'),
-        (demo, ['--baseline', 'luck'], "invalid choice: 'luck'"),
         (demo, ['--out', 'models/reach/policy.json'], '--out models/reach/policy.json: '),
     ],
 )
@@ -322,20 +335,20 @@ def test_policies_of_one_name_are_told_apart_by_their_paths(command, launches, m
     assert [each['policy'] for each in found['policies']] == ['models/reach', 'runs/reach']
 
 
-@pytest.mark.parametrize(
-    ('words', 'names'), [([], ['reach', 'reach_mse']), (['--baseline', 'mse'], ['reach_mse'])]
-)
-def test_the_demo_runs_the_same_scenes_and_leaves_the_same_figures(
-    command, launches, models, words, names
-):
-    assert command(demo, '--episodes', '3', '--seed', '7', *words) == 0
-    shown = [[f'policy:={models / name}', 'view:=true'] for name in names]
+def test_the_demo_runs_the_same_scenes_with_both_policies(command, launches, models, capsys):
+    assert command(demo, '--episodes', '3', '--seed', '7') == 0
+    shown = [[f'policy:={models / name}', 'view:=true'] for name in ('dash', 'dash_mse')]
     assert [arguments for arguments, _ in launches] == shown
     for _, client in launches:
         assert [seed for seed, *_ in client.asked] == [7, 8, 9]
     summary = json.loads((models.parent / 'demo_out' / 'summary.json').read_text())
-    assert set(summary) == SUMMARY_KEYS - {'load', 'added_delay_s'}
-    assert [set(episode) for episode in summary['episodes']] == [EPISODE_KEYS] * 3
+    assert set(summary) == {'dash', 'dash_mse'}
+    for figures in summary.values():
+        assert set(figures) == SUMMARY_KEYS - {'load', 'added_delay_s'}
+        assert [set(episode) for episode in figures['episodes']] == [EPISODE_KEYS] * 3
+    said = capsys.readouterr().out
+    assert said.count('3 of 3  [44 % to 100 %]') == 2
+    assert 'as a video:  demo_out/video.mp4' in said
 
 
 @pytest.mark.parametrize(
@@ -368,6 +381,24 @@ def test_chunks_are_held_back_and_the_figures_say_so(
     assert asked == [('policy', 'added_delay', 0.2)]
     assert 'each chunk held back by 0.2 s' in capsys.readouterr().out
     assert json.loads((models.parent / 'evaluation.json').read_text())['added_delay_s'] == 0.2
+
+
+def test_the_obstacle_moves_in_mid_run(command, launches, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        Client, 'set_parameter', lambda self, *given: asked.append(given), raising=False
+    )
+    words = ['--episodes', '1', '--policy', 'models/reach', '--task', 'reach']
+    assert command(evaluate, *words, '--move-obstacle', '-0.03') == 0
+    assert asked == [('episode_runner', 'move_obstacle', -0.03)]
+
+
+@pytest.mark.parametrize('scenario', [REACH, DASH])
+@pytest.mark.parametrize('aside', [-0.05, 0.05])
+def test_the_obstacle_of_every_scene_may_be_moved_that_far(scenario, aside):
+    for scene in map(scenario.sample, range(100)):
+        x, y = scene.obstacle
+        assert scene.with_obstacle((x, y + aside)).obstacle == (x, y + aside)
 
 
 def test_a_parameter_of_a_node_is_set_or_its_refusal_raised(ros_context):

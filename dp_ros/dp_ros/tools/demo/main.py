@@ -1,36 +1,40 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run a policy in simulation, and write a summary, a video and a picture, all in three minutes.
+"""Run two policies in the same simulated scenes: one trained by diffusion, one by regression.
 
 `./dp demo`, or with ROS 2 sourced: `ros2 run dp_ros demo --models models`
+
+Both learned from the same demonstrations, half of them past the obstacle on the left and half on
+the right. Prints a table, and writes a picture and a video of the runs, all in three minutes.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 import json
 from pathlib import Path
 import random
 import sys
+from typing import Any, Final
 
-from dp_ros.sim.render import VideoScene
-from dp_ros.sim.scenarios.reach.scenario import REACH
+from dp_ros.arrays import Rgb
+from dp_ros.sim.scenarios.dash.scenario import DASH
 from dp_ros.tools.common.episodes.rollout import Rollout, RolloutError
 from dp_ros.tools.common.episodes.runs import figures_of, run_episodes, running_simulation
-from dp_ros.tools.common.episodes.summary import Fault, describe
+from dp_ros.tools.common.episodes.summary import Fault
 from dp_ros.tools.common.video import write_video
+from dp_ros.tools.demo.outcome import outcome_table, what_next
 from dp_ros.tools.demo.picture import RunFromAbove, draw_comparison
-from dp_ros.tools.demo.replay import replay
+from dp_ros.tools.demo.replay import FPS, Film
 from rclpy.utilities import try_shutdown
 from rich.console import Console
 from rich.progress import track
 
-BASELINES = {'mse': 'reach_mse'}
-TITLES = {
-    'reach': 'Diffusion policy: commits to a side',
-    'reach_mse': 'Squared error: one answer to each observation',
+TITLES: Final = {
+    'dash': 'Diffusion: commits to a side',
+    'dash_mse': 'Regression: the mean of both sides',
 }
-FPS = 20
+"""The two policies by their folders, and what the pictures call them."""
 
 
 def main() -> int:
@@ -52,12 +56,9 @@ def main() -> int:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='./dp demo', description=__doc__)
     parser.add_argument(
-        '--episodes', type=int, default=6, help='number of episodes (default: %(default)s)'
+        '--episodes', type=int, default=8, help='number of scenes (default: %(default)s)'
     )
     parser.add_argument('--seed', type=int, help='seed of the first scene (default: random)')
-    parser.add_argument(
-        '--baseline', choices=sorted(BASELINES), help='baseline to run instead of the policy'
-    )
     parser.add_argument(
         '--models',
         type=Path,
@@ -80,7 +81,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f'--seed {args.seed}: needs at least 0')
     if args.seed is None:
         args.seed = random.randrange(100_000)
-    for model in _plan(args):
+    for model in TITLES:
         if not (args.models / model / 'policy.json').is_file():
             parser.error(f'no policy in {args.models / model}: say where with --models')
     try:
@@ -90,53 +91,64 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def _plan(args: argparse.Namespace) -> dict[str, range]:
-    """Return the seeds of each model; the summary is about the first model."""
-    seeds = range(args.seed, args.seed + args.episodes)
-    if args.baseline:
-        return {BASELINES[args.baseline]: seeds}
-    return {'reach': seeds, 'reach_mse': seeds}
-
-
 def _demo(args: argparse.Namespace, console: Console) -> None:
     runs: dict[str, list[Rollout | Fault]] = {}
-    for index, (model, seeds) in enumerate(_plan(args).items()):
-        arguments = [f'policy:={(args.models / model).resolve()}']
-        arguments += [] if args.no_view else ['view:=true']
-        log = args.out / f'{model}.log'
-        with running_simulation(arguments, log, console, keep_markers=True) as (
-            simulation,
-            client,
-        ):
-            if index == 0 and (address := simulation.view()):
-                console.print(f'watch it in a browser: {address}', markup=False)
-            runs[model] = list(run_episodes(client, seeds, console, model))
-            if index == 0:
-                peaks = simulation.peak_rss_mb()
-    summary = figures_of(next(iter(runs.values())), peaks)
+    summary: dict[str, Any] = {}
+    for model in TITLES:
+        runs[model], peaks = _run(args, model, console)
+        summary[model] = figures_of(runs[model], peaks)
     (args.out / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n')
-    rollouts = {
-        model: [run for run in several if isinstance(run, Rollout)]
+    _draw(_scenes(runs), args.out, console)
+    console.print(outcome_table(summary))
+    console.print(what_next(args.out, args.models), markup=False, highlight=False)
+
+
+def _run(
+    args: argparse.Namespace, model: str, console: Console
+) -> tuple[list[Rollout | Fault], dict[str, float]]:
+    """Run all scenes with one policy; return the runs, and the peak memory of its nodes [MB]."""
+    arguments = [f'policy:={(args.models / model).resolve()}']
+    arguments += [] if args.no_view else ['view:=true']
+    log, seeds = args.out / f'{model}.log', range(args.seed, args.seed + args.episodes)
+    console.print(f'[bold]{TITLES[model]}[/]')
+    with running_simulation(arguments, log, console, keep_markers=True) as (simulation, client):
+        if address := simulation.view():
+            console.print(f'watch it in a browser: {address}', markup=False)
+        runs = list(run_episodes(client, seeds, console, model))
+        return runs, simulation.peak_rss_mb()
+
+
+def _scenes(runs: Mapping[str, Sequence[Rollout | Fault]]) -> list[dict[str, Rollout]]:
+    """Return the rollouts of each scene by title, of the scenes that all policies completed.
+
+    :raises RolloutError: when there is none.
+    """
+    done = {
+        TITLES[model]: {run.result.seed: run for run in several if isinstance(run, Rollout)}
         for model, several in runs.items()
     }
-    _draw(rollouts, args.out, console)
-    console.print(describe(summary), markup=False)
-    for name in ('summary.json', 'picture.png', 'video.mp4'):
-        console.print(f'{args.out / name}', markup=False)
+    common = sorted(set.intersection(*(set(rollouts) for rollouts in done.values())))
+    if not common:
+        raise RolloutError('no scene was completed by both policies: nothing can be shown')
+    return [{title: rollouts[seed] for title, rollouts in done.items()} for seed in common]
 
 
-def _draw(rollouts: dict[str, list[Rollout]], out: Path, console: Console) -> None:
+def _draw(scenes: Sequence[Mapping[str, Rollout]], out: Path, console: Console) -> None:
     panels = {
-        TITLES[model]: [RunFromAbove.from_rollout(run) for run in runs]
-        for model, runs in rollouts.items()
+        title: [RunFromAbove.from_rollout(rollouts[title], DASH) for rollouts in scenes]
+        for title in TITLES.values()
     }
     draw_comparison(panels, out / 'picture.png')
-    scenes = [(TITLES[model], run) for model, runs in rollouts.items() for run in runs]
-    video = VideoScene(REACH)
-    episodes = track(scenes, 'video', console=console, transient=True)
-    frames = (frame for title, run in episodes for frame in replay(video, run, title, FPS))
-    write_video(frames, out / 'video.mp4', FPS)
-    video.close()
+    film = Film(DASH)
+
+    def frames() -> Iterator[Rgb]:
+        for rollouts in track(scenes, 'video', console=console, transient=True):
+            yield from film.frames(rollouts)
+
+    try:
+        write_video(frames(), out / 'video.mp4', FPS)
+    finally:
+        film.close()
 
 
 if __name__ == '__main__':

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from dp_ros.arrays import Array
 from dp_ros.robot.kinematics import forward
+from dp_ros.sim.scenario import AnyScenario
+from dp_ros.sim.scenarios.experts import expert_path
 from dp_ros.tools.common.episodes.rollout import Rollout
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -16,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 import numpy as np
 
-LEFT, RIGHT, CRASH, GOAL = '#2a6fdb', '#e8871e', '#c1121f', '#2e9e4f'
+LEFT, RIGHT, CRASH, GOAL, SHOWN = '#2a6fdb', '#e8871e', '#c1121f', '#2e9e4f', '0.78'
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class RunFromAbove:
 
     :param tcp: (n, 2) TCP positions x and y in the base frame [m].
     :param obstacle: (2,) centre of the obstacle [m]; ``radius``: its radius; ``goal``: (2,) [m].
+    :param demonstrated: TCP positions (m, 2) [m] of the expert in this scene, on each side.
     """
 
     tcp: Array
@@ -33,11 +36,13 @@ class RunFromAbove:
     goal: tuple[float, float]
     collision: bool
     success: bool
+    demonstrated: tuple[Array, ...] = ()
 
     @classmethod
-    def from_rollout(cls, rollout: Rollout) -> RunFromAbove:
+    def from_rollout(cls, rollout: Rollout, scenario: AnyScenario) -> RunFromAbove:
         """Return a rollout as seen from above."""
-        status = rollout.statuses[-1]
+        status, scene = rollout.statuses[-1], scenario.sample(rollout.result.seed)
+        shown = (expert_path(scenario.name, scene, side) for side in scenario.sides)
         return cls(
             tcp=forward(rollout.log.measured)[::10, :2],
             obstacle=(status.obstacle.x, status.obstacle.y),
@@ -45,6 +50,7 @@ class RunFromAbove:
             goal=(status.goal.x, status.goal.y),
             collision=rollout.result.collision,
             success=rollout.result.success,
+            demonstrated=tuple(path[:, :2] for path in shown if path is not None),
         )
 
     @property
@@ -58,7 +64,7 @@ class RunFromAbove:
 
 def draw_comparison(panels: Mapping[str, Sequence[RunFromAbove]], file: Path) -> None:
     """Draw one panel of runs per title, each run relative to its own obstacle."""
-    figure = Figure(figsize=(4.8 * len(panels), 4.6), dpi=120, layout='constrained')
+    figure = Figure(figsize=(4.8 * len(panels), 4.4), dpi=120, layout='constrained')
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
     for panel, (title, runs) in zip(axes, panels.items(), strict=True):
@@ -69,6 +75,9 @@ def draw_comparison(panels: Mapping[str, Sequence[RunFromAbove]], file: Path) ->
 
 def _draw_runs(axes: Axes, title: str, runs: Sequence[RunFromAbove]) -> None:
     for run in runs:
+        for shown in run.demonstrated:
+            beside = shown - np.asarray(run.obstacle)
+            axes.plot(beside[:, 1], beside[:, 0], color=SHOWN, linewidth=1, zorder=1)
         path = run.tcp - np.asarray(run.obstacle)
         goal = np.asarray(run.goal) - np.asarray(run.obstacle)
         axes.plot(path[:, 1], path[:, 0], color=run.colour, linewidth=2)
@@ -77,10 +86,14 @@ def _draw_runs(axes: Axes, title: str, runs: Sequence[RunFromAbove]) -> None:
         if run.collision:
             axes.plot(path[-1, 1], path[-1, 0], 'X', color=CRASH, markersize=12)
     axes.add_patch(Circle((0, 0), runs[0].radius, color='0.35'))
+    if any(run.demonstrated for run in runs):
+        axes.plot([], [], color=SHOWN, label='demonstrated')
+        axes.legend(loc='upper right')
     axes.set_title(f'{title}\n{_count(runs)}')
     axes.set_xlabel('left of the obstacle [m]')
     axes.set_aspect('equal')
-    axes.set_xlim(0.2, -0.2)
+    axes.set_xlim(0.18, -0.18)
+    axes.margins(y=0.12)
     axes.grid(alpha=0.25)
 
 
