@@ -99,6 +99,13 @@ def test_every_miss_is_told_in_a_line():
     assert 'seed 0' not in text
 
 
+def test_many_misses_are_counted():
+    missed = EpisodeResult(7, False, '', True, 0.2, 4.0, 0, 'collision with table')
+    text = describe(summarize([missed] * 12, [timing()] * 12, {}))
+    assert text.count('seed 7: collision with table') == 10
+    assert 'and 2 more, in the JSON' in text
+
+
 @pytest.mark.parametrize(
     ('fields', 'height', 'kind', 'reason'),
     [

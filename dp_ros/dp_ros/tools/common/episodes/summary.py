@@ -17,6 +17,8 @@ import numpy as np
 FAILURES: Final = ('collision', 'time', 'dropped')
 """Ways to fail: to touch something, to need too long, to let go of the object elsewhere."""
 
+_MISSES: Final = 10  # Most misses that the text explains.
+
 
 @dataclass(frozen=True)
 class EpisodeResult:
@@ -221,8 +223,10 @@ def _motion(summary: dict[str, Any]) -> Iterator[str]:
 
 def _misses(summary: dict[str, Any]) -> Iterator[str]:
     missed = [episode for episode in summary['episodes'] if not episode['success']]
-    for index, episode in enumerate(missed):
+    for index, episode in enumerate(missed[:_MISSES]):
         yield f'{"" if index else "missed":13} seed {episode["seed"]}: {episode["miss"]}'
+    if len(missed) > _MISSES:
+        yield f'{"":13} and {len(missed) - _MISSES} more, in the JSON'
 
 
 def _shortcomings(summary: dict[str, Any]) -> Iterator[str]:
