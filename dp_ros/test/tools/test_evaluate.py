@@ -177,7 +177,7 @@ def command(models, monkeypatch):
         (
             evaluate,
             ['--move-obstacle', '0.03', '--task', 'cooking.yaml'],
-            '--move-obstacle 0.03: cooking.yaml: cannot be read',
+            'cooking.yaml: cannot be read',
         ),
         (evaluate, ['--added-delay', '-1'], '--added-delay -1.0: needs to be at least 0'),
         (evaluate, ['--json', 'nowhere/out.json'], '--json nowhere/out.json: cannot be written'),
