@@ -100,7 +100,7 @@ def _demo(args: argparse.Namespace, console: Console) -> None:
     (args.out / 'summary.json').write_text(json.dumps(summary, indent=2) + '\n')
     _draw(_scenes(runs), args.out, console)
     console.print(outcome_table(summary))
-    console.print(what_next(args.out, args.models), markup=False, highlight=False)
+    console.print(what_next(args.out, args.models), markup=False, highlight=False, soft_wrap=True)
 
 
 def _run(

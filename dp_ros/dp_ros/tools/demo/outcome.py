@@ -74,9 +74,9 @@ def _latency(figures: Mapping[str, Any]) -> str:
 
 
 _ROWS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
-    'goal reached [95 % interval]': _reached,
+    'goal reached [95 %]': _reached,
     'passed the obstacle': _sides,
     'collided': lambda figures: str(figures['collisions']),
-    'limits of the FR3, checked at 1 kHz': _judged,
-    'from image to chunk (median)': _latency,
+    'FR3 limits, at 1 kHz': _judged,
+    'image to chunk, median': _latency,
 }

@@ -64,7 +64,7 @@ class RunFromAbove:
 
 def draw_comparison(panels: Mapping[str, Sequence[RunFromAbove]], file: Path) -> None:
     """Draw one panel of runs per title, each run relative to its own obstacle."""
-    figure = Figure(figsize=(4.8 * len(panels), 4.4), dpi=120, layout='constrained')
+    figure = Figure(figsize=(4.8 * len(panels), 4.7), dpi=120, layout='constrained')
     FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
     for panel, (title, runs) in zip(axes, panels.items(), strict=True):
