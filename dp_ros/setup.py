@@ -35,9 +35,11 @@ TOOLS = (
 NOT_IN_ROSDEP = (
     'accelerate',
     'av',
+    'backports.zstd',
     'diffusers',
     'franka-sim',
     'franky-sim',
+    'lz4',
     'ruckig',
     'safetensors',
     'tensorboardX',

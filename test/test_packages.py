@@ -32,9 +32,11 @@ ROSDEP = {
 PYPI = {
     'accelerate': 'accelerate',
     'av': 'av',
+    'backports': 'backports.zstd',
     'diffusers': 'diffusers',
     'franka_sim': 'franka-sim',
     'gym_pusht': 'gym-pusht',
+    'lz4': 'lz4',
     'openvino': 'openvino',
     'ruckig': 'ruckig',
     'safetensors': 'safetensors',

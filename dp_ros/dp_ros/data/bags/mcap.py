@@ -16,18 +16,13 @@ import mmap
 from pathlib import Path
 import struct
 from struct import Struct
-import sys
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
+from backports import zstd
 import lz4.frame
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 MAGIC: Final = b'\x89MCAP0\r\n'
 HEADER: Final = Struct('<BQ')  # kind and length of a record
