@@ -21,7 +21,7 @@ from typing import Any, Final
 from dp_ros.nodes.policy.pace import Pace
 from dp_ros.policy.checkpoint import CheckpointError, load_policy
 from dp_ros.policy.policy import Policy
-from dp_ros.robot.units import NS
+from dp_ros.robot.units import NS, to_ns
 from dp_ros.tools.common.closed_loop import ClosedLoop, EpisodeOutcome
 from dp_ros.tools.common.page import Page, PageError
 from dp_ros.tools.common.statistics import wilson
@@ -149,10 +149,12 @@ def measure(
     policy: Policy, case: Case, args: argparse.Namespace, console: Console
 ) -> dict[str, Any]:
     """Run the episodes of a case."""
+    pace = Pace()
+    pace.add(0, to_ns(args.latency + case.delay))
     loop = ClosedLoop(
         policy,
         latency=args.latency,
-        chunk_period=Pace().period_ns(0.0, policy.config.task) / NS,
+        chunk_period=pace.period_ns(0.0, policy.config.task) / NS,
         delay=case.delay,
         conditioning=case.conditioning,
     )

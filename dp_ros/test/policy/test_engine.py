@@ -14,6 +14,7 @@ from dp_ros.policy.denoisers.transformer import Transformer
 from dp_ros.policy.denoisers.unet import Unet
 from dp_ros.policy.encoders import ENCODERS
 from dp_ros.policy.encoders.resnet import Resnet
+from dp_ros.policy.encoders.torchvision_resnet import TorchvisionResnet
 from dp_ros.policy.encoders.vit import Vit
 from dp_ros.policy.engines import make_engine
 from dp_ros.policy.methods import METHODS
@@ -52,6 +53,8 @@ DENOISING = {
     | {'denoiser': Transformer(n_cond_layers=1, causal=False, **TINY), 'method': FlowMatching()},
     'transformer of one row of tokens, and vit': TWO_CAMERAS
     | {'denoiser': Transformer(conditioning='prepended', **TINY), 'encoder': VIT},
+    'resnet of torchvision, on resized images': TWO_CAMERAS
+    | {'encoder': TorchvisionResnet(norm='group', n_keypoints=4, resize=(36, 48))},
     'state with past actions': BLIND | {'observations': OBSERVATIONS, 'denoiser': Unet(**UNET)},
     'lstm': BLIND | {'denoiser': Lstm(hidden_dim=16, n_layers=1, timestep_dim=8)},
 }

@@ -6,11 +6,13 @@
 observation A            B
              inference    inference
                       └ A joins      └ B joins: before what is followed of A ends
+                      │─│ a part of A is followed
 ```
 
 A chunk is due as soon as the machine can make one beside its other work, and so that it is ready
-before the arm has done what is followed of the one before. But a policy that decides anew at every
-step dithers, so a part of each chunk is followed first (docs/latency.md has the figures).
+before the arm has done what is followed of the one before. But a policy that decides anew before
+its last decision is to be seen dithers. So a part of each chunk is followed before the next
+observation, however late the chunk came (docs/latency.md has the figures).
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ import numpy as np
 
 _IDLE_NS: Final = NS // 2
 _SHARE: Final = 0.5  # of the time in which the worker may compute
-_COMMITTED: Final = 0.375  # of what is followed of a chunk, before the next one is due
+_COMMITTED: Final = 0.375  # of what is followed of a chunk, before the next observation
 _KEPT: Final = 20
 
 
@@ -51,13 +53,11 @@ class Pace:
             return _IDLE_NS
         dt_ns = to_ns(task.dt)
         followed_ns = task.n_action_steps * dt_ns
-        return max(self._affordable_ns(followed_ns), int(_COMMITTED * followed_ns), dt_ns)
-
-    def _affordable_ns(self, followed_ns: int) -> int:
-        """Return the shortest period for this machine that leaves no gap between two chunks."""
+        committed_ns = int(_COMMITTED * followed_ns)
         if not self._inferences:
-            return 0
-        latencies = list(self._latencies)
-        jitter_ns = max(latencies) - min(latencies)
-        affordable_ns = int(np.median(list(self._inferences)) / _SHARE)
-        return min(affordable_ns, followed_ns - jitter_ns)
+            return max(committed_ns, dt_ns)
+        affordable_ns = int(np.median(self._inferences) / _SHARE)
+        decided_ns = committed_ns + int(np.median(self._latencies))
+        without_gap_ns = followed_ns - (max(self._latencies) - min(self._latencies))
+        wanted_ns = min(max(affordable_ns, decided_ns), without_gap_ns)
+        return max(wanted_ns, committed_ns, dt_ns)

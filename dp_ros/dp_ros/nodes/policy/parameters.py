@@ -52,7 +52,7 @@ PARAMETERS = ParameterTable(
         'rate',
         0.0,
         'Highest rate of chunks [Hz]; 0: as often as the machine can beside its other work, at '
-        'the soonest when three eighths of n_action_steps have passed.',
+        'the soonest when three eighths of n_action_steps have been followed.',
         low=0.0,
         high=100.0,
     ),
