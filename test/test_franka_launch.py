@@ -177,7 +177,7 @@ def test_fake_hardware_takes_positions(launch, upstream):
 @pytest.mark.parametrize(
     ('policy', 'nodes'),
     [
-        ('policy:=models/reach', {'observation_aggregator', 'policy', 'executor'}),
+        (f'policy:={ROOT}/models/reach', {'observation_aggregator', 'policy', 'executor'}),
         ('policy:=remote', {'observation_aggregator', 'executor'}),
         ('rviz:=false', set()),
     ],
