@@ -55,7 +55,7 @@ def test_an_episode_of_a_slow_simulation_goes_as_one_of_a_fast_one(client, tmp_p
     assert (result.success, result.judge_violations) == (True, 0), rollout
     assert timing.max_velocity_step_rad_s < 0.05, timing
     # A busy machine may plan one too slowly; of a loop that falls apart, hardly any is in time.
-    assert timing.late_chunks <= timing.chunks // 4, timing
+    assert timing.late_chunks <= timing.chunks // 2, timing
     assert timing.real_time_factor < 0.5
     assert 'after its stamp' not in launched.said()
     assert 'jumped' not in launched.said()

@@ -223,7 +223,12 @@ def draw(lines: Mapping[str, Sequence[Result]], file: Path) -> None:
         smooth = [math.nan if run['ldlj'] is None else run['ldlj'] for run in runs]
         jerk.plot(delays, smooth, '.-')
     reached.set(ylabel='goal reached', ylim=(0.0, 1.03))
-    flips.set(ylabel='changes of the side in an episode')
+    most = max(run['side_flips'] for runs in lines.values() for run in runs)
+    flips.set(ylabel='changes of the side in an episode', ylim=(0.0, max(1.0, 1.1 * most)))
+    shown = [run['expert_ldlj'] for runs in lines.values() for run in runs if run['expert_ldlj']]
+    if shown:
+        jerk.axhline(float(np.median(shown)), color='0.5', linestyle='--', label='expert')
+        jerk.legend()
     jerk.set(ylabel='log dimensionless jerk (0: smoothest)')
     for panel in (reached, flips, jerk):
         panel.set_xlabel('added delay [s]')
