@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-import json
+from functools import partial
 import math
 from pathlib import Path
 import sys
@@ -24,6 +24,7 @@ from dp_ros.policy.policy import Policy
 from dp_ros.robot.units import NS, to_ns
 from dp_ros.tools.common.closed_loop import ClosedLoop, EpisodeOutcome
 from dp_ros.tools.common.page import Page, PageError
+from dp_ros.tools.common.resumable import measure_all, run_resumable
 from dp_ros.tools.common.statistics import wilson
 from dp_ros.values import ConfigError
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -42,11 +43,17 @@ Result = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Case:
-    """One measurement: a policy, how it follows what is committed, and the delay [s]."""
+    """One measurement: a policy, how it follows what is committed, and the delay [s].
+
+    :param latency: time from an observation to its chunk, without the delay [s].
+    :param seeds: seeds of the scenes.
+    """
 
     policy: Path
     conditioning: str
     delay: float
+    latency: float
+    seeds: range
 
     @property
     def line(self) -> str:
@@ -56,22 +63,14 @@ class Case:
     @property
     def name(self) -> str:
         """Name of the case in the results."""
-        return f'{self.policy} {self.conditioning} {self.delay:g}'
+        times = f'{self.delay:g} s + {self.latency:g} s'
+        return f'{self.policy} {self.conditioning} {times} {self.seeds.start}:{self.seeds.stop}'
 
 
 def main() -> int:
     """Parse the command line and compare."""
-    args = _parse(sys.argv[1:])
-    console = Console()
-    try:
-        _compare(args, console)
-    except (CheckpointError, ConfigError, PageError, OSError) as error:
-        console.print(f'compare_delays: {error}', style='red', markup=False)
-        return 1
-    except KeyboardInterrupt:
-        console.print('interrupted; the same command goes on')
-        return 130
-    return 0
+    errors = (CheckpointError, ConfigError, PageError, OSError)
+    return run_resumable('compare_delays', partial(_compare, _parse(sys.argv[1:])), *errors)
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -117,26 +116,24 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def cases(policies: Mapping[Path, Policy], delays: Sequence[float]) -> Iterator[Case]:
+def cases(policies: Mapping[Path, Policy], args: argparse.Namespace) -> Iterator[Case]:
     """Yield the cases: each policy with every conditioning that it can do and every delay."""
+    seeds = range(args.seed, args.seed + args.episodes)
     for folder, policy in policies.items():
         trained = ('trained',) if policy.config.max_delay else ()
         for conditioning in ('none', 'guided', *trained):
-            for delay in delays:
-                yield Case(folder, conditioning, delay)
+            for delay in args.delays:
+                yield Case(folder, conditioning, delay, args.latency, seeds)
 
 
 def _compare(args: argparse.Namespace, console: Console) -> None:
     page = None if args.page is None else Page(args.page, 'compare_delays')
     policies = {folder: load_policy(folder) for folder in args.policy}
     args.out.mkdir(parents=True, exist_ok=True)
-    file = args.out / RESULTS
-    results: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
-    wanted = list(cases(policies, args.delays))
-    for case in wanted:
-        if case.name not in results:
-            results[case.name] = measure(policies[case.policy], case, args, console)
-            file.write_text(json.dumps(results, indent=1) + '\n')
+    wanted = list(cases(policies, args))
+    results = measure_all(
+        args.out / RESULTS, wanted, lambda case: measure(policies[case.policy], case, console)
+    )
     lines = by_line(wanted, results)
     (args.out / TABLE).write_text(table(lines))
     draw(lines, args.out / PICTURE)
@@ -145,22 +142,19 @@ def _compare(args: argparse.Namespace, console: Console) -> None:
     console.print((args.out / TABLE).read_text(), markup=False, highlight=False)
 
 
-def measure(
-    policy: Policy, case: Case, args: argparse.Namespace, console: Console
-) -> dict[str, Any]:
+def measure(policy: Policy, case: Case, console: Console) -> dict[str, Any]:
     """Run the episodes of a case."""
     pace = Pace()
-    pace.add(0, to_ns(args.latency + case.delay))
+    pace.add(0, to_ns(case.latency + case.delay))
     loop = ClosedLoop(
         policy,
-        latency=args.latency,
+        latency=case.latency,
         chunk_period=pace.period_ns(0.0, policy.config.task) / NS,
         delay=case.delay,
         conditioning=case.conditioning,
     )
-    seeds = range(args.seed, args.seed + args.episodes)
     try:
-        outcomes = [loop.run(seed) for seed in track(seeds, case.name, console=console)]
+        outcomes = [loop.run(seed) for seed in track(case.seeds, case.name, console=console)]
     finally:
         loop.close()
     return {'delay_s': case.delay} | figures(outcomes)

@@ -43,12 +43,12 @@ def measured(monkeypatch):
     """Cases that were measured; the second one is interrupted."""
     cases = []
 
-    def measure(policy, case, args, console):
+    def measure(policy, case, console):
         cases.append(case)
         if len(cases) == 2:
             raise KeyboardInterrupt
         reached = 4 if case.delay < 0.2 else 1
-        outcomes = [outcome(k < reached) for k in range(args.episodes)]
+        outcomes = [outcome(k < reached) for k in range(len(case.seeds))]
         return {'delay_s': case.delay} | compare_delays.figures(outcomes)
 
     monkeypatch.setattr(compare_delays, 'measure', measure)
@@ -74,11 +74,17 @@ def test_each_way_to_follow_what_is_committed_meets_each_delay(command, measured
     assert Path('out/delays.png').stat().st_size > 10_000
 
 
+def test_other_scenes_and_latencies_are_measured_anew(command, measured):
+    measured += [None, None]
+    for words in ([], [], ['--seed', '9'], ['--episodes', '3'], ['--latency', '0.1']):
+        assert command('--delays', '0', *words) == 0
+    assert len(measured) == 2 + 4 * 5
+
+
 def test_table_and_picture_are_put_into_a_page(command, measured):
     page = Path('page.md')
     page.write_text('<!-- compare_delays -->\nold\n<!-- /compare_delays -->\n')
-    measured.append(None)
-    measured.append(None)
+    measured += [None, None]
     assert command('--page', 'page.md', '--delays', '0') == 0
     assert 'old' not in page.read_text() and '](compare_delays.png)' in page.read_text()
     assert Path('compare_delays.png').is_file()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 import json
 from pathlib import Path
 import subprocess
@@ -23,6 +24,7 @@ from dp_ros.policy.checkpoint import load_policy
 from dp_ros.policy.policy import Policy, blank_observation
 from dp_ros.tools.common.closed_loop import ClosedLoop
 from dp_ros.tools.common.page import Page, PageError
+from dp_ros.tools.common.resumable import measure_all, run_resumable
 from dp_ros.tools.common.timing import medians
 from dp_ros.tools.compare.report import CAPTION, PICTURE, TABLE, write_report
 from dp_ros.training.record import saved_state
@@ -86,17 +88,8 @@ class Case:
 
 def main() -> int:
     """Parse the command line and compare."""
-    args = _parse(sys.argv[1:])
-    console = Console()
-    try:
-        _compare(args, console)
-    except (CompareError, PageError, ValueError, OSError) as error:
-        console.print(f'compare: {error}', style='red', markup=False)
-        return 1
-    except KeyboardInterrupt:
-        console.print('interrupted; the same command goes on')
-        return 130
-    return 0
+    errors = (CompareError, PageError, ValueError, OSError)
+    return run_resumable('compare', partial(_compare, _parse(sys.argv[1:])), *errors)
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -150,13 +143,12 @@ def _compare(args: argparse.Namespace, console: Console) -> None:
     for seed in comparison.seeds:
         for method in comparison.methods:
             _train(args, comparison, method, seed, console)
-    file = args.out / RESULTS
-    results: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
-    for case in cases(comparison):
-        if case.name not in results:
-            policy = load_policy(folder_of(args.out, comparison, case.method, case.seed))
-            results[case.name] = asdict(case) | measure(policy, case, comparison.episodes, console)
-            file.write_text(json.dumps(results, indent=1) + '\n')
+
+    def measured(case: Case) -> dict[str, Any]:
+        policy = load_policy(folder_of(args.out, comparison, case.method, case.seed))
+        return asdict(case) | measure(policy, case, comparison.episodes, console)
+
+    results = measure_all(args.out / RESULTS, cases(comparison), measured)
     write_report([results[case.name] for case in cases(comparison)], args.out)
     if page is not None:
         page.replace(args.out / TABLE, args.out / PICTURE, CAPTION)
