@@ -2,7 +2,7 @@
 """The three nodes that run a policy, for any arm and cameras."""
 
 from dp_ros.ros.domain import settle_domain
-from dp_ros.ros.policy_argument import check_policy
+from dp_ros.ros.policy_argument import REMOTE, check_policy
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
@@ -43,7 +43,7 @@ def nodes(context):
     checkpoint = LaunchConfiguration('policy')
     policy = [node('policy', checkpoint=checkpoint)]
     return [
-        *([] if checkpoint.perform(context) == 'remote' else policy),
+        *([] if checkpoint.perform(context) == REMOTE else policy),
         node(
             'observation_aggregator',
             joint_states=LaunchConfiguration('observed_joint_states'),

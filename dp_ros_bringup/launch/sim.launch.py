@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dp_ros.nodes.franka_sim.parameters import parameters_for
 from dp_ros.ros.domain import settle_domain
-from dp_ros.ros.policy_argument import check_policy
+from dp_ros.ros.policy_argument import REMOTE, check_policy
 from dp_ros.task.task_file import read_task, task_path
 from launch import LaunchDescription
 from launch.actions import (
@@ -42,7 +42,7 @@ def include(name, **arguments):
 def task_of(context):
     """Read the named task, or else the policy's."""
     named, policy = (LaunchConfiguration(name).perform(context) for name in ('task', 'policy'))
-    if policy == 'remote':
+    if policy == REMOTE:
         named = named or 'reach'
     shipped = Path(share('config', 'tasks').perform(context))
     return read_task(task_path(named, shipped) if named else Path(policy).expanduser())
